@@ -1,0 +1,49 @@
+# One set of commands for people and for CI. Needs make and Python 3.11 or newer, nothing else.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.scrimp-installed
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Install scrimp and its tools into .venv
+
+# The first interpreter that runs and is new enough, or the one that PYTHON=… names.
+$(STAMP): pyproject.toml requirements-dev.txt
+	@for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "installing into $(VENV) with $$($$python --version)"; \
+	    exec $$python -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "make: Python 3.11 or newer was not found; install it, or run: make install PYTHON=/path/to/python3" >&2; exit 1
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: $(STAMP) ## Replay bundled agent runs: the bill before and after
+	@$(BIN)/scrimp demo
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+check: $(STAMP) ## Lint, formatting, types and import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(STAMP) ## Measure planning, pricing and reading speed
+	@$(BIN)/python -m benchmarks
+
+lock: $(STAMP) ## Renew requirements-dev.txt from pyproject.toml (ARGS=--upgrade takes newer versions)
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 -q --no-header $(ARGS) -o requirements-dev.txt
+
+clean: ## Remove .venv, caches and build output
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

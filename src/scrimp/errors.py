@@ -1,0 +1,50 @@
+"""Every error scrimp raises on purpose, one tree.
+
+    ScrimpError
+    ├── InputError            something the user gave us cannot be used: names file, line or field
+    │   ├── RequestError      a Messages request that is not one
+    │   ├── ResponseError     a Messages response, event or usage that is not one
+    │   ├── TraceError        a recording that cannot be read at all
+    │   └── FactsError        a price or model file with a fault in it
+    └── PlanError             a planned request broke one of its own promises (the untouched request is sent)
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "FactsError",
+    "InputError",
+    "PlanError",
+    "RequestError",
+    "ResponseError",
+    "ScrimpError",
+    "TraceError",
+]
+
+
+class ScrimpError(Exception):
+    """Root of every error scrimp raises on purpose."""
+
+
+class InputError(ScrimpError):
+    """Input that cannot be used; the message names the place and what to do, in one line."""
+
+
+class RequestError(InputError):
+    """A request body that is not a Messages request."""
+
+
+class ResponseError(InputError):
+    """A response body, stream event or usage block that cannot be metered."""
+
+
+class TraceError(InputError):
+    """A recording that cannot be read at all (single bad lines are counted, never raised)."""
+
+
+class FactsError(InputError):
+    """A model or price file with a fault in it."""
+
+
+class PlanError(ScrimpError):
+    """A planned request broke one of its own promises; the untouched request is sent instead."""
