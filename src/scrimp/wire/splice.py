@@ -1,0 +1,246 @@
+"""Cache markers spliced into the bytes of a request, everything else left byte for byte as it came.
+
+Key order, whitespace, escapes, number formats, duplicate keys and fields nobody knows survive because
+nothing is decoded and encoded again: the offsets of the edited blocks are found, and patches written there.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from scrimp.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from scrimp.wire.markers import TTL, MarkerEdit, Path
+
+__all__ = ["splice_markers"]
+
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_name = msgspec.json.Decoder(str)
+
+_WHITESPACE = b" \t\n\r"
+_KEY = re.compile(rb'[ \t\n\r,]*("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*:[ \t\n\r]*')
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')
+_NUMBER_OR_NAME = re.compile(rb"[^ \t\n\r,\]}]+")
+
+_TTL = {"5m": b'"5m"', "1h": b'"1h"'}
+_FRESH = {"5m": b'{"type":"ephemeral"}', "1h": b'{"type":"ephemeral","ttl":"1h"}'}
+
+
+class _Patch(NamedTuple):
+    """Bytes that take the place of `start:end`."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+class _Member(NamedTuple):
+    """One `key: value` of an object by its offsets; `key` is where the key's literal begins."""
+
+    name: str
+    key: int
+    start: int
+    end: int
+
+
+class _Node:
+    """The edits at one place of the body and below it."""
+
+    __slots__ = ("below", "edited", "ttl")
+
+    def __init__(self) -> None:
+        self.edited = False
+        self.ttl: TTL | None = None
+        self.below: dict[str | int, _Node] = {}
+
+
+def splice_markers(raw: bytes, edits: Sequence[MarkerEdit]) -> bytes:
+    """`raw` with each edit made; the identical object when nothing has to change.
+
+    A new marker becomes the last member of its block; string content that gets one becomes a list of one
+    text block around the very same literal. A marker that is there already keeps its other fields, and one
+    that says the same lifetime stays as it is. Of several edits of one path the last counts; where keys
+    repeat in an object the last one counts, as JSON parsers have it.
+
+    Raises RequestError when `raw` is not JSON or a path leads to no block: send the untouched body then.
+    """
+    if not edits:
+        return raw
+    root = _tree(edits)
+    end = len(raw.rstrip(_WHITESPACE))
+    start = len(raw) - len(raw.lstrip(_WHITESPACE))
+    try:
+        patches = list(_patches(raw, start, end, root, ()))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"request body is not JSON that can be edited: {error}") from None
+    if not patches:
+        return raw
+    patches.sort(key=lambda patch: patch.start)
+    parts: list[bytes] = []
+    done = 0
+    for patch in patches:
+        parts += (raw[done : patch.start], patch.text)
+        done = patch.end
+    parts.append(raw[done:])
+    return b"".join(parts)
+
+
+def _tree(edits: Sequence[MarkerEdit]) -> _Node:
+    root = _Node()
+    for path, ttl in edits:
+        if not _may_be_block(path):
+            raise RequestError(f"{_dotted(path)}: no place in a request that can carry cache_control")
+        node = root
+        for step in path:
+            node = node.below.setdefault(step, _Node())
+        node.edited, node.ttl = True, ttl
+    return root
+
+
+def _may_be_block(path: Path) -> bool:
+    match path:
+        case () | ("tools" | "system", int()) | ("messages", int(), "content", int()):
+            return True
+        case ("messages", int(), "content", int(), "content", int()):
+            return True
+        case _:
+            return False
+
+
+def _patches(raw: bytes, start: int, end: int, node: _Node, path: Path) -> Iterator[_Patch]:
+    """The patches for the value at `start:end`, those of inner values before its own."""
+    match raw[start : start + 1]:
+        case b"{":
+            members = _members(raw, start, end)
+            spans: dict[str | int, tuple[int, int]] = {m.name: (m.start, m.end) for m in members}
+            yield from _patches_below(raw, spans, node, path)
+            if node.edited:
+                yield from _remarked(raw, start, members, node.ttl)
+        case b"[" if not node.edited:
+            yield from _patches_below(raw, _spans(raw, start, end), node, path)
+        case b'"' if path == ("system",) or len(path) == 3:
+            yield from _wrapped(start, end, node, path)
+        case _:
+            raise RequestError(f"{_dotted(path)}: not a block, so it cannot carry cache_control")
+
+
+def _patches_below(
+    raw: bytes, spans: dict[str | int, tuple[int, int]], node: _Node, path: Path
+) -> Iterator[_Patch]:
+    for step, child in node.below.items():
+        here = (*path, step)
+        if step not in spans:
+            raise RequestError(f"{_dotted(here)}: not in this request")
+        yield from _patches(raw, *spans[step], child, here)
+
+
+def _wrapped(start: int, end: int, node: _Node, path: Path) -> Iterator[_Patch]:
+    """The patches that make string content a list of one marked text block; index 0 names the string."""
+    for step, child in node.below.items():
+        if step != 0 or child.below:
+            raise RequestError(f"{_dotted((*path, step))}: not in this request, the content is a string")
+        if child.ttl is not None:
+            yield _Patch(start, start, b'[{"type":"text","text":')
+            yield _Patch(end, end, b',"cache_control":' + _FRESH[child.ttl] + b"}]")
+
+
+def _remarked(raw: bytes, start: int, members: list[_Member], ttl: TTL | None) -> Iterator[_Patch]:
+    """The patches that mark the object at `start` with `ttl`, or unmark it."""
+    markers = [member for member in members if member.name == "cache_control"]
+    if ttl is None:
+        yield from _unmarked(members)
+    elif markers:
+        marker = markers[-1]
+        text = _marker(raw, marker, ttl)
+        if text != raw[marker.start : marker.end]:
+            yield _Patch(marker.start, marker.end, text)
+    else:
+        place, comma = (members[-1].end, b",") if members else (start + 1, b"")
+        yield _Patch(place, place, comma + b'"cache_control":' + _FRESH[ttl])
+
+
+def _unmarked(members: list[_Member]) -> Iterator[_Patch]:
+    """Removes every marker, each with the comma before it; those that lead, with the comma after them."""
+    leading = len(list(takewhile(lambda member: member.name == "cache_control", members)))
+    if leading == len(members):
+        if members:
+            yield _Patch(members[0].key, members[-1].end, b"")
+        return
+    if leading:
+        yield _Patch(members[0].key, members[leading].key, b"")
+    for before, member in pairwise(members[leading:]):
+        if member.name == "cache_control":
+            yield _Patch(before.end, member.end, b"")
+
+
+def _marker(raw: bytes, marker: _Member, ttl: TTL) -> bytes:
+    """The value of an existing marker with `ttl`, its fields that nobody knows carried over."""
+    if raw[marker.start : marker.start + 1] != b"{":
+        return _FRESH[ttl]
+    members = _members(raw, marker.start, marker.end)
+    value = {member.name: raw[member.start : member.end] for member in members}
+    if value.get("type") == b'"ephemeral"' and value.get("ttl", _TTL["5m"]) == _TTL[ttl]:
+        return raw[marker.start : marker.end]
+    fields = {member.name: raw[member.key : member.end] for member in members}
+    fields["type"] = b'"type":"ephemeral"'
+    fields.pop("ttl", None)
+    if ttl == "1h":
+        fields["ttl"] = b'"ttl":"1h"'
+    return b"{" + b",".join(fields.values()) + b"}"
+
+
+def _spans(raw: bytes, start: int, end: int) -> dict[str | int, tuple[int, int]]:
+    """Where each element of the list at `start:end` lies: only whitespace and commas are between them."""
+    spans: dict[str | int, tuple[int, int]] = {}
+    position = start + 1
+    for index, element in enumerate(_elements.decode(memoryview(raw)[start:end])):
+        while raw[position] in b", \n\t\r":
+            position += 1
+        spans[index] = position, (position := position + len(element))
+    return spans
+
+
+def _members(raw: bytes, start: int, end: int) -> list[_Member]:
+    """The members of the object at `start:end`, in order, repeated keys included.
+
+    The decoder gives the length of each value, so that keys alone have to be searched for. Of a repeated
+    key it knows only the last value: where the bytes are not those, the value is walked through instead.
+    """
+    values = _fields.decode(memoryview(raw)[start:end])
+    members: list[_Member] = []
+    position = start + 1
+    while key := _KEY.match(raw, position, end):
+        literal = key[1]
+        name = _name.decode(literal) if b"\\" in literal else literal[1:-1].decode()
+        first = key.end()
+        value = bytes(values[name])
+        position = first + len(value)
+        if not raw.startswith(value, first) or raw[position] not in b",} \t\n\r":
+            position = _walked(raw, first)
+        members.append(_Member(name, key.start(1), first, position))
+    return members
+
+
+def _walked(raw: bytes, start: int) -> int:
+    """Where the value that begins at `start` ends; the bytes are known to be JSON."""
+    if raw[start] not in b'"[{':
+        scalar = _NUMBER_OR_NAME.match(raw, start)
+        return scalar.end() if scalar else start
+    depth = 0
+    for token in _TOKEN.finditer(raw, start):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token[0], 0)
+        if depth == 0:
+            return token.end()
+    return len(raw)
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(map(str, path)) or "request body"
