@@ -1,12 +1,12 @@
 """Every error scrimp raises on purpose, one tree.
 
-    ScrimpError
-    ├── InputError            something the user gave us cannot be used: names file, line or field
-    │   ├── RequestError      a Messages request that is not one
-    │   ├── ResponseError     a Messages response, event or usage that is not one
-    │   ├── TraceError        a recording that cannot be read at all
-    │   └── FactsError        a price or model file with a fault in it
-    └── PlanError             a planned request broke one of its own promises (the untouched request is sent)
+ScrimpError
+├── InputError            something the user gave us cannot be used: names file, line or field
+│   ├── RequestError      a Messages request that is not one
+│   ├── ResponseError     a Messages response, event or usage that is not one
+│   ├── TraceError        a recording that cannot be read at all
+│   └── FactsError        a price or model file with a fault in it
+└── PlanError             a planned request broke one of its own promises (the untouched request is sent)
 """
 
 from __future__ import annotations

@@ -1,0 +1,169 @@
+"""The provider's prompt cache as a state machine: (state, prompt, now) -> outcome, then commit.
+
+From "Prompt caching": each marker writes at most one entry, keyed by the whole prefix that ends at its block;
+a read tests the marker's own position and then earlier ones, `lookback` positions in all, and if none holds
+an entry the search goes on at the next earlier marker with a window of its own; only written entries match;
+an entry is readable once the writer's response has begun, lives from the start of the request that wrote or
+last read it, and a read renews it at its own TTL; prefixes under the model's minimum are never written.
+With A the tokens of the longest hit, B those of the last 1h marker beyond A (else A), C those of the last
+marker: read A, write B-A for 1h and C-B for 5m, the rest is plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from scrimp.core.prompt import Digest, Prompt
+from scrimp.wire.markers import TTL
+
+__all__ = ["TTL_SECONDS", "Cache", "CacheRules", "Entry", "Outcome", "Write", "windows"]
+
+TTL_SECONDS: dict[TTL, int] = {"5m": 300, "1h": 3600}
+_PRUNE_EVERY = 4096
+
+
+class CacheRules(msgspec.Struct, frozen=True):
+    """What the provider allowed one model at one time (from `facts`).
+
+    `lookback` counts positions, the marker's own included; `minimum` is in tokens; `caches` is False where
+    the provider had no prompt cache.
+    """
+
+    lookback: int
+    minimum: int
+    max_markers: int = 4
+    caches: bool = True
+
+
+class Entry(msgspec.Struct):
+    """One written prefix: its TTL, when its last use began, from when it can be read (epoch seconds)."""
+
+    ttl: TTL
+    used_at: float
+    readable_at: float
+
+    def alive(self, now: float) -> bool:
+        """Whether a request that starts at `now` can read it."""
+        return self.readable_at <= now < self.used_at + TTL_SECONDS[self.ttl]
+
+
+class Write(msgspec.Struct, frozen=True):
+    """An entry a request asks for."""
+
+    position: int
+    prefix: Digest
+    ttl: TTL
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What one request does to the cache and how its input tokens divide.
+
+    `hit` is the position of the entry read, or -1. `plain + write_5m + write_1h + read` is the total input.
+    """
+
+    hit: int
+    writes: tuple[Write, ...]
+    plain: int
+    write_5m: int
+    write_1h: int
+    read: int
+
+    @property
+    def written(self) -> int:
+        """Tokens written, whatever the TTL."""
+        return self.write_5m + self.write_1h
+
+
+class Cache:
+    """The entries of one workspace. Keys carry the model, so one cache serves them all."""
+
+    def __init__(self) -> None:
+        self._entries: dict[Digest, Entry] = {}
+        self._prune_at = _PRUNE_EVERY
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def alive(self, prefix: Digest, now: float) -> Entry | None:
+        """The entry of `prefix` if a request starting at `now` can read it."""
+        entry = self._entries.get(prefix)
+        return entry if entry is not None and entry.alive(now) else None
+
+    def outcome(
+        self, prompt: Prompt, ends: Sequence[int], total: int, rules: CacheRules, now: float
+    ) -> Outcome:
+        """What a request starting at `now` would read and write.
+
+        `ends[i]` is the number of tokens up to and including position i; `total` the whole input.
+        """
+        if not prompt.markers or not rules.caches:
+            return Outcome(-1, (), total, 0, 0, 0)
+        hit = self._longest_hit(prompt, rules, now)
+        read = ends[hit] if hit >= 0 else 0
+        writes = tuple(_writes(prompt, ends, hit, rules))
+        last_1h = max((w.position for w in writes if w.ttl == "1h"), default=-1)
+        last = max((w.position for w in writes), default=-1)
+        until_1h = max(read, ends[last_1h]) if last_1h >= 0 else read
+        until = max(until_1h, ends[last]) if last >= 0 else until_1h
+        return Outcome(hit, writes, total - until, until - until_1h, until_1h - read, read)
+
+    def commit(self, prompt: Prompt, outcome: Outcome, started_at: float, first_event_at: float) -> None:
+        """The request ran: renew the entry it read, add those it wrote."""
+        if outcome.hit >= 0:
+            self._touch(prompt.prefixes[outcome.hit], started_at)
+        for write in outcome.writes:
+            self.add(write.prefix, write.ttl, started_at, first_event_at)
+        if len(self._entries) > self._prune_at:
+            self._prune(started_at)
+
+    def add(self, prefix: Digest, ttl: TTL, used_at: float, readable_at: float) -> None:
+        """Put an entry there, as a write does; of parallel writers the first to be readable counts."""
+        before = self._entries.get(prefix)
+        if before is None or used_at >= before.used_at + TTL_SECONDS[before.ttl]:
+            self._entries[prefix] = Entry(ttl, used_at, readable_at)
+            return
+        before.used_at = max(before.used_at, used_at)
+        before.readable_at = min(before.readable_at, readable_at)
+        before.ttl = max(before.ttl, ttl, key=TTL_SECONDS.__getitem__)
+
+    def drop(self, prefix: Digest) -> None:
+        """Forget an entry that a bill has shown to be gone."""
+        self._entries.pop(prefix, None)
+
+    def _touch(self, prefix: Digest, now: float) -> None:
+        entry = self._entries.get(prefix)
+        if entry is not None:
+            entry.used_at = max(entry.used_at, now)
+
+    def _longest_hit(self, prompt: Prompt, rules: CacheRules, now: float) -> int:
+        """The first hit, walking back from the last marker."""
+        for position in windows(prompt, rules.lookback):
+            if self.alive(prompt.prefixes[position], now) is not None:
+                return position
+        return -1
+
+    def _prune(self, now: float) -> None:
+        """Bounded memory: what is long dead cannot come back."""
+        self._entries = {
+            prefix: entry
+            for prefix, entry in self._entries.items()
+            if now < entry.used_at + 2 * TTL_SECONDS[entry.ttl]
+        }
+        self._prune_at = max(_PRUNE_EVERY, 2 * len(self._entries))
+
+
+def windows(prompt: Prompt, lookback: int) -> Iterator[int]:
+    """Positions a read tests, in order: each marker's window, from the last marker to the first."""
+    lowest = len(prompt)
+    for marker in sorted(prompt.markers, key=lambda m: m.position, reverse=True):
+        window = prompt.window(marker.position, lookback)
+        yield from (position for position in window if position < lowest)
+        lowest = min(lowest, window[-1])
+
+
+def _writes(prompt: Prompt, ends: Sequence[int], hit: int, rules: CacheRules) -> Iterator[Write]:
+    for marker in prompt.markers:
+        if marker.position > hit and ends[marker.position] >= rules.minimum:
+            yield Write(marker.position, prompt.prefixes[marker.position], marker.ttl)

@@ -1,0 +1,238 @@
+"""What a call was billed, read from its stream or its body: the input of every settlement.
+
+Pure and bounded: counts are kept, content never. A stream that broke off keeps the exact input that its
+`message_start` stated, and its output is estimated from the characters that arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from scrimp.errors import ResponseError
+from scrimp.wire.api_error import ApiError, read_error
+from scrimp.wire.events import Event
+from scrimp.wire.response import Usage, read_response, read_usage
+
+__all__ = ["Meter", "Metered", "OutputChars", "estimate_output", "meter_response"]
+
+_SIGNATURE_CHARS = 350
+"""Length of a thinking block's signature before the sealed reasoning adds to it (recorded traffic)."""
+
+_TOOL_USES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+
+
+class OutputChars(msgspec.Struct):
+    """Characters of output seen in a stream, by what they are.
+
+    `sealed` counts the signature characters that carry the reasoning of thinking blocks shown without text
+    (`display` omitted, redacted), since that reasoning is billed all the same.
+    """
+
+    text: int = 0
+    thinking: int = 0
+    tool_input: int = 0
+    tool_uses: int = 0
+    sealed: int = 0
+
+    @property
+    def any_seen(self) -> bool:
+        """Whether the model had produced anything yet."""
+        return bool(self.text or self.thinking or self.tool_input or self.tool_uses or self.sealed)
+
+
+class Metered(msgspec.Struct, frozen=True):
+    """What one call was billed, as far as it is known.
+
+    `usage` is None when nothing was billed that we know of (the stream ended before `message_start`).
+    `complete`: the provider's final counts arrived. `estimated`: they did not, and `usage.output_tokens` is
+    an estimate. `input_exact`: the input counts are final; a stream that broke off during the work of tools
+    the provider runs states only the input of the first sampling, and some proxies open with zeros.
+    `error` is an error that the stream reported after its HTTP 200.
+    """
+
+    usage: Usage | None
+    model: str | None
+    message_id: str | None
+    stop_reason: str | None
+    complete: bool
+    estimated: bool = False
+    input_exact: bool = True
+    error: ApiError | None = None
+
+
+def estimate_output(seen: OutputChars) -> int:
+    """Output tokens for the characters seen, on the newer tokenizer (older ones need about a quarter fewer).
+
+    Fitted on recorded answers: tokens per character 0.335 for text, 0.42 for thinking, 0.55 for tool input,
+    about 41 per tool use for its envelope, 1 per 4.5 sealed characters.
+    """
+    if not seen.any_seen:
+        return 0
+    thousandths = 335 * seen.text + 420 * seen.thinking + 550 * seen.tool_input + 222 * seen.sealed
+    return 5 + 41 * seen.tool_uses + -(-thousandths // 1000)
+
+
+class _Delta(msgspec.Struct):
+    text: str = ""
+    thinking: str = ""
+    partial_json: str = ""
+    signature: str = ""
+    content: str | None = None
+
+
+class _BlockDelta(msgspec.Struct):
+    delta: _Delta
+
+
+_block_delta = msgspec.json.Decoder(_BlockDelta)
+"""Reads only what is counted: about twice as quick as decoding the whole event."""
+
+
+class Meter:
+    """Meters one stream: `feed` every event in order, then `finish` once, however the stream ended.
+
+    `output_tokens_of` estimates the output of a stream that broke off; by default `estimate_output`.
+    """
+
+    def __init__(self, output_tokens_of: Callable[[OutputChars], int] = estimate_output) -> None:
+        self.seen = OutputChars()
+        self._output_tokens_of = output_tokens_of
+        self._usage: Usage | None = None
+        self._model: str | None = None
+        self._message_id: str | None = None
+        self._stop_reason: str | None = None
+        self._error: ApiError | None = None
+        self._silent_thinking = False
+        self._resampled = False
+        self._final = False
+        self._stopped = False
+
+    def feed(self, event: Event) -> None:
+        """Take in one event; events that say nothing about the bill pass.
+
+        Raises ResponseError when an event that does is unreadable; what was known before stays known.
+        """
+        match event.name:
+            case "content_block_delta":
+                self._on_block_delta(event)
+            case "content_block_start":
+                self._on_block_start(event.json())
+            case "message_start":
+                self._on_message_start(event.json())
+            case "message_delta":
+                self._on_message_delta(event.json())
+            case "message_stop":
+                self._stopped = True
+            case "error":
+                self._error = read_error(200, event.json())
+            case "message":
+                self._feed_unnamed(event)
+
+    def finish(self) -> Metered:
+        """What was billed, as far as the events fed so far tell."""
+        usage = self._usage
+        complete = self._final and (self._stopped or self._stop_reason is not None)
+        estimated = usage is not None and not complete
+        if usage is not None and estimated:
+            output = max(usage.output_tokens, self._output_tokens_of(self.seen))
+            usage = msgspec.structs.replace(usage, output_tokens=output)
+        return Metered(
+            usage=usage,
+            model=self._model,
+            message_id=self._message_id,
+            stop_reason=self._stop_reason,
+            complete=complete,
+            estimated=estimated,
+            input_exact=complete or (usage is not None and usage.total_input > 0 and not self._resampled),
+            error=self._error,
+        )
+
+    def _feed_unnamed(self, event: Event) -> None:
+        """Some proxies drop the `event:` line, and the payload's type says the same; some add `[DONE]`."""
+        if not event.data.startswith(b"{"):
+            return
+        name = event.json().get("type")
+        if isinstance(name, str) and name != "message":
+            self.feed(Event(name, event.data))
+
+    def _on_message_start(self, body: Mapping[str, Any]) -> None:
+        message = _object(body, "message", "message_start")
+        self._usage = read_usage(_object(message, "usage", "message_start.message"))
+        self._model = _text(message.get("model"))
+        self._message_id = _text(message.get("id"))
+
+    def _on_block_start(self, body: Mapping[str, Any]) -> None:
+        block = _object(body, "content_block", "content_block_start")
+        kind = _text(block.get("type")) or ""
+        self._resampled |= kind in ("server_tool_use", "mcp_tool_use", "compaction")
+        self._silent_thinking = kind == "thinking" and not block.get("thinking")
+        if kind in _TOOL_USES:
+            self.seen.tool_uses += 1
+        elif kind == "redacted_thinking":
+            self._seal(len(_text(block.get("data")) or ""))
+        self.seen.text += len(_text(block.get("text")) or "")
+        self.seen.thinking += len(_text(block.get("thinking")) or "")
+        if kind == "compaction":
+            self.seen.text += len(_text(block.get("content")) or "")
+
+    def _on_block_delta(self, event: Event) -> None:
+        try:
+            delta = _block_delta.decode(event.data).delta
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            delta = _lenient_delta(event)
+        seen = self.seen
+        seen.text += len(delta.text) + len(delta.content or "")
+        seen.tool_input += len(delta.partial_json)
+        if delta.thinking:
+            seen.thinking += len(delta.thinking)
+            self._silent_thinking = False
+        if delta.signature and self._silent_thinking:
+            self._seal(len(delta.signature))
+
+    def _seal(self, characters: int) -> None:
+        self.seen.sealed += max(0, characters - _SIGNATURE_CHARS)
+
+    def _on_message_delta(self, body: Mapping[str, Any]) -> None:
+        delta, usage = body.get("delta"), body.get("usage")
+        if isinstance(delta, Mapping):
+            self._stop_reason = _text(delta.get("stop_reason")) or self._stop_reason
+        if not isinstance(usage, Mapping):
+            return
+        if self._usage is None and usage.get("input_tokens") is None:
+            raise ResponseError("event message_delta: came before message_start, so its input is unknown")
+        self._usage = self._usage.merged(usage) if self._usage else read_usage(usage)
+        self._final = usage.get("output_tokens") is not None
+
+
+def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
+    """Meter a response that was not streamed; raises ResponseError when it cannot be metered."""
+    response = read_response(body)
+    return Metered(
+        usage=response.usage,
+        model=response.model,
+        message_id=response.id,
+        stop_reason=response.stop_reason,
+        complete=True,
+    )
+
+
+def _lenient_delta(event: Event) -> _Delta:
+    """The same counts from a delta the quick decoder refuses (a lone surrogate, a field of another type)."""
+    fields = event.json().get("delta")
+    told = fields if isinstance(fields, Mapping) else {}
+    known = {name: text for name in _Delta.__struct_fields__ if isinstance(text := told.get(name), str)}
+    return _Delta(**known)
+
+
+def _object(source: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:
+    part = source.get(name)
+    if not isinstance(part, Mapping):
+        raise ResponseError(f"event {where}: {name} is missing or not an object")
+    return part
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

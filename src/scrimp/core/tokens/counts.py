@@ -1,0 +1,233 @@
+"""What is counted in a block: a few numbers that say how long it will be, whatever the model.
+
+Texts are measured with the published vocabulary and with the handful of things the later tokenizers were seen
+to split more finely than it does (recorded bills): numbers after a space, indented lines, words joined in
+camelCase, long words, long unbroken strings, runs of one letter. The rest is structure the API renders around
+the content: tool definitions, calls and their parameters, results, images.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from binascii import a2b_base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from scrimp.core.tokens.images import Pixels, image_pixels
+from scrimp.facts.vocabulary import vocabulary_count
+from scrimp.wire.request import Block
+
+__all__ = ["COUNTED", "NOTHING", "Counts", "Documents", "count_block", "count_schema", "count_text"]
+
+COUNTED = (
+    "vocabulary",
+    "numbers",
+    "indents",
+    "joints",
+    "long_words",
+    "unbroken",
+    "letter_runs",
+    "schema",
+    "tools",
+    "eager_tools",
+    "tool_uses",
+    "parameters",
+    "results",
+    "thinking",
+    "sealed",
+    "images",
+)
+"""Names of the numbers in `Counts.numbers`, in order. The first seven are counted in running text."""
+
+_PLACE = {name: place for place, name in enumerate(COUNTED)}
+_TEXT = _PLACE["schema"]
+_NUMBER = re.compile(r" \d")
+_INDENT = re.compile(r"\n[ \t]+")
+_JOINT = re.compile(r"[a-z][A-Z]")
+_LONG_WORD = re.compile(r"[a-z]{9,}")
+_UNBROKEN = re.compile(r"[A-Za-z0-9+/=_-]{25,}")
+_LETTER_RUN = re.compile(r"([A-Za-z])\1{15,}")
+_PAGE = re.compile(rb"/Type\s*/Page\b")
+_BASE64, _SEAL_OVERHEAD = 0.75, 190
+"""A signature is base64 of the hidden thinking and some 190 bytes (recorded blocks that show both)."""
+_NOT_RENDERED = frozenset({"type", "cache_control", "id", "tool_use_id", "signature"})
+
+
+class Documents(msgspec.Struct, frozen=True):
+    """Attached files: pages of PDFs (counted, or guessed from their size), and those not seen at all."""
+
+    pages: int = 0
+    unseen: int = 0
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What one block holds. `builtin` is the type of a tool whose definition the provider writes."""
+
+    numbers: tuple[int, ...]
+    images: tuple[Pixels | None, ...] = ()
+    documents: Documents | None = None
+    builtin: str = ""
+
+
+NOTHING = Counts((0,) * len(COUNTED))
+
+
+def count_block(block: Block) -> Counts:
+    """The counts of one block; a `tool_result` leaves its nested blocks to themselves."""
+    value = block.value
+    if isinstance(value, str):
+        return _counts(value)
+    if not isinstance(value, Mapping):
+        return _counts(_dumped(value))
+    if block.section == "tools":
+        return _tool(value)
+    return _BY_KIND.get(block.kind, _not_understood)(value)
+
+
+def count_schema(schema: Any) -> Counts:
+    """The counts of a JSON schema that shapes the answer (`output_config.format`)."""
+    return _json_counts(schema)
+
+
+def count_text(text: str) -> tuple[int, ...]:
+    """The first seven counts of `COUNTED`, of a running text."""
+    text, runs = _without_runs(text)
+    return (
+        vocabulary_count(text),
+        len(_NUMBER.findall(text)),
+        len(_INDENT.findall(text)),
+        len(_JOINT.findall(text)),
+        len(_LONG_WORD.findall(text)),
+        sum(map(len, _UNBROKEN.findall(text))),
+        runs,
+    )
+
+
+def _without_runs(text: str) -> tuple[str, int]:
+    """`text` without its runs of one letter, and how many letters those had."""
+    if _LETTER_RUN.search(text) is None:
+        return text, 0
+    kept = _LETTER_RUN.sub("", text)
+    return kept, len(text) - len(kept)
+
+
+def _json_counts(value: Any, **structure: int) -> Counts:
+    text, runs = _without_runs(_dumped(value))
+    return _counts("", schema=vocabulary_count(text), letter_runs=runs, **structure)
+
+
+def _counts(text: str, **structure: int) -> Counts:
+    numbers = [*(count_text(text) if text else NOTHING.numbers[:_TEXT]), *NOTHING.numbers[_TEXT:]]
+    for name, number in structure.items():
+        numbers[_PLACE[name]] = number
+    return Counts(tuple(numbers))
+
+
+def _tool(tool: Mapping[str, Any]) -> Counts:
+    """A tool definition: rendered as JSON with these three keys, and not at all while it is deferred."""
+    if tool.get("defer_loading"):
+        return NOTHING
+    kind = tool.get("type")
+    if kind not in (None, "custom"):
+        return Counts(NOTHING.numbers, builtin=_string(kind))
+    definition = {
+        "description": tool.get("description") or "",
+        "name": tool.get("name"),
+        "parameters": tool.get("input_schema"),
+    }
+    if tool.get("input_examples"):
+        definition["input_examples"] = tool["input_examples"]
+    return _json_counts(definition, tools=1, eager_tools=1 if tool.get("eager_input_streaming") else 0)
+
+
+def _text(value: Mapping[str, Any]) -> Counts:
+    return _counts(_string(value.get("text")))
+
+
+def _tool_result(value: Mapping[str, Any]) -> Counts:
+    content = value.get("content")
+    return _counts("" if isinstance(content, list) else _string(content), results=1)
+
+
+def _thinking(value: Mapping[str, Any]) -> Counts:
+    """Shown thinking by its text; where it is left out, by the length of what seals it."""
+    text = _string(value.get("thinking"))
+    seal = _string(value.get("signature")) or _string(value.get("data"))
+    hidden = 0 if text else max(0, int(len(seal) * _BASE64) - _SEAL_OVERHEAD)
+    return _counts(text, thinking=1, sealed=hidden)
+
+
+def _image(value: Mapping[str, Any]) -> Counts:
+    return Counts(_counts("", images=1).numbers, images=(image_pixels(value.get("source")),))
+
+
+def _not_understood(value: Mapping[str, Any]) -> Counts:
+    return _counts(_leaves(value))
+
+
+def _tool_call(call: Mapping[str, Any]) -> Counts:
+    """A call is rendered parameter by parameter, strings as they are and everything else as JSON."""
+    given = call.get("input")
+    pairs = given if isinstance(given, Mapping) else {} if given is None else {"input": given}
+    lines = [_string(call.get("name"))]
+    for key, value in pairs.items():
+        lines += [str(key), value if isinstance(value, str) else _dumped(value)]
+    return _counts("\n".join(lines), tool_uses=1, parameters=len(pairs))
+
+
+def _document(value: Mapping[str, Any]) -> Counts:
+    source = value.get("source")
+    source = source if isinstance(source, Mapping) else {}
+    around = f"{_string(value.get('title'))}\n{_string(value.get('context'))}".strip()
+    kind, data = source.get("type"), source.get("data")
+    if kind == "text":
+        return _counts(f"{around}\n{_string(data)}")
+    if kind == "content":
+        return _counts(f"{around}\n{_leaves(source.get('content'))}")
+    seen = kind == "base64" and isinstance(data, str)
+    documents = Documents(pages=_pages(str(data))) if seen else Documents(unseen=1)
+    return Counts(_counts(around).numbers, documents=documents)
+
+
+def _pages(data: str) -> int:
+    """Pages of a base64 PDF: its page objects, or one per 50 KB where they are packed out of sight."""
+    try:
+        raw = a2b_base64(data)
+    except ValueError:
+        return 1
+    return len(_PAGE.findall(raw)) or max(1, len(raw) // 50_000)
+
+
+def _leaves(value: Any) -> str:
+    """Every string of a block that is not understood, one per line, what is never rendered left out."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return "\n".join(_leaves(item) for key, item in value.items() if key not in _NOT_RENDERED)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return "\n".join(map(_leaves, value))
+    return "" if value is None else str(value)
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+_BY_KIND: dict[str, Callable[[Mapping[str, Any]], Counts]] = {
+    "document": _document,
+    "image": _image,
+    "mcp_tool_use": _tool_call,
+    "redacted_thinking": _thinking,
+    "server_tool_use": _tool_call,
+    "text": _text,
+    "thinking": _thinking,
+    "tool_result": _tool_result,
+    "tool_use": _tool_call,
+}

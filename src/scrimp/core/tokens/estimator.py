@@ -1,0 +1,306 @@
+"""How long a prompt will be, before anything was billed: an interval on the whole request.
+
+Every block is counted once (`counts`), remembered by its content digest, and turned into tokens by the
+factors of the model's tokenizer family. The interval is on the total: what is uncertain is the ratio of text
+to tokens, which is off in the same direction all through a prompt, so shares add up and do not cancel out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, floor
+from typing import Any, NamedTuple
+
+import msgspec
+
+from scrimp.core.tokens.counts import COUNTED, Counts, count_block, count_schema
+from scrimp.core.tokens.images import image_tokens
+from scrimp.facts.model import Model
+from scrimp.facts.tokenizers import TokenFactors, builtin_tokens, hidden_prompt, token_factors
+from scrimp.wire.request import Block, Body
+
+__all__ = [
+    "Estimate",
+    "Estimator",
+    "Ruler",
+    "Settings",
+    "Sized",
+    "Turns",
+    "find_turns",
+    "read_settings",
+]
+
+_REQUEST = 3
+"""Tokens of a request without any block: what closes the prompt (seen on every recorded bill)."""
+_PAGE_TEXT = (1_500, 2_250, 3_000)
+"""Text tokens of a PDF page: least, middle and most ("PDF support", estimating costs)."""
+_UNSEEN_DOCUMENT = (500, 15_000, 200_000)
+_EXACT_TOKENS = 4
+"""What rounding and turn markers may be off, in tokens."""
+_REMEMBERED = 65_536
+_TEXT_FROM, _SCHEMA_FROM = COUNTED.index("vocabulary"), COUNTED.index("schema")
+_STRUCTURE_FROM = COUNTED.index("tools")
+_SEALED, _LETTER_RUNS = COUNTED.index("sealed"), COUNTED.index("letter_runs")
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """Tokens of a whole prompt: at least `low`, probably `mid`, at most `high`."""
+
+    low: int
+    mid: int
+    high: int
+
+
+class Sized(msgspec.Struct, frozen=True):
+    """A measured prompt: tokens per block, tokens the API renders around each, and the whole.
+
+    Turn markers stand at the first block of a turn, hidden prompts at the first turn, what closes the prompt
+    at the end.
+    """
+
+    content: Sequence[float]
+    around: Sequence[float]
+    estimate: Estimate
+
+    @property
+    def sizes(self) -> list[float]:
+        """Tokens per position, what surrounds the blocks included."""
+        return [inside + outside for inside, outside in zip(self.content, self.around, strict=True)]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a request asks for beside its blocks, as far as it is rendered into the prompt.
+
+    `forced` is a `tool_choice` of any or tool, `serial` is `disable_parallel_tool_use`, `thinking` is
+    thinking with a budget, `answer` counts the JSON schema of the answer.
+    """
+
+    forced: bool = False
+    serial: bool = False
+    thinking: bool = False
+    answer: Counts | None = None
+
+
+class Turns(NamedTuple):
+    """Positions where messages begin that bring something new, and of results beside others of a message."""
+
+    starts: list[int]
+    beside: list[int]
+
+
+class Parts(msgspec.Struct):
+    """Tokens of a prompt by how well they are known; `below` and `above` are spread in tokens, not shares."""
+
+    text: float = 0.0
+    schema: float = 0.0
+    structure: float = 0.0
+    below: float = 0.0
+    above: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.text + self.schema + self.structure
+
+    def add(self, other: Parts) -> None:
+        self.text += other.text
+        self.schema += other.schema
+        self.structure += other.structure
+        self.below += other.below
+        self.above += other.above
+
+
+class Ruler:
+    """Counts of blocks, remembered by content digest; they hold for every model."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Counts] = {}
+
+    def counts(self, block: Block, digest: bytes | None = None) -> Counts:
+        """The counts of `block`; its content digest, where the caller has it, saves counting twice."""
+        if digest is None:
+            return count_block(block)
+        found = self._known.get(digest)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[digest] = count_block(block)
+        return found
+
+
+class Estimator:
+    """Estimates for one model.
+
+    `spelling` is the id in the request, where dated snapshots differ. `factors` are the family's own unless
+    given: whoever judges estimates on recordings passes factors that have not seen them.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        spelling: str = "",
+        factors: TokenFactors | None = None,
+        ruler: Ruler | None = None,
+    ) -> None:
+        self._factors = factors or token_factors(model.tokenizer)
+        self._prompt = hidden_prompt(self._factors.tool_prompts, model, spelling)
+        self._rule = model.image_rule
+        self._ruler = ruler or Ruler()
+        self._known: dict[bytes, Parts] = {}
+        by_name = self._factors.factors
+        self._per_count = tuple(by_name.get(name, 0.0) for name in COUNTED)
+        self._per_message = by_name.get("messages", 0.0)
+        self._per_beside = by_name.get("results_beside", 0.0)
+        self._per_thinking = by_name.get("thinking_on", 0.0)
+        self._per_answer = by_name.get("answers", 0.0), by_name.get("answer_schema", 0.0)
+        self._spread = self._factors.spread
+
+    def measure(
+        self, blocks: Sequence[Block], settings: Settings, digests: Sequence[bytes] | None = None
+    ) -> Sized:
+        """Tokens of the prompt made of `blocks` (those the model sees), per block and in all.
+
+        Content digests, where the caller has them, save counting a block twice.
+        """
+        parts = self._parts(blocks, digests)
+        around = [0.0] * len(blocks)
+        turns = find_turns(blocks)
+        for position in turns.starts:
+            around[position] += self._per_message
+        for position in turns.beside:
+            around[position] += self._per_beside
+        hidden = self._hidden(blocks, settings)
+        if around:
+            before = self._prompt.before if blocks[0].section == "tools" else 0.0
+            around[0] += before
+            around[turns.starts[0] if turns.starts else -1] += hidden.total - before
+            around[-1] += _REQUEST
+        whole = Parts(structure=sum(around) - hidden.schema, schema=hidden.schema)
+        for part in parts:
+            whole.add(part)
+        return Sized(content=[part.total for part in parts], around=around, estimate=self._interval(whole))
+
+    def estimate(
+        self, blocks: Sequence[Block], settings: Settings, digests: Sequence[bytes] | None = None
+    ) -> Estimate:
+        """Tokens of the prompt made of `blocks`, in all."""
+        return self.measure(blocks, settings, digests).estimate
+
+    def block_size(self, block: Block, digest: bytes | None = None) -> float:
+        """Tokens of one block by itself: a function of its content alone."""
+        return self._known_part(block, digest).total
+
+    def _parts(self, blocks: Sequence[Block], digests: Sequence[bytes] | None) -> list[Parts]:
+        if digests is None:
+            return [self._known_part(block, None) for block in blocks]
+        return [self._known_part(block, digest) for block, digest in zip(blocks, digests, strict=True)]
+
+    def _known_part(self, block: Block, digest: bytes | None) -> Parts:
+        if digest is None:
+            return self._part(self._ruler.counts(block))
+        found = self._known.get(digest)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[digest] = self._part(self._ruler.counts(block, digest))
+        return found
+
+    def _part(self, counts: Counts) -> Parts:
+        numbers, per_count = counts.numbers, self._per_count
+        part = Parts()
+        for place in range(_TEXT_FROM, _SCHEMA_FROM):
+            part.text += numbers[place] * per_count[place]
+        part.text = max(0.0, part.text)
+        for place in range(_SCHEMA_FROM, _STRUCTURE_FROM):
+            part.schema += numbers[place] * per_count[place]
+        for place in range(_STRUCTURE_FROM, len(numbers)):
+            part.structure += numbers[place] * per_count[place]
+        loose = numbers[_LETTER_RUNS] * per_count[_LETTER_RUNS] + numbers[_SEALED] * per_count[_SEALED]
+        part.below += loose * self._spread["loose"]
+        part.above += loose * self._spread["loose"]
+        if counts.builtin:
+            self._built_in(part, counts.builtin)
+        if counts.images or counts.documents:
+            self._attach(part, counts)
+        return part
+
+    def _built_in(self, part: Parts, kind: str) -> None:
+        tokens = builtin_tokens(self._factors.builtin, kind)
+        part.structure += tokens
+        part.below += tokens * self._spread["builtin"]
+        part.above += tokens * self._spread["builtin"]
+
+    def _attach(self, part: Parts, counts: Counts) -> None:
+        for pixels in counts.images:
+            if pixels is not None:
+                part.structure += image_tokens(pixels, self._rule)
+            else:
+                _loosely(part, 1, self._rule.max_tokens // 2, self._rule.max_tokens)
+        if counts.documents is not None:
+            low, mid, high = _PAGE_TEXT
+            page, pages = self._rule.max_tokens, counts.documents.pages
+            _loosely(part, low * pages, (mid + page) * pages, (high + page) * pages)
+            low, mid, high = _UNSEEN_DOCUMENT
+            unseen = counts.documents.unseen
+            _loosely(part, low * unseen, mid * unseen, high * unseen)
+
+    def _hidden(self, blocks: Sequence[Block], settings: Settings) -> Parts:
+        """What the provider adds once: the prompts that tools, thinking and a shaped answer bring."""
+        hidden = Parts()
+        if any(block.section == "tools" for block in blocks):
+            prompt = self._prompt
+            hidden.structure += prompt.forced if settings.forced else prompt.auto
+            hidden.structure -= prompt.serial if settings.serial and not settings.forced else 0.0
+        if settings.thinking:
+            hidden.structure += self._per_thinking
+        if settings.answer is not None:
+            fixed, per_schema = self._per_answer
+            hidden.structure += fixed
+            hidden.schema += settings.answer.numbers[_SCHEMA_FROM] * per_schema
+        return hidden
+
+    def _interval(self, whole: Parts) -> Estimate:
+        spread = self._spread
+        below = _EXACT_TOKENS + whole.below + whole.structure * spread["structure"]
+        above = _EXACT_TOKENS + whole.above + whole.structure * spread["structure"]
+        below += whole.text * spread["text_below"] + whole.schema * spread["schema"]
+        above += whole.text * spread["text_above"] + whole.schema * spread["schema"]
+        total = whole.total
+        return Estimate(max(1, floor(total - below)), max(1, round(total)), ceil(total + above))
+
+
+def read_settings(body: Body) -> Settings:
+    """The settings of a request body; what is malformed counts as not set."""
+    choice, thinking = _mapping(body.get("tool_choice")), _mapping(body.get("thinking"))
+    shape = _mapping(_mapping(body.get("output_config")).get("format")) or _mapping(body.get("output_format"))
+    return Settings(
+        forced=choice.get("type") in {"any", "tool"},
+        serial=choice.get("disable_parallel_tool_use") is True,
+        thinking=thinking.get("type") == "enabled",
+        answer=count_schema(shape["schema"]) if "schema" in shape else None,
+    )
+
+
+def find_turns(blocks: Sequence[Block]) -> Turns:
+    """The turns of a prompt. A message that begins with a tool's result continues the turn that called it."""
+    turns, before, with_result = Turns([], []), -1, False
+    for position, block in enumerate(blocks):
+        if block.message != before:
+            before, with_result = block.message, False
+            if block.message >= 0 and not block.depth and block.kind != "tool_result":
+                turns.starts.append(position)
+        if block.kind == "tool_result":
+            if with_result:
+                turns.beside.append(position)
+            with_result = True
+    return turns
+
+
+def _loosely(part: Parts, low: float, mid: float, high: float) -> None:
+    part.structure += mid
+    part.below += mid - low
+    part.above += high - mid
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

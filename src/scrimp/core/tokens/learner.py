@@ -1,0 +1,168 @@
+"""What bills teach about token estimates: inside a run, the next prompt is nearly exact.
+
+Two things are learned. A bill says how long that very prompt was, so a prompt that extends it only needs its
+new blocks estimated. And what the new blocks turned out to cost corrects the estimates of such content: one
+ratio per model and kind of content, followed by a small Kalman filter whose innovations are clipped, so that
+one odd bill moves little and a drift is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, floor, sqrt
+
+import msgspec
+
+from scrimp.core.tokens.estimator import Estimate, Sized
+from scrimp.wire.request import Block
+
+__all__ = ["KINDS", "Learner", "Ratios"]
+
+KINDS = ("tools", "system", "user", "assistant", "results")
+"""Kinds of content that have a ratio of their own."""
+
+_PRIOR_DEVIATION = 0.05
+_DRIFT = 0.002
+_FIRST_NOISE, _LEAST_NOISE, _MOST_NOISE = 0.05, 0.005, 0.25
+_NOISE_MEMORY = 0.9
+_EXACT_TOKENS = 5.0
+_CLIPPED_AT = 2.5
+_UNSETTLED = 3.0
+"""What a clipped surprise multiplies the variances by: a second one alike then moves the ratio at once."""
+_COVERING = 3.0
+"""Standard deviations on each side of a learned interval."""
+_LEAST_RATIO, _MOST_RATIO = 0.5, 2.0
+_PROMPTS_REMEMBERED = 8_192
+
+
+class Ratios(msgspec.Struct, frozen=True):
+    """Billed over estimated tokens per kind, how unsure each is, and how much single bills scatter.
+
+    `variances` are of the ratios, `noise` is a share of the new content, `bills` is how many taught this.
+    """
+
+    ratios: tuple[float, ...] = (1.0,) * len(KINDS)
+    variances: tuple[float, ...] = (_PRIOR_DEVIATION**2,) * len(KINDS)
+    noise: float = _FIRST_NOISE
+    bills: int = 0
+
+
+class Learner:
+    """Learned ratios of every model, and the lengths of the prompts billed last."""
+
+    def __init__(self, learned: Mapping[str, Ratios] | None = None) -> None:
+        self._ratios: dict[str, Ratios] = dict(learned or {})
+        self._billed: dict[bytes, int] = {}
+
+    @property
+    def learned(self) -> Mapping[str, Ratios]:
+        """What to keep for the next process, by model."""
+        return dict(self._ratios)
+
+    def foresee(
+        self, model: str, blocks: Sequence[Block], prefixes: Sequence[bytes], sized: Sized
+    ) -> Estimate:
+        """Tokens of a prompt before its bill. `prefixes` are the chained digests of its blocks."""
+        state = self._ratios.get(model)
+        start, billed = self._longest(prefixes)
+        if state is None and not billed:
+            return sized.estimate
+        state = state or Ratios()
+        amounts = _amounts(blocks, sized.content, start)
+        middle = billed + _around(sized, start)
+        middle += sum(amount * ratio for amount, ratio in zip(amounts, state.ratios, strict=True))
+        half = _EXACT_TOKENS + _COVERING * sqrt(_variance(state, amounts))
+        learned = Estimate(max(1, floor(middle - half)), max(1, round(middle)), ceil(middle + half))
+        return learned if billed else _narrower(learned, sized.estimate, middle)
+
+    def learn(
+        self,
+        model: str,
+        blocks: Sequence[Block],
+        prefixes: Sequence[bytes],
+        sized: Sized,
+        total: int,
+    ) -> None:
+        """Take a bill of `total` input tokens (plain, written and read) for this prompt."""
+        if not prefixes or total <= 0:
+            return
+        start, billed = self._longest(prefixes)
+        if start < len(blocks):
+            added = total - billed - _around(sized, start)
+            amounts = _amounts(blocks, sized.content, start)
+            self._ratios[model] = _updated(self._ratios.get(model) or Ratios(), amounts, added)
+        if len(self._billed) >= _PROMPTS_REMEMBERED:
+            del self._billed[next(iter(self._billed))]
+        self._billed.pop(prefixes[-1], None)
+        self._billed[prefixes[-1]] = total
+
+    def _longest(self, prefixes: Sequence[bytes]) -> tuple[int, int]:
+        """How many leading blocks were billed as a whole prompt before, and for how many tokens."""
+        for position in range(len(prefixes) - 1, -1, -1):
+            billed = self._billed.get(prefixes[position])
+            if billed is not None:
+                return position + 1, billed
+        return 0, 0
+
+
+_CLOSING = 3.0
+"""What closes every prompt: billed with each, but once."""
+
+
+def _around(sized: Sized, start: int) -> float:
+    """What surrounds the blocks from `start` on; what closes the prompt was in the bill of those before."""
+    around = sized.around[start:]
+    return sum(around) - (_CLOSING if around and start else 0.0)
+
+
+def _kind(block: Block) -> int:
+    if block.section != "messages":
+        return 0 if block.section == "tools" else 1
+    if block.role == "assistant":
+        return 3
+    return 4 if block.depth or block.kind == "tool_result" else 2
+
+
+def _amounts(blocks: Sequence[Block], content: Sequence[float], start: int) -> list[float]:
+    amounts = [0.0] * len(KINDS)
+    for block, tokens in zip(blocks[start:], content[start:], strict=True):
+        amounts[_kind(block)] += tokens
+    return amounts
+
+
+def _variance(state: Ratios, amounts: Sequence[float]) -> float:
+    """Of the tokens these amounts will be billed."""
+    unsure = sum(amount**2 * share for amount, share in zip(amounts, state.variances, strict=True))
+    return unsure + (state.noise * sum(amounts)) ** 2
+
+
+def _updated(state: Ratios, amounts: Sequence[float], added: float) -> Ratios:
+    new = sum(amounts)
+    if new <= 0:
+        return state
+    expected = sum(amount * ratio for amount, ratio in zip(amounts, state.ratios, strict=True))
+    variance = _variance(state, amounts) + _EXACT_TOKENS**2
+    limit = _CLIPPED_AT * sqrt(variance)
+    surprise = max(-limit, min(limit, added - expected))
+    gains = [amount * share / variance for amount, share in zip(amounts, state.variances, strict=True)]
+    ratios = tuple(
+        min(_MOST_RATIO, max(_LEAST_RATIO, ratio + gain * surprise))
+        for ratio, gain in zip(state.ratios, gains, strict=True)
+    )
+    unsettled = _UNSETTLED if abs(added - expected) > limit else 1.0
+    variances = tuple(
+        min(_PRIOR_DEVIATION**2, share * (1 - gain * amount) * unsettled + _DRIFT**2)
+        for share, gain, amount in zip(state.variances, gains, amounts, strict=True)
+    )
+    scatter = max(0.0, abs(surprise) - _EXACT_TOKENS) / new
+    noise = sqrt(_NOISE_MEMORY * state.noise**2 + (1 - _NOISE_MEMORY) * scatter**2)
+    noise = min(_MOST_NOISE, max(_LEAST_NOISE, noise))
+    return Ratios(ratios, variances, noise, state.bills + 1)
+
+
+def _narrower(learned: Estimate, fresh: Estimate, middle: float) -> Estimate:
+    """The learned interval for a prompt never billed, no wider than the estimator's own around the middle."""
+    below = max(middle - learned.low, 0.5 * (fresh.mid - fresh.low))
+    above = max(learned.high - middle, 0.5 * (fresh.high - fresh.mid))
+    below, above = min(below, fresh.mid - fresh.low), min(above, fresh.high - fresh.mid)
+    return Estimate(max(1, floor(middle - below)), learned.mid, ceil(middle + above))

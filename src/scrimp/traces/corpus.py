@@ -1,0 +1,109 @@
+"""Recordings of every kind under some paths: exchanges by source, and the transcript files among them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+
+from scrimp.core.recorded import RecordedCall
+from scrimp.errors import InputError
+from scrimp.facts.models import Facts
+from scrimp.traces.exchanges import Exchange, in_time_order, read_exchange
+from scrimp.traces.files import Fault, Faults, find_files, read_lines
+from scrimp.traces.recorded_calls import Sizer, recorded_call, unusable
+
+__all__ = ["Corpus", "read_corpus", "recorded_sources"]
+
+Advance = Callable[[int], None]
+
+
+class Corpus(msgspec.Struct):
+    """What was found: `sources` maps a source to its exchanges as recorded, `transcripts` are whole files.
+
+    `faults` names every line that could not be read.
+    """
+
+    sources: dict[str, list[Exchange]]
+    transcripts: list[Path]
+    faults: Faults
+
+    @property
+    def exchanges(self) -> int:
+        """How many recorded calls of every kind there are."""
+        return sum(map(len, self.sources.values()))
+
+
+def read_corpus(paths: Iterable[str | Path], advance: Advance = lambda _: None) -> Corpus:
+    """Read every recording under `paths`; `advance(1)` is called after each file.
+
+    Raises `TraceError` for a path that is not there; bad lines are counted in `faults`.
+    """
+    corpus = Corpus(defaultdict(list), [], [])
+    for path in find_files(paths):
+        lines = read_lines(path, corpus.faults)
+        for number, line in lines:
+            record = _record(path, number, line, corpus.faults)
+            if record is None:
+                continue
+            if "request" not in record:
+                corpus.transcripts.append(path)
+                break
+            _add(corpus, path, number, record)
+        advance(1)
+    return corpus
+
+
+def recorded_sources(
+    corpus: Corpus,
+    facts: Facts,
+    *,
+    sizer: Sizer,
+    at: date | None = None,
+    route: str | None = None,
+    skipped: Counter[str] | None = None,
+) -> Iterator[tuple[str, list[RecordedCall]]]:
+    """Each source's billed calls in time order; what cannot be used is counted by reason in `skipped`."""
+    left_out: Counter[str] = Counter() if skipped is None else skipped
+    for source, exchanges in corpus.sources.items():
+        usable = []
+        for exchange in exchanges:
+            reason = unusable(exchange)
+            if reason:
+                left_out[reason] += 1
+            else:
+                usable.append(exchange)
+        calls = []
+        for exchange in in_time_order(usable):
+            try:
+                calls.append(recorded_call(exchange, facts, sizer, at=at, route=route))
+            except InputError:
+                left_out["request is malformed"] += 1
+        if calls:
+            yield source, calls
+
+
+def _record(path: Path, number: int, line: bytes, faults: Faults) -> Mapping[str, Any] | None:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        faults.append(Fault(path, number, f"not JSON: {error}"))
+        return None
+    if not isinstance(record, dict):
+        faults.append(Fault(path, number, "not a JSON object"))
+        return None
+    return record
+
+
+def _add(corpus: Corpus, path: Path, number: int, record: Mapping[str, Any]) -> None:
+    try:
+        exchange = read_exchange(record, f"{path}:{number}", path.parent.name)
+    except InputError as error:
+        corpus.faults.append(Fault(path, number, str(error).removeprefix(f"{path}:{number}: ")))
+        return
+    corpus.sources[exchange.source].append(exchange)

@@ -1,0 +1,115 @@
+"""Recorded calls on disk: plain, `.gz` and `.xz` JSON Lines, in files, folders and globs.
+
+A line that cannot be read is named (`path:line`) and counted, never fatal; the rest of the file still counts.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import zlib
+from glob import has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+
+import msgspec
+
+from scrimp.errors import TraceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["Fault", "Faults", "find_files", "read_lines", "read_records"]
+
+T = TypeVar("T")
+
+SUFFIXES = (".jsonl", ".ndjson")
+PACKED = (".gz", ".xz")
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One line that could not be read. `line` counts from 1; 0 means the file as a whole."""
+
+    path: Path
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else str(self.path)
+        return f"{place}: {self.reason}"
+
+
+Faults = list[Fault]
+"""Where readers put what they could not read."""
+
+
+def find_files(paths: Iterable[str | Path]) -> list[Path]:
+    """The JSON Lines files under `paths`, each once, sorted by path within every argument.
+
+    A file is taken whatever its name; a folder gives its `.jsonl`/`.ndjson` files (also `.gz`, `.xz`),
+    subfolders included; a glob (`**` allowed) gives what it matches. Raises TraceError for a path that does
+    not exist and for a glob that matches nothing.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        for match in _matches(Path(path).expanduser()):
+            files = sorted(filter(_is_recording, match.rglob("*"))) if match.is_dir() else [match]
+            found.update(dict.fromkeys(files))
+    return list(found)
+
+
+def _matches(path: Path) -> list[Path]:
+    if path.exists():
+        return [path]
+    if not has_magic(str(path)):
+        raise TraceError(f"{path}: no such file or folder")
+    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if not matches:
+        raise TraceError(f"{path}: matches no file")
+    return matches
+
+
+def _is_recording(path: Path) -> bool:
+    name = path.with_suffix("") if path.suffix in PACKED else path
+    return name.suffix in SUFFIXES and path.is_file()
+
+
+def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
+    """Every line that is not blank with its number, counted from 1.
+
+    A file that breaks off inside its compression gives the lines before the break and one fault. Raises
+    TraceError when the file cannot be opened.
+    """
+    with _opened(path) as file:
+        yield from ((number, line) for number, line in _whole_lines(file, path, faults) if not line.isspace())
+
+
+def _whole_lines(file: BinaryIO, path: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    try:
+        for number, line in enumerate(file, start=1):
+            yield number, line
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        faults.append(Fault(path, number, f"damaged after this line: {error}"))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        match path.suffix:
+            case ".gz":
+                return cast(BinaryIO, gzip.open(path, "rb"))
+            case ".xz":
+                return cast(BinaryIO, lzma.open(path, "rb"))
+            case _:
+                return path.open("rb")
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be opened: {error.strerror or error}") from None
+
+
+def read_records(path: Path, decoder: msgspec.json.Decoder[T], faults: Faults) -> Iterator[tuple[int, T]]:
+    """Every line decoded, with its number; lines that are not JSON or not of the shape become faults."""
+    for number, line in read_lines(path, faults):
+        try:
+            yield number, decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            faults.append(Fault(path, number, str(error) or type(error).__name__))

@@ -1,0 +1,68 @@
+"""Reads Claude Code session files (`~/.claude/projects/<folder>/<session>.jsonl`, sub-agents' files too).
+
+There is no system prompt and no tool definition in these files; nothing here pretends otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from scrimp.errors import ResponseError
+from scrimp.traces.conversations import Linker
+from scrimp.traces.files import Fault, Faults, find_files, read_records
+from scrimp.traces.transcript_calls import Conversation, NewInput, Reply, Session, TranscriptCall
+from scrimp.traces.transcript_lines import line_decoder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+__all__ = [
+    "Conversation",
+    "NewInput",
+    "Reply",
+    "Session",
+    "TranscriptCall",
+    "read_session",
+    "read_transcripts",
+]
+
+
+def read_transcripts(
+    paths: Iterable[str | Path], faults: Faults, skipped: dict[str, int] | None = None
+) -> Iterator[Session]:
+    """Every session under `paths`, file by file, repeated calls marked as duplicates.
+
+    Resumed sessions copy the lines of the session they continue, so a call counts once over all files: its
+    first appearance in path order, which is also the one on the main chain rather than a side chain.
+    `faults` receives the lines that could not be read, `skipped` (if given) counts assistant lines left out,
+    by reason. Raises TraceError for paths that do not exist.
+    """
+    seen: set[str] = set()
+    for path in find_files(paths):
+        yield _marking_copies(read_session(path, faults, skipped), seen)
+
+
+def read_session(path: Path, faults: Faults, skipped: dict[str, int] | None = None) -> Session:
+    """One session file, read on its own."""
+    linker = Linker(skipped if skipped is not None else {})
+    for number, line in read_records(path, line_decoder, faults):
+        try:
+            linker.take(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, ResponseError) as error:
+            faults.append(Fault(path, number, str(error)))
+    return Session(linker.session_id or path.name.split(".")[0], path, linker.conversations())
+
+
+def _marking_copies(session: Session, seen: set[str]) -> Session:
+    conversations = []
+    for conversation in sorted(session.conversations, key=lambda conversation: not conversation.is_main):
+        calls = []
+        for call in conversation.calls:
+            known = call.message_id in seen
+            seen.add(call.message_id)
+            calls.append(msgspec.structs.replace(call, duplicate=True) if known else call)
+        conversations.append(Conversation(conversation.name, calls))
+    return Session(session.id, session.path, conversations)

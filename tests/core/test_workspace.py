@@ -1,0 +1,89 @@
+"""One workspace over time: what it plans follows from what it has seen and been billed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scrimp.core.workspace import Workspace
+from scrimp.errors import RequestError
+from scrimp.facts.models import default
+from scrimp.wire.request import blocks, with_markers
+from scrimp.wire.response import Usage
+
+NOW = 1_795_000_000.0  # 2026-11-18
+SYSTEM = "You are a careful agent. " * 600
+STEPS = [f"step {n}: " + "some output of a tool, line after line. " * 60 for n in range(40)]
+
+
+def body_of(steps: int, **fields: Any) -> dict[str, Any]:
+    messages = [{"role": "assistant" if n % 2 else "user", "content": STEPS[n]} for n in range(2 * steps - 1)]
+    return {"model": "claude-opus-5-5", "max_tokens": 100, "system": SYSTEM, "messages": messages, **fields}
+
+
+def test_each_step_reads_what_the_step_before_wrote() -> None:
+    workspace = Workspace(default())
+    before = None
+    for step in range(1, 6):
+        planned = workspace.plan(body_of(step), NOW + 20 * step)
+        outcome = planned.plan.chosen.outcome
+        if before is not None:
+            assert outcome.read == before.read + before.written
+        workspace.sent(planned, NOW + 20 * step, NOW + 20 * step + 1)
+        before = outcome
+    assert before is not None
+    assert before.read > before.written > 0
+
+
+def test_the_planned_request_says_the_same_and_is_marked_where_the_plan_says() -> None:
+    workspace = Workspace(default())
+    body = body_of(2)
+    planned = workspace.plan(body, NOW)
+    sent = with_markers(body, planned.plan.edits)
+    marked = [n for n, block in enumerate(blocks(sent)) if block.ttl]
+    assert marked == [marker.position for marker in planned.plan.markers]
+    assert workspace.plan(sent, NOW).prompt.prefixes == planned.prompt.prefixes
+
+
+def test_after_a_pause_beyond_the_ttl_nothing_is_read() -> None:
+    workspace = Workspace(default())
+    planned = workspace.plan(body_of(1), NOW)
+    workspace.sent(planned, NOW, NOW + 1)
+    assert workspace.plan(body_of(2), NOW + 299).plan.chosen.outcome.read > 0
+    workspace = Workspace(default())
+    workspace.sent(workspace.plan(body_of(1), NOW), NOW, NOW + 1)
+    assert workspace.plan(body_of(2), NOW + 4000).plan.chosen.outcome.read == 0
+
+
+def test_a_bill_makes_the_next_estimate_nearly_exact() -> None:
+    workspace = Workspace(default())
+    planned = workspace.plan(body_of(3), NOW)
+    workspace.sent(planned, NOW, NOW + 1)
+    # Billed half as much again as estimated: the next step starts from the bill.
+    billed = planned.plan.total.mid * 3 // 2
+    workspace.billed(planned, Usage(input_tokens=3, cache_creation_input_tokens=billed - 3))
+    next_total = workspace.plan(body_of(4), NOW + 10).plan.total.mid
+    grown = workspace.plan(body_of(4), NOW + 10).plan.total.mid - billed
+    assert next_total > billed
+    assert 0 < grown < 2 * 2000
+
+
+def test_where_the_provider_does_not_cache_the_request_is_left_alone() -> None:
+    workspace = Workspace(default(), provider="bedrock")
+    day_before_bedrock_cached = 1_733_000_000.0  # 2024-11-30
+    assert workspace.plan(body_of(3), day_before_bedrock_cached).plan.edits == ()
+
+
+def test_a_thread_gets_at_most_three_markers() -> None:
+    tools = [{"name": "ls", "description": "list files " * 200, "input_schema": {"type": "object"}}]
+    workspace = Workspace(default())
+    for step in (1, 2):
+        planned = workspace.plan(body_of(step, tools=tools, thread={"type": "create"}), NOW + step)
+        workspace.sent(planned, NOW + step, NOW + step + 0.1)
+        assert len(planned.plan.markers) <= 3
+
+
+def test_what_is_not_a_request_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"^messages:"):
+        Workspace(default()).plan({"model": "claude-opus-5-5"}, NOW)
