@@ -6,7 +6,7 @@ STAMP := $(VENV)/.scrimp-installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo test check bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ check: $(STAMP) ## Lint, formatting, types and import contracts
 
 bench: $(STAMP) ## Measure planning, pricing and reading speed
 	@$(BIN)/python -m benchmarks
+
+docs: $(STAMP) ## Renew what the README shows of the demo
+	@$(BIN)/python docs/renew_readme.py
 
 lock: $(STAMP) ## Renew requirements-dev.txt from pyproject.toml (ARGS=--upgrade takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 -q --no-header $(ARGS) -o requirements-dev.txt

@@ -62,14 +62,16 @@ def recorded_call(
     rules: CacheRules = RULES,
     timed: bool = True,
 ) -> RecordedCall:
-    """A recorded call with a bill of one's own."""
+    """A recorded call with a bill of one's own; a first block called `system…` is the system prompt."""
     content: list[dict[str, Any]] = []
     for number, (text, _) in enumerate(blocks):
         block: dict[str, Any] = {"type": "text", "text": text}
         if number in markers:
             block["cache_control"] = {"type": "ephemeral", "ttl": markers[number]}
         content.append(block)
-    body = {"messages": [{"role": "user", "content": content}]}
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": content}]}
+    if blocks[0][0].startswith("system"):
+        body = {"system": content[:1], "messages": [{"role": "user", "content": content[1:]}]}
     return RecordedCall(
         run=run,
         seq=0,
@@ -90,6 +92,7 @@ def recorded_call(
 
 
 def exactly(tokens: list[int]) -> Sized:
-    """A prompt measured without error."""
-    total = sum(tokens)
-    return Sized([float(size) for size in tokens], [0.0] * len(tokens), Estimate(total, total, total))
+    """A prompt measured without error, what closes it included."""
+    total = sum(tokens) + CLOSING
+    around = [0.0] * (len(tokens) - 1) + [float(CLOSING)]
+    return Sized([float(size) for size in tokens], around, Estimate(total, total, total))

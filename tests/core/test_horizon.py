@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrimp.core.horizon import CONTINUES, SHARES, Horizon
+from scrimp.core.horizon import BARE, CONTINUES, SHARES, Horizon
 from scrimp.core.prompt import Prompt, Reading, read_prompt
 
 READING = Reading(key="model")
@@ -18,6 +18,7 @@ def prompt(*texts: str, system: str = "agent") -> Prompt:
 def test_before_anything_is_seen_the_prior_holds() -> None:
     horizon = Horizon()
     assert horizon.continues(prompt("a")).within_5m == pytest.approx(CONTINUES.within_5m)
+    assert horizon.continues(prompt("a", system="")).within_5m == pytest.approx(BARE.within_5m)
     assert horizon.shares(prompt("a")).within_5m == pytest.approx(SHARES.within_5m)
 
 
@@ -75,3 +76,34 @@ def test_a_start_shared_by_many_conversations_is_noticed() -> None:
     for number in range(40):
         horizon.observe(prompt(f"task {number}"), number * 60.0)
     assert horizon.shares(prompt("next task")).within_5m > 0.85
+
+
+def test_a_tail_that_is_dropped_each_turn_is_not_expected_to_stay() -> None:
+    # The agent puts a reminder last and takes it away again: only the block before it comes back.
+    horizon = Horizon()
+    texts: list[str] = ["task"]
+    for step in range(6):
+        horizon.observe(prompt(*texts, f"reminder {step}"), step * 10.0)
+        texts.append(f"step {step}")
+    latest = prompt(*texts, "reminder 6")
+    horizon.observe(latest, 60.0)
+    assert horizon.stable_end(latest) == len(latest) - 2
+    assert horizon.continues(latest).within_5m > 0.9
+
+
+def test_questions_about_one_document_share_the_document() -> None:
+    horizon = Horizon()
+    for number in range(6):
+        horizon.observe(prompt("document", f"question {number}"), number * 10.0)
+    next_question = prompt("document", "another question")
+    horizon.observe(next_question, 60.0)
+    assert horizon.stable_end(next_question) == len(next_question) - 2
+    assert horizon.continues(next_question).within_5m > 0.8
+
+
+def test_starting_the_same_task_again_drops_nothing() -> None:
+    horizon = Horizon()
+    for run in range(3):
+        for step in range(4):
+            horizon.observe(prompt("task", *(f"{run}.{n}" for n in range(step))), run * 100.0 + step)
+    assert horizon.stable_end(prompt("task", "0.0")) == len(prompt("task", "0.0")) - 1

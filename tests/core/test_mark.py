@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -131,6 +132,17 @@ def test_an_hour_is_never_bought_on_top_of_a_5m_entry() -> None:
     choice = chosen(situation_of(read(body_of("task", "next")), cache=cache, continues=Odds(0.0, 1.0)))
     beyond = [m.ttl for m in choice.markers if m.position > 2]
     assert "1h" not in beyond
+
+
+def test_a_tail_that_will_be_dropped_is_not_written() -> None:
+    situation = msgspec.structs.replace(situation_of(read(body_of("task", "step", "reminder"))), stable_end=3)
+    assert max(m.position for m in chosen(situation).markers) == 3
+
+
+def test_a_free_slot_keeps_the_callers_last_marker_below_the_tail() -> None:
+    body = body_of("task", "step", "result", tools=False)
+    body["messages"][0]["content"][1]["cache_control"] = {"type": "ephemeral"}
+    assert [m.position for m in chosen(situation_of(read(body))).markers] == [0, 2, 3]
 
 
 def test_the_callers_own_markers_win_a_tie() -> None:

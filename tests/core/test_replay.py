@@ -55,7 +55,7 @@ def test_a_cold_pause_in_every_step_makes_writing_a_loss_that_scrimp_learns_to_a
 
 def test_a_long_turn_breaks_the_automatic_marker_but_not_scrimp() -> None:
     recorder = Recorder()
-    blocks = [("task", 5000)]
+    blocks = [("system", 2000), ("task", 3000)]
     for step in range(3):
         recorder.call(blocks, {len(blocks) - 1: "5m"}, step * 10.0)
         blocks = [*blocks, *((f"result {step}.{number}", 100) for number in range(30))]

@@ -148,7 +148,8 @@ def test_sizes_add_up_and_counting_once_is_enough() -> None:
     first = estimator.measure(prompt.blocks, settings, prompt.digests)
     again = estimator.measure(prompt.blocks, settings, prompt.digests)
     assert first == again == estimator.measure(prompt.blocks, settings)
-    assert sum(first.sizes) == pytest.approx(first.estimate.mid, abs=0.51)
+    # What closes the prompt, three tokens, belongs to no block.
+    assert sum(first.sizes) + 3 == pytest.approx(first.estimate.mid, abs=0.51)
     assert min(first.sizes) >= 0
     sizes = [estimator.block_size(block) for block in prompt.blocks]
     assert sizes == list(first.content)

@@ -4,7 +4,9 @@ Each distinct block of each distinct prefix is a little game of its own: at ever
 written for 5m, written for 1h, or read if an earlier use left it alive (real gaps, a read renews). The
 cheapest line of play is found by dynamic programming over its uses. The limit of four markers, the lookback
 and the minimum prefix are ignored, and one workspace shares prefixes across its runs, so no real strategy can
-be below it.
+be below it. One trick is left out: a 1h entry bought on top of a 5m hit would by the published arithmetic
+prolong the old prefix for the price of the increment; whether that is so is not published, and no plan may
+build on it.
 """
 
 from __future__ import annotations

@@ -8,14 +8,14 @@ first request is planned sensibly too.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import msgspec
 
 from scrimp.core.cache import TTL_SECONDS
 from scrimp.core.prompt import Digest, Prompt
+from scrimp.core.trails import Trails
 
-__all__ = ["CONTINUES", "SHARES", "Horizon", "Odds"]
+__all__ = ["BARE", "CONTINUES", "SHARES", "Horizon", "Odds"]
 
 
 class Odds(msgspec.Struct, frozen=True):
@@ -26,8 +26,10 @@ class Odds(msgspec.Struct, frozen=True):
 
 
 # Agents mostly go on at once: of 17,000 consecutive calls in recorded sessions 19 in 20 came within five
-# minutes. A shared start is rarer; a prior of one in three lets either way be learned in a few requests.
+# minutes. Prompts without tools or system are mostly one question (of 1,003 recorded ones 87 were taken up).
+# A shared start is rarer; a prior of one in three lets either way be learned in a few requests.
 CONTINUES = Odds(0.85, 0.08)
+BARE = Odds(0.15, 0.05)
 SHARES = Odds(0.30, 0.15)
 _PRIOR_WEIGHT = 4.0
 _REMEMBERED = 10_000
@@ -120,18 +122,24 @@ class Horizon:
     def __init__(self) -> None:
         self._tails = _Uses()
         self._starts = _Uses()
+        self._trails = Trails()
         self._tails_of: dict[Digest, _Tally] = {}
         self._starts_of: dict[Digest, _Tally] = {}
 
     def continues(self, prompt: Prompt) -> Odds:
         """Odds that `prompt` is followed by the next step of its conversation."""
-        everyone = self._tails.tally.odds(CONTINUES)
-        return self._tails_of.get(_kind(prompt), _Tally()).odds(everyone)
+        kind = _kind(prompt)
+        prior = self._tails.tally.odds(CONTINUES) if kind else BARE
+        return self._tails_of.get(kind, _Tally()).odds(prior)
 
     def shares(self, prompt: Prompt) -> Odds:
         """Odds that another conversation soon begins with the tools and system of `prompt`."""
         everyone = self._starts.tally.odds(SHARES)
         return self._starts_of.get(_kind(prompt), _Tally()).odds(everyone)
+
+    def stable_end(self, prompt: Prompt) -> int:
+        """The last position that the next step is expected to have in common with `prompt`."""
+        return len(prompt) - 1 - self._trails.usually_dropped(_kind(prompt), prompt)
 
     def observe(self, prompt: Prompt, now: float) -> None:
         """A request went by."""
@@ -139,7 +147,10 @@ class Horizon:
             return
         kind = _kind(prompt)
         tails = self._tails_of.setdefault(kind, _Tally())
-        goes_on = any(self._tails.answered(prefix, now) for prefix in _back(prompt))
+        join = self._trails.take_up(prompt)
+        goes_on = join is not None and self._tails.answered(join.owner, now)
+        if join is not None and goes_on:
+            self._trails.dropped(kind, prompt, join)
         self._tails.use(prompt.prefixes[-1], tails, now)
         if kind and not goes_on:
             self._starts.use(kind, self._starts_of.setdefault(kind, _Tally()), now)
@@ -148,11 +159,3 @@ class Horizon:
 def _kind(prompt: Prompt) -> Digest:
     """The chained digest of tools and system, empty without either."""
     return prompt.prefixes[prompt.static_end] if prompt.static_end >= 0 else b""
-
-
-def _back(prompt: Prompt) -> Iterator[Digest]:
-    """Message prefixes, longest first."""
-    for position in range(len(prompt) - 1, -1, -1):
-        if prompt.blocks[position].section != "messages":
-            return
-        yield prompt.prefixes[position]

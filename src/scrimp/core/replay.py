@@ -80,6 +80,7 @@ class _Scrimp:
             continues=self._horizon.continues(call.prompt),
             shares=self._horizon.shares(call.prompt),
             now=call.at,
+            stable_end=self._horizon.stable_end(call.prompt),
         )
         return plan(situation).markers
 

@@ -76,6 +76,7 @@ class Workspace:
             continues=self._horizon.continues(prompt),
             shares=self._horizon.shares(prompt),
             now=now,
+            stable_end=self._horizon.stable_end(prompt),
         )
         interval = Range(total.low, total.mid, total.high)
         return Planned(prompt, model, sized, situation, plan(situation, total=interval))

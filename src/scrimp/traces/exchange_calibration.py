@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from scrimp.core.calibrate import Verdict, judge
+from scrimp.core.prompt import read_prompt
 from scrimp.core.tokens.estimator import read_settings
 from scrimp.core.tokens.judged import has_placeholder, why_not_judged
 from scrimp.core.workspace import reading
-from scrimp.core.prompt import read_prompt
 from scrimp.errors import InputError
 from scrimp.facts.models import Facts
 from scrimp.traces.corpus import Corpus

@@ -25,7 +25,8 @@ class Situation(msgspec.Struct, frozen=True):
     """What is known when a request is about to go out.
 
     `ends` are token counts up to each position and `total` the whole input, both estimates; `rates` are
-    picodollars a token.
+    picodollars a token. `stable_end` is the last position the next step is expected to share (None: the
+    last).
     """
 
     prompt: Prompt
@@ -37,6 +38,7 @@ class Situation(msgspec.Struct, frozen=True):
     continues: Odds
     shares: Odds
     now: float
+    stable_end: int | None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ def candidates(situation: Situation) -> Iterator[tuple[str, tuple[Marker, ...]]]
     """Marker sets worth pricing, each within the API's limits."""
     live = _deepest_live(situation)
     static = _static_ends(situation)
-    tail = situation.prompt.last_markable()
+    tail = situation.prompt.last_markable(at_most=situation.stable_end)
     yield "no markers", ()
     if live is not None:
         yield "read the deepest live entry", _markers(situation, [live], {})
@@ -84,7 +86,9 @@ def candidates(situation: Situation) -> Iterator[tuple[str, tuple[Marker, ...]]]
         )
     if tail is None:
         return
-    slots = [tail, live, *static]
+    # A marker below the last one costs nothing: the caller's own may know which block stays.
+    own = max((m.position for m in situation.prompt.markers if m.position < tail), default=None)
+    slots = [tail, live, *static[:1], own, *static[1:]]
     yield "write the tail", _markers(situation, slots, {})
     if static:
         yield (
@@ -111,7 +115,7 @@ def priced(situation: Situation, name: str, markers: tuple[Marker, ...]) -> Choi
 
 def _future_saving(situation: Situation, outcome: Outcome) -> int:
     """Expected saving of the entries that live after this request: the next step's and the next sharer's."""
-    end = len(situation.prompt) - 1
+    end = len(situation.prompt) - 1 if situation.stable_end is None else situation.stable_end
     static = situation.prompt.static_end
     step = situation.rates.write_5m - situation.rates.read
     saving = 0.0

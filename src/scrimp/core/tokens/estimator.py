@@ -64,8 +64,11 @@ class Sized(msgspec.Struct, frozen=True):
 
     @property
     def sizes(self) -> list[float]:
-        """Tokens per position, what surrounds the blocks included."""
-        return [inside + outside for inside, outside in zip(self.content, self.around, strict=True)]
+        """Tokens per position, what surrounds the blocks included but not what closes the prompt."""
+        sizes = [inside + outside for inside, outside in zip(self.content, self.around, strict=True)]
+        if sizes:
+            sizes[-1] -= _REQUEST
+        return sizes
 
 
 class Settings(msgspec.Struct, frozen=True):

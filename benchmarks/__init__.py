@@ -1,0 +1,1 @@
+"""Speed of scrimp beside named baselines: `make bench`, or `python -m benchmarks --help`."""

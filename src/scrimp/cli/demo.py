@@ -1,0 +1,141 @@
+"""`scrimp demo`: bundled agent runs replayed – how far to trust the model, then the bill before and after."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from scrimp.cli.demo_bills import DemoRun, replay_corpus, total
+from scrimp.cli.demo_calibration import demo_calibration_json
+from scrimp.cli.demo_report import demo_report
+from scrimp.cli.html.report import Report, render
+from scrimp.cli.output import console, print_json, progress
+from scrimp.cli.text_tables import bills_table, calibration_panel, prose, runs_table
+from scrimp.core import money
+from scrimp.core.summary import Money
+from scrimp.facts.models import default
+from scrimp.traces.corpus import read_corpus
+from scrimp.traces.exchange_calibration import ExchangeCalibration, calibrate_exchanges
+from scrimp.traces.files import find_files
+from scrimp.traces.sizes import Sizes
+
+__all__ = ["RECORDINGS", "demo", "demo_json", "run_demo"]
+
+RECORDINGS = Path(__file__).with_name("recordings")
+"""The bundled runs, as recorded: one file a run."""
+
+_PASSES = 2
+"""Each source is gone through for the calibration, then for the bills."""
+_PROSE_WIDTH = 100
+
+
+@click.command("demo")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("scrimp-demo.html"),
+    show_default=True,
+    metavar="PATH",
+    help="Where to write the report: one HTML file that needs nothing beside it.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
+@click.option("--json", "as_json", is_flag=True, help="The figures as JSON, money as decimal strings in USD.")
+def demo(page: Path, *, show: bool, as_json: bool) -> None:
+    """Replay recorded runs of two coding agents: the bill before and after.
+
+    First how well scrimp's model reproduces what the provider billed for these runs, then every run's bill:
+    without cache markers, as it was billed, with the agent's own markers on one route, with scrimp, and the
+    floor, the least that any caching could have paid in hindsight. Needs no key and no network. The same
+    figures, with every step of every run, are in the report.
+    """
+    runs, calibration = run_demo()
+    report = demo_report(runs, calibration)
+    if as_json:
+        print_json(demo_json(runs, calibration, page))
+    else:
+        _print(report)
+    page.write_text(render(report), encoding="utf-8")
+    if not as_json:
+        console().print(f"Report, with every step of every run: {page}", soft_wrap=True, markup=False)
+    if show:
+        webbrowser.open(page.resolve().as_uri())
+
+
+def run_demo() -> tuple[list[DemoRun], ExchangeCalibration]:
+    """Calibrate on the bundled recordings and replay them, with a progress bar on stderr."""
+    files = find_files([RECORDINGS])
+    sources = len({path.parent for path in files})
+    with progress("replaying recorded runs", len(files) + _PASSES * sources) as advance:
+        corpus = read_corpus(files, advance)
+        facts = default()
+        calibration = calibrate_exchanges(corpus, facts)
+        advance(sources)
+        return replay_corpus(corpus, facts, Sizes(), advance), calibration
+
+
+def demo_json(runs: Sequence[DemoRun], calibration: ExchangeCalibration, page: Path) -> dict[str, Any]:
+    """The documented JSON.
+
+    `calibration` has the keys of `scrimp calibrate` and a few more. Bills are `none` (no markers), `billed`
+    (measured), `recorded` (the agent's own markers on one route), `scrimp` and `floor`; `vs_floor` compares
+    input cost, and the floor has no tokens of its own.
+    """
+    return {
+        "calls": sum(run.calls for run in runs),
+        "calibration": demo_calibration_json(calibration),
+        "bills": _bills_json(total(runs)),
+        "agents": [
+            {"agent": agent, "runs": len(own), "calls": sum(run.calls for run in own)}
+            | {"bills": _bills_json(total(own))}
+            for agent, own in ((agent, list(own)) for agent, own in groupby(runs, key=lambda run: run.agent))
+        ],
+        "runs": [
+            {"run": run.run, "agent": run.agent, "calls": run.calls, "bills": _bills_json(run.bills)}
+            for run in runs
+        ],
+        "report": page,
+    }
+
+
+def _bills_json(bills: dict[str, Money]) -> dict[str, Any]:
+    floor = bills["floor"].input_cost
+    return {
+        name: {
+            "input_usd": money.dollars(bill.input_cost),
+            "output_usd": money.dollars(bill.output_cost),
+            "usd": money.dollars(bill.total),
+            "vs_floor": round(bill.input_cost / floor, 4) if floor else None,
+            "cache_read_share": None if name == "floor" else round(bill.read_share, 6),
+            "tokens": None if name == "floor" else dict(bill.tokens),
+        }
+        for name, bill in bills.items()
+    }
+
+
+def _print(report: Report) -> None:
+    out = console()
+    width = min(out.width, _PROSE_WIDTH)
+    out.print()
+    out.print(calibration_panel(report.calibration))
+    out.print(Text(prose(report.calibration.left_out, width), style="dim"))
+    out.print()
+    out.print(Text("Run by run, in USD", style="bold"))
+    out.print(Text("A run’s floor is its share of the least that all runs together could pay.", style="dim"))
+    out.print()
+    out.print(runs_table(report))
+    out.print()
+    out.print(Text("All runs", style="bold"))
+    out.print(Text(prose(report.scope, width), style="dim"))
+    out.print()
+    out.print(bills_table(report))
+    out.print()
+    for remark in report.remarks:
+        out.print(Text(prose(remark, width, bullet="• ")))
+    out.print()

@@ -1,0 +1,38 @@
+"""What commands read: recordings under paths, with a progress bar, and the facts that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scrimp.cli.output import console, progress
+from scrimp.facts.models import Facts, default
+from scrimp.traces.corpus import Corpus, read_corpus
+from scrimp.traces.files import find_files
+
+__all__ = ["Recordings", "read_recordings"]
+
+_FAULTS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """Recordings and the facts to read them with."""
+
+    corpus: Corpus
+    facts: Facts
+
+
+def read_recordings(paths: Sequence[str]) -> Recordings:
+    """Read everything under `paths`; bad lines are named on stderr, never fatal."""
+    files = find_files(paths)
+    with progress("reading", len(files)) as advance:
+        corpus = read_corpus(files, advance)
+    if corpus.faults:
+        err = console(stderr=True)
+        for fault in corpus.faults[:_FAULTS_SHOWN]:
+            err.print(f"scrimp: skipped {fault}", soft_wrap=True, markup=False)
+        more = len(corpus.faults) - _FAULTS_SHOWN
+        if more > 0:
+            err.print(f"scrimp: skipped {more:,} more bad lines", markup=False)
+    return Recordings(corpus, default())

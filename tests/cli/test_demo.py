@@ -1,0 +1,341 @@
+"""The demo: bundled runs as recorded, calibration before bills, and figures that a second count confirms."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrimp.cli.demo import RECORDINGS
+from scrimp.cli.demo_steps import run_steps
+from scrimp.core.cache import CacheRules, Outcome
+from scrimp.core.prompt import Reading, read_prompt
+from scrimp.core.recorded import RecordedCall
+from scrimp.core.replay import Measured
+from scrimp.core.tokens.estimator import Estimate, Sized
+from scrimp.facts.models import resolve
+from scrimp.wire.response import Usage, read_usage
+
+PROJECT = Path(__file__).parents[2]
+SOURCES = {"openhands": "openhands_swebench", "moatless": "moatless_swebench"}
+POLICIES = ("none", "recorded", "scrimp")
+BILLS = ("none", "billed", "recorded", "scrimp", "floor")
+
+# Claude 3.5 Sonnet in November and December 2024, USD per million tokens ("Pricing").
+INPUT, WRITE, READ, OUTPUT = (Decimal(price) / 10**6 for price in ("3", "3.75", "0.30", "15"))
+
+Ran = tuple[str, str, Path]
+
+
+def run_demo(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The demo in a process of its own, in an 80-column place that is not a terminal."""
+    env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "FORCE_COLOR")}
+    env |= {"SCRIMP_HOME": str(folder / "home"), "PYTHONIOENCODING": "utf-8"}
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; from scrimp.cli import main; sys.exit(main())",
+        "demo",
+        *args,
+    ]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """What the demo printed for people, what it printed as JSON, and the page it wrote."""
+    folder = tmp_path_factory.mktemp("demo")
+    plain = run_demo(folder=folder)
+    assert (plain.returncode, plain.stderr) == (0, "")
+    told = run_demo("--json", "--html", "page.html", folder=folder)
+    assert (told.returncode, told.stderr) == (0, "")
+    page = (folder / "scrimp-demo.html").read_bytes()
+    assert page == (folder / "page.html").read_bytes()
+    return plain.stdout, told.stdout, folder / "page.html"
+
+
+@pytest.fixture(scope="module")
+def told(ran: Ran) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(ran[1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[dict[str, Any]]:
+    """Every bundled call, as recorded."""
+    return [
+        json.loads(line)
+        for path in sorted(RECORDINGS.rglob("*.xz"))
+        for line in lzma.open(path, "rt", encoding="utf-8")
+    ]
+
+
+def usd(bill: dict[str, Any], key: str = "usd") -> Decimal:
+    return Decimal(bill[key])
+
+
+def test_the_bundled_runs_are_the_recordings_byte_for_byte(traces: Path) -> None:
+    counts = {}
+    for folder, source in SOURCES.items():
+        files = sorted((RECORDINGS / folder).iterdir())
+        counts[folder] = len(files)
+        for path in files:
+            assert path.read_bytes() == (traces / "exchanges" / source / path.name).read_bytes()
+    assert counts == {"openhands": 29, "moatless": 12}
+    every_fifth = sorted((traces / "exchanges" / SOURCES["moatless"]).iterdir())[::5]
+    assert [path.name for path in every_fifth] == sorted(p.name for p in (RECORDINGS / "moatless").iterdir())
+
+
+def test_the_bundled_runs_are_free_to_copy_and_say_whose_they_are(lines: list[dict[str, Any]]) -> None:
+    assert {line["source"]["licence"] for line in lines} == {"MIT"}
+    beside = (RECORDINGS / "README.md").read_text(encoding="utf-8")
+    notice = (PROJECT / "NOTICE").read_text(encoding="utf-8")
+    for repo in {line["source"]["repo"] for line in lines}:
+        assert f"https://github.com/{repo}" in beside
+        assert f"https://github.com/{repo}" in notice
+    assert RECORDINGS.relative_to(PROJECT).as_posix() in notice
+
+
+def test_the_recordings_are_packaged_and_small() -> None:
+    config = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = config["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert any(RECORDINGS.is_relative_to(PROJECT / package) for package in packages)
+    assert sum(path.stat().st_size for path in RECORDINGS.rglob("*") if path.is_file()) < 3_000_000
+
+
+def test_as_billed_is_the_recorded_usage_at_the_published_prices(
+    told: dict[str, Any], lines: list[dict[str, Any]]
+) -> None:
+    billed: dict[str, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        usage = line["usage"]
+        billed[line["run"]] += (
+            usage["input_tokens"] * INPUT
+            + usage.get("cache_creation_input_tokens", 0) * WRITE
+            + usage.get("cache_read_input_tokens", 0) * READ
+            + usage["output_tokens"] * OUTPUT
+        )
+    assert {run["run"]: usd(run["bills"]["billed"]) for run in told["runs"]} == billed
+    assert usd(told["bills"]["billed"]) == sum(billed.values())
+
+
+def test_without_markers_all_input_has_its_full_price(
+    told: dict[str, Any], lines: list[dict[str, Any]]
+) -> None:
+    tokens = sum(
+        line["usage"].get(key, 0)
+        for line in lines
+        for key in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    )
+    assert usd(told["bills"]["none"], "input_usd") == tokens * INPUT
+    assert told["bills"]["none"]["tokens"]["plain"] == tokens
+    assert told["bills"]["none"]["cache_read_share"] == 0
+
+
+def test_every_bill_prices_its_tokens_and_output_is_the_same_in_all(told: dict[str, Any]) -> None:
+    for run in told["runs"]:
+        output = {bill["output_usd"] for bill in run["bills"].values()}
+        assert len(output) == 1
+        for name in ("none", "billed", "recorded", "scrimp"):
+            bill = run["bills"][name]
+            tokens = bill["tokens"]
+            assert tokens["write_1h"] == 0
+            input_usd = tokens["plain"] * INPUT + tokens["write_5m"] * WRITE + tokens["read"] * READ
+            assert usd(bill, "input_usd") == input_usd
+            assert usd(bill) == input_usd + tokens["output"] * OUTPUT
+
+
+def test_totals_are_the_sums_of_their_runs(told: dict[str, Any]) -> None:
+    for rows, bills in (
+        (told["runs"], told["bills"]),
+        (told["agents"], told["bills"]),
+        *(
+            ([run for run in told["runs"] if run["agent"] == agent["agent"]], agent["bills"])
+            for agent in told["agents"]
+        ),
+    ):
+        assert tuple(bills) == BILLS
+        for name in BILLS:
+            assert usd(bills[name]) == sum(usd(row["bills"][name]) for row in rows)
+    assert told["calls"] == sum(run["calls"] for run in told["runs"]) == 730 + 182
+
+
+def test_nothing_is_below_the_floor_and_scrimp_is_close_to_it(told: dict[str, Any]) -> None:
+    for agent in told["agents"]:
+        bills = agent["bills"]
+        floor = usd(bills["floor"], "input_usd")
+        assert all(usd(bills[name], "input_usd") >= floor for name in POLICIES)
+        assert usd(bills["scrimp"]) < usd(bills["none"]) / 2
+    openhands = told["agents"][0]["bills"]
+    assert openhands["scrimp"]["vs_floor"] <= 1.01
+    assert usd(openhands["scrimp"]) < usd(openhands["billed"]) / 3
+
+
+def test_calibration_judges_only_whole_requests(told: dict[str, Any]) -> None:
+    calibration = told["calibration"]
+    cache, tokens = calibration["cache"], calibration["tokens"]
+    # All 730 OpenHands calls carry markers; 414 of them went to Bedrock, where nothing was cached yet.
+    assert cache["calls"] + cache["warm"]["calls"] == 730
+    assert cache["caching_route"]["calls"] == cache["calls"] - 414
+    assert cache["within_1pct"] >= 0.95
+    assert cache["caching_route"]["within_1pct"] >= 0.95
+    assert tokens["calls"] == 730
+    assert tokens["median_abs_error"] <= 0.03
+    assert tokens["interval_coverage"] >= 0.98
+
+
+def test_the_figures_for_people_are_those_of_the_json(ran: Ran, told: dict[str, Any]) -> None:
+    text = ran[0]
+    cells = [row.split() for row in text.splitlines()]
+    whole = [f"{usd(told['bills'][name]):.3f}" for name in BILLS]
+    assert ["All", "runs", "912", *whole] == next(
+        row for row in cells if row[:2] == ["All", "runs"] and row[2:]
+    )[:8]
+    for run in told["runs"]:
+        task = run["run"].rpartition("__")[2]
+        row = next(row for row in cells if row[:2] == [task, str(run["calls"])])
+        assert row[2:7] == [f"{usd(run['bills'][name]):.3f}" for name in BILLS]
+    for name in BILLS:
+        assert f"${usd(told['bills'][name]):.2f}" in text
+
+
+def test_it_reads_in_80_columns_and_calibration_comes_first(ran: Ran) -> None:
+    text = ran[0]
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    first_dollars = text.index("OpenHands  ")
+    assert (
+        text.index("Calibration: 730 billed calls in 29 runs") < text.index("Token estimate") < first_dollars
+    )
+    assert text.index("182 calls of moatless-tools, recorded without") < first_dollars
+    assert text.rstrip().endswith("scrimp-demo.html")
+
+
+def test_the_page_holds_every_run_step_by_step(ran: Ran, told: dict[str, Any]) -> None:
+    page = ran[2].read_text(encoding="utf-8")
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
+    assert data
+    runs = json.loads(data[1])["runs"]
+    assert sorted(len(panels[0]["stacks"]) for panels in runs) == sorted(run["calls"] for run in told["runs"])
+    for panels in runs:
+        assert [panel["title"] for panel in panels] == [
+            "What each request carried",
+            "How it was billed",
+            "With scrimp",
+        ]
+        for carried, billed, planned in zip(*(panel["stacks"] for panel in panels), strict=True):
+            assert sum(carried) == sum(billed) == sum(planned)
+    for run in told["runs"]:
+        assert f">{run['agent']} {run['run'].rpartition('__')[2]}</option>" in page
+    assert "https://" not in page
+    assert 'class="unknown"' not in page  # what went to a provider without a cache was billed in full
+
+
+def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    done = run_demo("--html", "missing/page.html", folder=tmp_path)
+    assert done.returncode == 4
+    assert done.stderr == "scrimp: error: missing/page.html: No such file or directory\n"
+
+
+def test_the_readme_shows_what_the_demo_prints(ran: Ran) -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"<!-- demo output -->\n```text\n(.*?)```\n<!-- /demo output -->", readme, re.DOTALL)
+    assert shown
+    parts = [part.strip("\n") for part in re.split(r"^\s*⋮.*$", shown[1], flags=re.MULTILINE)]
+    printed = "\n".join(line.rstrip() for line in ran[0].splitlines())
+    assert len(parts) >= 2
+    for part in parts:
+        assert part in printed, f"README shows what the demo does not print:\n{part}"
+
+
+def measured(body: dict[str, Any], ends: list[int], usage: dict[str, int], where: str = "a:1") -> Measured:
+    """A call with these lengths."""
+    model = resolve("claude-3-5-sonnet-20241022")
+    call = RecordedCall(
+        run="run",
+        seq=0,
+        at=0.0,
+        timed=True,
+        day=None,
+        workspace="w",
+        source="s",
+        where=where,
+        model=model,
+        prompt=read_prompt(body, Reading(key=model.id)),
+        sized=Sized(content=(), around=(), estimate=Estimate(0, 0, 0)),
+        rules=CacheRules(lookback=20, minimum=1024),
+        usage=read_usage(usage),
+        complete=True,
+        server_tools=False,
+    )
+    return Measured(call, ends, ends, ends[-1], model.rates(prompt_tokens=ends[-1]))
+
+
+def outcome(read: int, total: int) -> Outcome:
+    return Outcome(plain=total - read, write_5m=0, write_1h=0, read=read, hit=-1, writes=())
+
+
+TOOLS = [{"name": "bash", "input_schema": {"type": "object"}}]
+ASKED = {"role": "user", "content": "list the files"}
+CALLED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "bash", "input": {}}]}
+ANSWERED = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "a b"}]}
+THANKED = {"role": "assistant", "content": "a and b"}
+
+
+def test_every_token_of_a_step_has_one_category() -> None:
+    def body(*messages: dict[str, Any]) -> dict[str, Any]:
+        return {"tools": TOOLS, "system": "be brief", "messages": list(messages)}
+
+    first = measured(body(ASKED), [100, 150, 160], {"input_tokens": 163, "output_tokens": 1})
+    second = measured(
+        body(ASKED, CALLED, ANSWERED), [100, 150, 160, 180, 210], {"input_tokens": 213, "output_tokens": 1}
+    )
+    third = measured(
+        body(ASKED, CALLED, ANSWERED, THANKED, ASKED),
+        [100, 150, 160, 180, 210, 230, 240],
+        {
+            "input_tokens": 0,
+            "cache_read_input_tokens": 210,
+            "cache_creation_input_tokens": 33,
+            "output_tokens": 1,
+        },
+    )
+    steps = list(run_steps([first, second, third], [outcome(0, 163), outcome(0, 213), outcome(9, 243)], ()))
+    carried = [(s.tools, s.system, s.earlier_messages, s.earlier_results, s.new) for s in steps]
+    # What closes the prompt, 3 tokens, is new each time.
+    assert carried == [(100, 50, 0, 0, 13), (100, 50, 10, 0, 53), (100, 50, 30, 30, 33)]
+    assert [step.index for step in steps] == [1, 2, 3]
+    assert [(s.plain, s.write, s.read) for s in steps] == [(163, None, None), (213, None, None), (0, 33, 210)]
+    planned = [step.planned for step in steps]
+    assert [(p.plain, p.read) for p in planned if p] == [(163, 0), (213, 0), (234, 9)]
+
+
+def test_a_conversation_beside_the_main_one_does_not_make_its_history_new() -> None:
+    def call(*messages: dict[str, Any], ends: list[int]) -> Measured:
+        return measured({"messages": list(messages)}, ends, {"input_tokens": ends[-1], "output_tokens": 1})
+
+    aside = {"role": "user", "content": "something else"}
+    calls = [call(ASKED, ends=[40]), call(aside, ends=[70]), call(ASKED, THANKED, ends=[40, 90])]
+    steps = list(run_steps(calls, [outcome(0, 40), outcome(0, 70), outcome(0, 90)], ()))
+    assert [(step.earlier_messages, step.new) for step in steps] == [(0, 40), (0, 70), (40, 50)]
+
+
+def test_a_bill_without_a_split_is_full_price_where_nothing_is_cached() -> None:
+    usage = {"input_tokens": 163, "output_tokens": 1}
+    calls = [
+        measured({"messages": [ASKED]}, [160], usage, where="a:1"),
+        measured({"messages": [ASKED]}, [160], usage, where="a:2"),
+    ]
+    steps = list(run_steps(calls, [outcome(0, 163)] * 2, {"a:2"}))
+    assert [(step.plain, step.write, step.read) for step in steps] == [(163, None, None), (163, 0, 0)]
+    assert isinstance(calls[0].call.usage, Usage)

@@ -1,0 +1,129 @@
+"""Every benchmark runs at a small size and gives figures for each contender; speed is not judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from benchmarks.conversations import BLOCKS_PER_STEP, Conversation, encoded
+from benchmarks.growth import measure_growth
+from benchmarks.metering import measure_metering_body, measure_metering_stream
+from benchmarks.planning import NOW, answer, measure_planning, plan_bytes
+from benchmarks.pricing import measure_pricing
+from benchmarks.reading import json_sum, measure_reading, records_sum, scrimp_sum
+from benchmarks.report import as_json
+from benchmarks.timing import Contender, Section, compare, repeated, spread
+from benchmarks.transcripts import write_transcripts
+
+from scrimp.core.workspace import Workspace
+from scrimp.facts import default
+
+PROJECT = Path(__file__).parents[1]
+SECTIONS = ["planning", "metering_body", "metering_stream", "pricing", "reading", "growth"]
+
+
+def assert_figures(section: Section, *, ours: int, baselines: int = 1) -> None:
+    """Figures above nothing in every row, medians inside their quartiles, and the baseline at 1."""
+    assert section.about
+    assert sum(row.name.startswith("scrimp") for row in section.rows) == ours
+    assert [row.ratio for row in section.rows if row.is_baseline] == [1.0] * baselines
+    for row in section.rows:
+        assert 0 < row.figure.low <= row.figure.median <= row.figure.high
+        assert row.ratio > 0
+
+
+def test_planning_is_measured() -> None:
+    section = measure_planning(size=30_000, rounds=2, seed=1)
+    assert_figures(section, ours=2)
+    assert "orjson.loads + orjson.dumps" in [row.name for row in section.rows]
+
+
+def test_metering_is_measured() -> None:
+    assert_figures(measure_metering_body(rounds=2, seed=1), ours=1)
+    assert_figures(measure_metering_stream(events=10, rounds=2, seed=1), ours=1)
+
+
+def test_pricing_is_measured() -> None:
+    assert_figures(measure_pricing(calls=8, rounds=2, seed=1), ours=1)
+
+
+def test_reading_is_measured(tmp_path: Path) -> None:
+    assert_figures(measure_reading(tmp_path, size=200_000, rounds=2, seed=1), ours=2)
+
+
+def test_growth_is_measured() -> None:
+    section = measure_growth(most_blocks=40, seed=1)
+    assert_figures(section, ours=2, baselines=2)
+    assert section.rows[-2].name.startswith("scrimp, 40 blocks")
+
+
+def test_the_next_step_is_a_warm_one() -> None:
+    conversation = Conversation(seed=3).grow(size=40_000)
+    workspace = Workspace(default())
+    cold, _ = plan_bytes(workspace, encoded(conversation.body), NOW)
+    answer(workspace, cold, NOW)
+    before = conversation.blocks
+    conversation.step()
+    warm, out = plan_bytes(workspace, encoded(conversation.body), NOW + 8)
+    assert conversation.blocks == before + BLOCKS_PER_STEP == len(warm.prompt)
+    assert cold.plan.chosen.outcome.read == 0
+    assert warm.plan.chosen.outcome.read > 10 * warm.plan.chosen.outcome.written > 0
+    assert b'"cache_control"' in out
+
+
+def test_resumed_sessions_repeat_calls_that_count_once(tmp_path: Path) -> None:
+    files = write_transcripts(tmp_path, size=24_000_000, seed=2)
+    lines = [file.read_bytes().splitlines() for file in files]
+    resuming = [n for n, (before, after) in enumerate(pairwise(lines), 1) if before[:60] == after[:60]]
+    assert resuming == [7]  # every eighth session
+    calls = sum(json_sum([file])[0] for file in files)
+    assert json_sum(files)[0] == calls - 20  # sixty lines, three a call
+    assert scrimp_sum(files) == records_sum(files) == json_sum(files)
+
+
+def test_the_same_seed_makes_the_same_traffic(tmp_path: Path) -> None:
+    one, other = (Conversation(seed=5).grow(size=30_000) for _ in range(2))
+    assert encoded(one.body) == encoded(other.body) != encoded(Conversation(seed=6).grow(size=30_000).body)
+    texts = [write_transcripts(tmp_path / name, size=50_000, seed=5)[0].read_bytes() for name in "ab"]
+    assert texts[0] == texts[1]
+
+
+def test_contenders_take_turns_and_figures_are_per_unit() -> None:
+    turns: list[str] = []
+    contenders = [
+        Contender(name, lambda name=name: repeated(turns.append, name), units=4.0) for name in ("a", "b", "c")
+    ]
+    rows = compare(contenders, baseline="b", rounds=3)
+    assert "".join(turns) == "abc" + "abc" + "bca" + "cab"  # once to warm up, then three rounds
+    assert [row.name for row in rows if row.is_baseline] == ["b"]
+
+
+def test_spread_is_the_median_and_the_quartiles() -> None:
+    assert spread([5.0, 1.0, 3.0, 2.0, 4.0]) == (3.0, 2.0, 4.0)
+    assert spread([7.0]) == (7.0, 7.0, 7.0)
+
+
+@pytest.mark.parametrize("as_tables", [True, False])
+def test_the_command_prints_every_section(*, as_tables: bool) -> None:
+    sizes = ["--size", "0.2", "--rounds", "1", "--blocks", "20"]
+    command = [sys.executable, "-m", "benchmarks", *sizes, *([] if as_tables else ["--json"])]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    if as_tables:
+        assert done.stdout.count("baseline") >= len(SECTIONS)
+        return
+    printed = json.loads(done.stdout)
+    assert list(printed["sections"]) == SECTIONS
+    assert set(printed["machine"]) == {"cpu", "system", "python"}
+    assert printed["machine"]["cpu"]
+    assert all(section["rows"] for section in printed["sections"].values())
+
+
+def test_json_has_every_row_of_a_section() -> None:
+    section = measure_pricing(calls=4, rounds=1, seed=1)
+    rows = as_json([section])["sections"]["pricing"]["rows"]
+    assert [row["name"] for row in rows] == [row.name for row in section.rows]
+    assert [row["median"] for row in rows] == [row.figure.median for row in section.rows]
