@@ -1,6 +1,6 @@
 """Put the demo's real print, shortened, into the README; a test fails while the two differ.
 
-    python docs/renew_readme.py
+python docs/renew_readme.py
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "scrimp", "demo"]
         done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    block = "\n".join(["<!-- demo output -->", "```text", *shortened(done.stdout), "```", "<!-- /demo output -->"])
+    block = "\n".join(
+        ["<!-- demo output -->", "```text", *shortened(done.stdout), "```", "<!-- /demo output -->"]
+    )
     README.write_text(BLOCK.sub(lambda _: block, README.read_text(encoding="utf-8")), encoding="utf-8")
 
 

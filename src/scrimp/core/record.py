@@ -1,0 +1,72 @@
+"""One billed attempt as the ledger keeps it: money, usage, tags, times, and what was predicted.
+
+A logical call may take several attempts; each that was billed, or may have been, is a record of its own.
+Records hold digests and counts, never prompt text or keys.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from scrimp.core.plan import Mode
+from scrimp.wire.response import Usage
+
+__all__ = ["Outcome", "Record", "Tags"]
+
+Outcome = Literal["complete", "cut off", "refused", "unknown"]
+"""`complete`: the whole response was seen. `cut off`: the stream ended early, output is estimated. `refused`:
+the API answered with an error, nothing was billed. `unknown`: no answer was seen; it may have been billed."""
+
+
+class Tags(msgspec.Struct, frozen=True):
+    """Whose call it was. `run` is a path of names from the outermost run inwards, ids in `run_ids` likewise."""
+
+    run: tuple[str, ...] = ()
+    run_ids: tuple[str, ...] = ()
+    user: str | None = None
+    task_type: str | None = None
+    agent: str | None = None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt. Money in picodollars, times in epoch seconds, tokens as billed.
+
+    `id` is unique and makes writing twice harmless; `call_id` is shared by the attempts of one logical call,
+    `attempt` counts from 0. `started_at` is when the request went out, `first_event_at` when its response
+    began, `ended_at` when it was over (None: not seen). `cost` is exact when `measured`. `own_cost` is what
+    the caller's own request would have cost under the same model, always an estimate. `predicted_read` and
+    `predicted_write` are what was expected of the cache. `prompt` is the chained digest of the whole prompt.
+    `fault` is why scrimp left the request untouched, in one line without prompt text.
+    """
+
+    id: str
+    call_id: str
+    attempt: int
+    started_at: float
+    first_event_at: float | None
+    ended_at: float | None
+    provider: str
+    model: str
+    tags: Tags
+    mode: Mode
+    outcome: Outcome
+    status: int | None
+    stream: bool
+    usage: Usage
+    cost: int
+    measured: bool
+    notes: tuple[str, ...] = ()
+    own_cost: int | None = None
+    predicted_read: int | None = None
+    predicted_write: int | None = None
+    prompt: bytes | None = None
+    message_id: str | None = None
+    request_id: str | None = None
+    fault: str | None = None
+
+    @property
+    def saved(self) -> int | None:
+        """Picodollars below the caller's own request (an estimate); negative where it was dearer."""
+        return None if self.own_cost is None else self.own_cost - self.cost

@@ -1,0 +1,68 @@
+"""The documentation of `--json` names exactly the keys that are printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrimp.cli import main
+from tests.cli.recordings import exchange, quick_agent, write
+
+DOCS = Path(__file__).parents[1] / "docs" / "json.md"
+
+
+def documented(command: str) -> dict[str, Any]:
+    text = DOCS.read_text(encoding="utf-8")
+    found = re.search(rf"## `scrimp {command} .*?```json\n(.*?)```", text, re.DOTALL)
+    assert found, f"docs/json.md has no section for {command}"
+    return json.loads(found[1])  # type: ignore[no-any-return]  # any JSON
+
+
+def shape(value: Any) -> Any:
+    """Keys all the way down; lists and empty objects say nothing of what they may hold."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return None
+
+
+def printed(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, Any]:
+    assert main([*args, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]  # any JSON
+
+
+def test_calibrate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missed = exchange(1, at="2026-08-01T10:00:10Z", usage={"cache_creation_input_tokens": 2600})
+    path = write(tmp_path / "agent.jsonl", [quick_agent()[0], missed])
+    found = printed(capsys, "calibrate", str(path))
+    families = found["tokens"].pop("families")
+    assert shape(found) | {"tokens": {**shape(found["tokens"]), "families": {}}} == shape(
+        documented("calibrate")
+    )
+    assert set(families["claude-4.7"]) == set(found["tokens"])
+    row = {"call", "group", "cause", "total_input", "predicted", "billed"}
+    assert set(found["disagreements"][0]) == row
+    assert all(f"`{key}`" in DOCS.read_text(encoding="utf-8") for key in row)
+
+
+def test_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "agent.jsonl", quick_agent())
+    found = printed(capsys, "replay", str(path), "--policy", "scrimp")
+    assert shape(found) == shape(documented("replay"))
+    assert set(found["runs"][0]) == (set(found) - {"runs", "skipped"}) | {"run"}
+
+
+def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = {
+        "model": "claude-opus-5",
+        "system": "agent " * 900,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    path = write(tmp_path / "request.json", [request])
+    found = printed(capsys, "explain", str(path))
+    assert shape(found) == shape(documented("explain"))
+    assert set(found["edits"][0]) == {"path", "ttl"}
+    assert set(found["decisions"][0]) == {"action", "mode", "what", "why", "saves_usd"}
