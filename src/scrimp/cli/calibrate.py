@@ -167,13 +167,10 @@ def _print(exchanges: ExchangeCalibration, transcripts: TranscriptCalibration, *
     if listed:
         out.print()
         for row in rows:
-            predicted, billed = row["predicted"], row["billed"]
-            out.print(
-                f"{row['call']}: {row['cause']}; "
-                f"predicted read {predicted['read']:,} write {predicted['write']:,}, billed read {billed['read']:,} write {billed['write']:,} of {row['total_input']:,}",
-                markup=False,
-                soft_wrap=True,
-            )
+            reads = f"read {row['predicted']['read']:,} (billed {row['billed']['read']:,})"
+            writes = f"write {row['predicted']['write']:,} (billed {row['billed']['write']:,})"
+            line = f"{row['call']}: {row['cause']}; predicted {reads}, {writes} of {row['total_input']:,}"
+            out.print(line, markup=False, soft_wrap=True)
     elif rows:
         out.print("\nEach one with its cause: --list")
 

@@ -21,7 +21,7 @@ the API answered with an error, nothing was billed. `unknown`: no answer was see
 
 
 class Tags(msgspec.Struct, frozen=True):
-    """Whose call it was. `run` is a path of names from the outermost run inwards, ids in `run_ids` likewise."""
+    """Whose call it was. `run` is a path of names from the outermost run inwards, `run_ids` of their ids."""
 
     run: tuple[str, ...] = ()
     run_ids: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
 """What is counted in a block: a few numbers that say how long it will be, whatever the model.
 
 Texts are measured with the published vocabulary and with the handful of things the later tokenizers were seen
-to split more finely than it does (recorded bills): numbers after a space, indented lines, words joined in
-camelCase, long words, long unbroken strings, runs of one letter. The rest is structure the API renders around
+to split more finely than it does (recorded bills; see `texts`). The rest is structure the API renders around
 the content: tool definitions, calls and their parameters, results, images.
 """
 
@@ -17,19 +16,14 @@ from typing import Any
 import msgspec
 
 from scrimp.core.tokens.images import Pixels, image_pixels
+from scrimp.core.tokens.texts import TEXT_COUNTED, count_text, without_runs
 from scrimp.facts.vocabulary import vocabulary_count
 from scrimp.wire.request import Block
 
-__all__ = ["COUNTED", "NOTHING", "Counts", "Documents", "count_block", "count_schema", "count_text"]
+__all__ = ["COUNTED", "NOTHING", "Counts", "Documents", "count_block", "count_schema"]
 
 COUNTED = (
-    "vocabulary",
-    "numbers",
-    "indents",
-    "joints",
-    "long_words",
-    "unbroken",
-    "letter_runs",
+    *TEXT_COUNTED,
     "schema",
     "tools",
     "eager_tools",
@@ -40,16 +34,10 @@ COUNTED = (
     "sealed",
     "images",
 )
-"""Names of the numbers in `Counts.numbers`, in order. The first seven are counted in running text."""
+"""Names of the numbers in `Counts.numbers`, in order; those of running text come first."""
 
 _PLACE = {name: place for place, name in enumerate(COUNTED)}
-_TEXT = _PLACE["schema"]
-_NUMBER = re.compile(r" \d")
-_INDENT = re.compile(r"\n[ \t]+")
-_JOINT = re.compile(r"[a-z][A-Z]")
-_LONG_WORD = re.compile(r"[a-z]{9,}")
-_UNBROKEN = re.compile(r"[A-Za-z0-9+/=_-]{25,}")
-_LETTER_RUN = re.compile(r"([A-Za-z])\1{15,}")
+_TEXT = len(TEXT_COUNTED)
 _PAGE = re.compile(rb"/Type\s*/Page\b")
 _BASE64, _SEAL_OVERHEAD = 0.75, 190
 """A signature is base64 of the hidden thinking and some 190 bytes (recorded blocks that show both)."""
@@ -92,30 +80,8 @@ def count_schema(schema: Any) -> Counts:
     return _json_counts(schema)
 
 
-def count_text(text: str) -> tuple[int, ...]:
-    """The first seven counts of `COUNTED`, of a running text."""
-    text, runs = _without_runs(text)
-    return (
-        vocabulary_count(text),
-        len(_NUMBER.findall(text)),
-        len(_INDENT.findall(text)),
-        len(_JOINT.findall(text)),
-        len(_LONG_WORD.findall(text)),
-        sum(map(len, _UNBROKEN.findall(text))),
-        runs,
-    )
-
-
-def _without_runs(text: str) -> tuple[str, int]:
-    """`text` without its runs of one letter, and how many letters those had."""
-    if _LETTER_RUN.search(text) is None:
-        return text, 0
-    kept = _LETTER_RUN.sub("", text)
-    return kept, len(text) - len(kept)
-
-
 def _json_counts(value: Any, **structure: int) -> Counts:
-    text, runs = _without_runs(_dumped(value))
+    text, runs = without_runs(_dumped(value))
     return _counts("", schema=vocabulary_count(text), letter_runs=runs, **structure)
 
 

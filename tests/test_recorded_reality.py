@@ -1,0 +1,73 @@
+"""The bars that the model must hold on recorded, billed calls, through the commands users run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrimp.cli import main
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def command(*args: str | Path) -> dict[str, Any]:
+        assert main([*map(str, args), "--json"]) == 0
+        return json.loads(capsys.readouterr().out)  # type: ignore[no-any-return]  # any JSON
+
+    return command
+
+
+def test_exchanges_are_reproduced(traces: Path, run: Run) -> None:
+    found = run("calibrate", traces / "exchanges")
+    cache = found["cache"]
+    assert cache["within_1pct"] >= 0.95
+    assert cache["warm"]["within_1pct"] >= 0.90
+    judged = cache["calls"] + cache["warm"]["calls"]
+    assert sum(found["skipped"].values()) <= 0.25 * judged
+    disagree = judged - round(cache["within_1pct"] * cache["calls"])
+    disagree -= round(cache["warm"]["within_1pct"] * cache["warm"]["calls"])
+    assert abs(len(found["disagreements"]) - disagree) <= 1
+    assert all(row["cause"] for row in found["disagreements"])
+
+
+def test_tokens_of_the_older_tokenizer_are_estimated_closely(traces: Path, run: Run) -> None:
+    older = run("calibrate", traces / "exchanges")["tokens"]["families"]["claude-3"]
+    assert older["median_abs_error"] <= 0.03
+    assert older["p95_abs_error"] <= 0.15
+    assert older["interval_coverage"] >= 0.98
+    assert older["interval_median_width"] <= 0.25
+
+
+def test_transcripts_are_reproduced(traces: Path, run: Run) -> None:
+    cache = run("calibrate", traces / "transcripts")["cache"]
+    assert cache["within_1pct"] >= 0.98
+    assert cache["full_miss"]["f1"] >= 0.88
+
+
+def test_scrimp_is_at_the_floor_and_below_every_other_policy(traces: Path, run: Run) -> None:
+    found = run("replay", traces / "exchanges" / "openhands_swebench")
+    paid = {name: float(policy["input_usd"]) for name, policy in found["policies"].items()}
+    assert found["policies"]["scrimp"]["vs_floor"] <= 1.01
+    for name, dollars in paid.items():
+        assert paid["scrimp"] <= dollars, name
+        better = [
+            float(one["policies"]["scrimp"]["input_usd"]) <= 1.001 * float(one["policies"][name]["input_usd"])
+            for one in found["runs"]
+        ]
+        assert sum(better) >= 0.95 * len(better), name
+    assert paid["scrimp"] < float(found["billed_usd"])
+
+
+def test_every_policy_stays_above_the_floor_on_other_recordings(traces: Path, run: Run) -> None:
+    found = run("replay", traces / "exchanges" / "moatless_swebench", traces / "exchanges" / "cassettes")
+    floor = float(found["floor_usd"])
+    assert all(float(policy["input_usd"]) >= floor for policy in found["policies"].values())
+    assert float(found["policies"]["scrimp"]["input_usd"]) == min(
+        float(policy["input_usd"]) for policy in found["policies"].values()
+    )
