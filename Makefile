@@ -6,7 +6,7 @@ STAMP := $(VENV)/.scrimp-installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench docs lock clean
+.PHONY: help install demo test check sdks bench docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ check: $(STAMP) ## Lint, formatting, types and import contracts
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+sdks: $(STAMP) ## Install older and newer SDKs beside the tests, each in its own environment
+	@for version in 0.125.0 1.17.0 2.11.0; do \
+	  test -x .sdks/$$version/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .sdks/$$version; \
+	  $(BIN)/uv pip install --quiet --python .sdks/$$version/bin/python "anthropic==$$version" \
+	    click genai-prices kitoken msgspec orjson rich uvicorn httptools || exit 1; \
+	done
 
 bench: $(STAMP) ## Measure planning, pricing and reading speed
 	@$(BIN)/python -m benchmarks

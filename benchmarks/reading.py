@@ -1,7 +1,7 @@
 """Reading Claude Code transcripts: usage summed, each call counted once. The baseline is the `json` module.
 
-`read_records` decodes lines as the reader of transcripts does and stops there; `read_transcripts` also links
-calls into conversations and measures what came in between. Lines alone are read to show what the disk and the
+`read_lines` decodes a line's usage and nothing else; `read_transcripts` also links calls into conversations
+and measures what came in between. Lines alone are read to show what the disk and the
 interpreter cost. ccusage takes part where it is installed; it groups by day and prices besides.
 """
 
@@ -16,16 +16,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from benchmarks.timing import Contender, Section, compare
 from benchmarks.transcripts import write_transcripts
-from scrimp.traces.files import Faults, read_records
-from scrimp.traces.transcript_lines import line_decoder, message_decoder
+from scrimp.traces.files import Faults, read_lines
 from scrimp.traces.transcripts import read_transcripts
+from scrimp.wire.response import Usage
 
-__all__ = ["Sum", "json_sum", "measure_reading", "records_sum", "scrimp_sum"]
+__all__ = ["Sum", "json_sum", "measure_reading", "scrimp_sum", "usage_sum"]
 
 Sum = tuple[int, int, int, int, int]
 """Calls, and their plain, written, read and output tokens."""
+
+
+class _Message(msgspec.Struct):
+    id: str = ""
+    usage: Usage | None = None
+
+
+class _Line(msgspec.Struct):
+    message: _Message | None = None
+
+
+_billed = msgspec.json.Decoder(_Line)
 
 
 def measure_reading(folder: Path, *, size: int, rounds: int, seed: int) -> Section:
@@ -34,16 +48,14 @@ def measure_reading(folder: Path, *, size: int, rounds: int, seed: int) -> Secti
     Raises ValueError when the sums differ.
     """
     files = write_transcripts(folder, size=size, seed=seed)
-    sums = {scrimp_sum(files), records_sum(files), json_sum(files)}
+    sums = {scrimp_sum(files), usage_sum(files), json_sum(files)}
     if len(sums) > 1:
         raise ValueError(f"the readers differ: {sums}")
     total = sum(file.stat().st_size for file in files)
     gigabytes = total / 1e9
     baseline = "json: json.loads of every line"
     contenders = [
-        Contender(
-            "scrimp: read_records, usage only", lambda: lambda: records_sum(files), gigabytes, rate=True
-        ),
+        Contender("scrimp: read_lines, usage only", lambda: lambda: usage_sum(files), gigabytes, rate=True),
         Contender("scrimp: read_transcripts", lambda: lambda: scrimp_sum(files), gigabytes, rate=True),
         Contender(baseline, lambda: lambda: json_sum(files), gigabytes, rate=True),
         Contender("lines only, nothing parsed", lambda: lambda: _count_lines(files), gigabytes, rate=True),
@@ -60,32 +72,25 @@ def measure_reading(folder: Path, *, size: int, rounds: int, seed: int) -> Secti
 def scrimp_sum(files: Iterable[Path]) -> Sum:
     """The sum by scrimp's reader of transcripts."""
     faults: Faults = []
-    usages = [
+    return _sum(
         call.usage
         for session in read_transcripts(files, faults)
         for conversation in session.conversations
         for call in conversation.calls
         if not call.duplicate
-    ]
-    return (
-        len(usages),
-        sum(usage.input_tokens for usage in usages),
-        sum(usage.cache_creation_input_tokens for usage in usages),
-        sum(usage.cache_read_input_tokens for usage in usages),
-        sum(usage.output_tokens for usage in usages),
     )
 
 
-def records_sum(files: Iterable[Path]) -> Sum:
-    """The sum by scrimp's reader of JSON Lines: the last usage of each message id counts."""
-    usages: dict[str, dict[str, Any]] = {}
+def usage_sum(files: Iterable[Path]) -> Sum:
+    """The sum by scrimp's reader of lines, decoding nothing but usage: of each message id the last counts."""
+    usages: dict[str, Usage] = {}
     faults: Faults = []
     for file in files:
-        for _, line in read_records(file, line_decoder, faults):
-            if line.type == "assistant":
-                message = message_decoder.decode(line.message)
-                usages[message.id or ""] = message.usage or {}
-    return _sum(usages)
+        for _, line in read_lines(file, faults):
+            message = _billed.decode(line).message
+            if message is not None and message.usage is not None:
+                usages[message.id] = message.usage
+    return _sum(usages.values())
 
 
 def json_sum(files: Iterable[Path]) -> Sum:
@@ -97,13 +102,20 @@ def json_sum(files: Iterable[Path]) -> Sum:
                 record = json.loads(line)
                 if record["type"] == "assistant":
                     usages[record["message"]["id"]] = record["message"]["usage"]
-    return _sum(usages)
-
-
-def _sum(usages: dict[str, dict[str, Any]]) -> Sum:
     names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     plain, written, read, output = (sum(usage[name] for usage in usages.values()) for name in names)
     return len(usages), plain, written, read, output
+
+
+def _sum(usages: Iterable[Usage]) -> Sum:
+    calls = plain = written = read = output = 0
+    for usage in usages:
+        calls += 1
+        plain += usage.input_tokens
+        written += usage.cache_creation_input_tokens
+        read += usage.cache_read_input_tokens
+        output += usage.output_tokens
+    return calls, plain, written, read, output
 
 
 def _count_lines(files: Iterable[Path]) -> int:

@@ -14,7 +14,7 @@ from benchmarks.growth import measure_growth
 from benchmarks.metering import measure_metering_body, measure_metering_stream
 from benchmarks.planning import NOW, answer, measure_planning, plan_bytes
 from benchmarks.pricing import measure_pricing
-from benchmarks.reading import json_sum, measure_reading, records_sum, scrimp_sum
+from benchmarks.reading import json_sum, measure_reading, scrimp_sum, usage_sum
 from benchmarks.report import as_json
 from benchmarks.timing import Contender, Section, compare, repeated, spread
 from benchmarks.transcripts import write_transcripts
@@ -82,7 +82,7 @@ def test_resumed_sessions_repeat_calls_that_count_once(tmp_path: Path) -> None:
     assert resuming == [7]  # every eighth session
     calls = sum(json_sum([file])[0] for file in files)
     assert json_sum(files)[0] == calls - 20  # sixty lines, three a call
-    assert scrimp_sum(files) == records_sum(files) == json_sum(files)
+    assert scrimp_sum(files) == usage_sum(files) == json_sum(files)
 
 
 def test_the_same_seed_makes_the_same_traffic(tmp_path: Path) -> None:

@@ -6,7 +6,11 @@ ScrimpError
 │   ├── ResponseError     a Messages response, event or usage that is not one
 │   ├── TraceError        a recording that cannot be read at all
 │   └── FactsError        a price or model file with a fault in it
-└── PlanError             a planned request broke one of its own promises (the untouched request is sent)
+├── PlanError             a planned request broke one of its own promises (the untouched request is sent)
+├── StoreError            the ledger or a capture could not be written or read; it may work again later
+└── SdkError              the installed SDK cannot do what was asked of it
+
+ScrimpWarning             something of scrimp failed and the call went on without it
 """
 
 from __future__ import annotations
@@ -18,6 +22,9 @@ __all__ = [
     "RequestError",
     "ResponseError",
     "ScrimpError",
+    "ScrimpWarning",
+    "SdkError",
+    "StoreError",
     "TraceError",
 ]
 
@@ -48,3 +55,15 @@ class FactsError(InputError):
 
 class PlanError(ScrimpError):
     """A planned request broke one of its own promises; the untouched request is sent instead."""
+
+
+class StoreError(ScrimpError):
+    """A store could not be written or read: the message names the file, why, and what to do, in one line."""
+
+
+class SdkError(ScrimpError):
+    """The installed SDK cannot do what was asked of it; the message says which version can."""
+
+
+class ScrimpWarning(UserWarning):
+    """Something of scrimp failed and the call went on without it; given once for each kind of fault."""

@@ -278,7 +278,7 @@ def measured(body: dict[str, Any], ends: list[int], usage: dict[str, int], where
         complete=True,
         server_tools=False,
     )
-    return Measured(call, ends, ends, ends[-1], model.rates(prompt_tokens=ends[-1]))
+    return Measured(call, ends, model.rates(prompt_tokens=ends[-1]))
 
 
 def outcome(read: int, total: int) -> Outcome:

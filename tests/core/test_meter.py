@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,11 +47,11 @@ def end(output: int, reason: str = "end_turn", **usage: Any) -> list[Event]:
     return [event("message_delta", delta={"stop_reason": reason}, usage=told), event("message_stop")]
 
 
-def metered(events: list[Event], meter: Meter | None = None) -> Metered:
-    meter = meter or Meter()
+def metered(events: list[Event], output_tokens_of: Callable[[OutputChars], int] = estimate_output) -> Metered:
+    meter = Meter()
     for each in events:
         meter.feed(each)
-    return meter.finish()
+    return meter.finish(output_tokens_of)
 
 
 def test_a_whole_stream_bills_its_start_overwritten_by_its_delta():
@@ -101,7 +102,7 @@ def test_a_broken_stream_keeps_its_exact_input_and_estimates_its_output():
         delta("input_json_delta", partial_json='{"a"'),
         delta("input_json_delta", partial_json=":1}"),
     ]
-    result = metered(events, Meter(tokens_of))
+    result = metered(events, output_tokens_of=tokens_of)
     assert seen == [OutputChars(text=3, thinking=4, tool_input=7, tool_uses=1)]
     assert result.usage is not None
     assert (result.usage.total_input, result.usage.output_tokens) == (6_020, 777)
@@ -109,7 +110,7 @@ def test_a_broken_stream_keeps_its_exact_input_and_estimates_its_output():
 
 
 def test_an_estimate_is_never_below_what_the_provider_already_told():
-    result = metered([start({"input_tokens": 5, "output_tokens": 12})], Meter(lambda _: 2))
+    result = metered([start({"input_tokens": 5, "output_tokens": 12})], output_tokens_of=lambda _: 2)
     assert result.usage is not None
     assert result.usage.output_tokens == 12
 
@@ -117,7 +118,8 @@ def test_an_estimate_is_never_below_what_the_provider_already_told():
 def test_thinking_that_is_not_shown_counts_by_its_signature():
     meter = Meter()
     hidden = [block("thinking", thinking=""), delta("signature_delta", signature="s" * 2_436)]
-    metered([start(), *hidden], meter)
+    for each in (start(), *hidden):
+        meter.feed(each)
     # A recorded answer: 2,436 characters of signature over 463 tokens of hidden thinking.
     assert estimate_output(meter.seen) == pytest.approx(463, rel=0.05)
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from scrimp.core.prompt import Reading, read_prompt
 from scrimp.core.tokens import Estimate, Estimator, Ruler, Settings, read_settings
-from scrimp.core.tokens.counts import COUNTED, count_text
 from scrimp.facts.models import resolve
 from scrimp.wire.request import blocks
 
@@ -114,17 +113,6 @@ def test_what_cannot_be_counted_is_within_wide_bounds() -> None:
     assert image.low < 20
     assert image.high >= 1568
     assert document.high - document.low > 100_000
-
-
-def test_text_is_measured_as_stated() -> None:
-    text = "def parseHTML(x):\n    return compatibility  # 12 or 7\nx" + "A" * 40 + " " + "QmFzZTY0" * 4
-    numbers = dict(zip(COUNTED, count_text(text), strict=False))
-    assert numbers["numbers"] == 2
-    assert numbers["indents"] == 1
-    assert numbers["joints"] == 9  # parseHTML, then mF and zZ four times
-    assert numbers["long_words"] == 1
-    assert numbers["unbroken"] == 32
-    assert numbers["letter_runs"] == 40
 
 
 def test_a_run_of_one_letter_costs_about_a_token_for_every_three() -> None:

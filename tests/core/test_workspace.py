@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scrimp.core.workspace import Workspace
+from scrimp.core.workspace import Planned, Workspace
 from scrimp.errors import RequestError
 from scrimp.facts.models import default
 from scrimp.wire.request import blocks, with_markers
@@ -20,6 +20,13 @@ STEPS = [f"step {n}: " + "some output of a tool, line after line. " * 60 for n i
 def body_of(steps: int, **fields: Any) -> dict[str, Any]:
     messages = [{"role": "assistant" if n % 2 else "user", "content": STEPS[n]} for n in range(2 * steps - 1)]
     return {"model": "claude-opus-5-5", "max_tokens": 100, "system": SYSTEM, "messages": messages, **fields}
+
+
+def plan(workspace: Workspace, steps: int, now: float, **fields: Any) -> Planned:
+    """The plan of a request that can be planned."""
+    planned = workspace.plan(body_of(steps, **fields), now)
+    assert planned is not None
+    return planned
 
 
 def test_each_step_reads_what_the_step_before_wrote() -> None:
@@ -87,3 +94,41 @@ def test_a_thread_gets_at_most_three_markers() -> None:
 def test_what_is_not_a_request_is_refused() -> None:
     with pytest.raises(RequestError, match=r"^messages:"):
         Workspace(default()).plan({"model": "claude-opus-5-5"}, NOW)
+
+
+def test_the_next_turn_of_a_thread_is_left_alone() -> None:
+    thread = {"type": "continue", "previous_message_id": "msg_1"}
+    assert Workspace(default()).plan(body_of(1, thread=thread), NOW) is None
+
+
+def test_a_bill_that_shows_an_entry_gone_is_believed() -> None:
+    workspace = Workspace(default())
+    workspace.sent(plan(workspace, 1, NOW), NOW, NOW + 1)
+    second = plan(workspace, 2, NOW + 10)
+    expected = second.plan.chosen.outcome
+    workspace.sent(second, NOW + 10, NOW + 11)
+    # Billed as if nothing had been there: everything written anew.
+    missed = Usage(
+        input_tokens=3, cache_creation_input_tokens=expected.read + expected.written, reports_cache=True
+    )
+    workspace.billed(second, missed)
+    third = plan(workspace, 3, NOW + 20)
+    assert third.plan.chosen.outcome.read == pytest.approx(expected.read + expected.written, abs=20)
+
+
+def test_a_bill_that_shows_a_live_entry_is_believed() -> None:
+    workspace = Workspace(default())
+    body = body_of(2, system=[{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}])
+    planned = workspace.plan(body, NOW)
+    assert planned is not None
+    workspace.sent(planned, NOW, NOW + 1)
+    system = planned.situation.ends[0]
+    rest = planned.plan.total.mid - system
+    warm = Usage(
+        input_tokens=3, cache_read_input_tokens=system, cache_creation_input_tokens=rest, reports_cache=True
+    )
+    workspace.billed(planned, warm)
+    other = body_of(1, system=body["system"], messages=[{"role": "user", "content": "something else"}])
+    again = workspace.plan(other, NOW + 10)
+    assert again is not None
+    assert again.plan.chosen.outcome.read == pytest.approx(system, abs=20)

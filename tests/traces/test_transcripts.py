@@ -230,6 +230,41 @@ def test_bad_lines_are_named_and_the_chain_goes_on_past_them(tmp_path: Path) -> 
     assert [(fault.path, fault.line) for fault in faults] == [(path, 2), (path, 4)]
 
 
+def test_a_message_of_an_unknown_shape_is_named_and_leaves_its_line_a_place(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "s1.jsonl",
+        assistant("a1", None, 1, "m1", usage()),
+        {**user("u2", "a1", 2, "go"), "message": "go"},
+        {**system("y1", "u2", 3, "stop_hook_summary"), "data": ["from the future"]},
+        assistant("a2", "y1", 4, "m2", usage()),
+    )
+    faults: Faults = []
+    _, call = main_calls(read_session(path, faults))
+    assert (call.parent_id, call.parent_lost, call.new.prompts) == ("m1", False, 0)
+    assert (call.new.turn_closed, call.started_at) == (True, START + 2)
+    assert [fault.line for fault in faults] == [2]
+
+
+def test_content_of_an_unknown_shape_adds_nothing_but_is_billed(tmp_path: Path) -> None:
+    line = assistant("a1", None, 1, "m1", usage(read=7))
+    line["message"]["content"] = [{"type": "text", "text": 5}]
+    (call,) = main_calls(read(tmp_path, line))
+    assert (call.usage.cache_read_input_tokens, call.reply.blocks, call.reply.text_bytes) == (7, 0, 0)
+
+
+def test_sizes_are_bytes_of_utf8(tmp_path: Path) -> None:
+    _, call = main_calls(
+        read(
+            tmp_path,
+            assistant("a1", None, 1, "m1", usage()),
+            user("u2", "a1", 2, "na\u00efve \U0001f600"),
+            user("u3", "u2", 3, [text("\u00e9"), result("t1", [text("\u20ac\n")])]),
+            assistant("a2", "u3", 4, "m2", usage(), text("\u20ac")),
+        )
+    )
+    assert (call.new.text_bytes, call.new.result_bytes, call.reply.text_bytes) == (11 + 2, 4, 3)
+
+
 def test_a_file_that_begins_inside_a_conversation_says_so(tmp_path: Path) -> None:
     (call,) = main_calls(read(tmp_path, assistant("a1", "gone", 1, "m1", usage(read=90_000))))
     assert (call.parent_id, call.parent_lost) == (None, True)

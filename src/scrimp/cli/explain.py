@@ -104,9 +104,12 @@ def _print(plan: Plan) -> None:
 
 def _planned(workspace: Workspace, path: Path, now: float) -> Planned:
     try:
-        return workspace.plan(_request(path), now)
+        planned = workspace.plan(_request(path), now)
     except RequestError as error:
         raise RequestError(f"{path}: {error}") from None
+    if planned is None:
+        raise RequestError(f"{path}: continues a thread: the API holds the rest of its prompt")
+    return planned
 
 
 def _request(path: Path) -> dict[str, Any]:

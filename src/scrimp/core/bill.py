@@ -15,12 +15,13 @@ How the parts of a usage add up (Messages API reference, and recorded traffic):
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from scrimp.core.money import usd, usd_per_million
+from scrimp.core.money import dollars, usd, usd_per_million
 from scrimp.facts.models import default
 from scrimp.wire.response import CacheCreation, TokenCounts
 
@@ -79,6 +80,11 @@ class Bill(msgspec.Struct, frozen=True):
     def estimated(self) -> bool:
         """Whether some of the money is not certain."""
         return not self.measured or bool(self.notes)
+
+    @property
+    def usd(self) -> Decimal:
+        """The whole bill in US dollars, exactly."""
+        return dollars(self.total)
 
     def amount(self, category: Category) -> int:
         """Picodollars spent on one category, every part together."""

@@ -15,7 +15,8 @@ import msgspec
 from scrimp.core.cache import TTL_SECONDS, Cache, Outcome, windows
 from scrimp.core.lengths import Lengths
 from scrimp.core.prompt import Digest
-from scrimp.core.recorded import RecordedCall, tolerance
+from scrimp.core.recorded import RecordedCall
+from scrimp.core.tolerance import tolerance
 
 __all__ = ["Group", "Verdict", "judge"]
 

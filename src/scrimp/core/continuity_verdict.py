@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from scrimp.core.continuity import Bill, Cause, Forecast, Known, Step
-from scrimp.core.recorded import tolerance
 from scrimp.core.tally import Tally
+from scrimp.core.tolerance import tolerance
 
 __all__ = ["agrees", "count", "disagreement"]
 

@@ -92,14 +92,10 @@ _block_delta = msgspec.json.Decoder(_BlockDelta)
 
 
 class Meter:
-    """Meters one stream: `feed` every event in order, then `finish` once, however the stream ended.
+    """Meters one stream: `feed` every event in order, then `finish` once, however the stream ended."""
 
-    `output_tokens_of` estimates the output of a stream that broke off; by default `estimate_output`.
-    """
-
-    def __init__(self, output_tokens_of: Callable[[OutputChars], int] = estimate_output) -> None:
+    def __init__(self) -> None:
         self.seen = OutputChars()
-        self._output_tokens_of = output_tokens_of
         self._usage: Usage | None = None
         self._model: str | None = None
         self._message_id: str | None = None
@@ -131,13 +127,16 @@ class Meter:
             case "message":
                 self._feed_unnamed(event)
 
-    def finish(self) -> Metered:
-        """What was billed, as far as the events fed so far tell."""
+    def finish(self, output_tokens_of: Callable[[OutputChars], int] = estimate_output) -> Metered:
+        """What was billed, as far as the events fed so far tell.
+
+        `output_tokens_of` estimates the output of a stream that broke off.
+        """
         usage = self._usage
         complete = self._final and (self._stopped or self._stop_reason is not None)
         estimated = usage is not None and not complete
         if usage is not None and estimated:
-            output = max(usage.output_tokens, self._output_tokens_of(self.seen))
+            output = max(usage.output_tokens, output_tokens_of(self.seen))
             usage = msgspec.structs.replace(usage, output_tokens=output)
         return Metered(
             usage=usage,

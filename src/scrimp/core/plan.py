@@ -56,6 +56,10 @@ class Plan(msgspec.Struct, frozen=True):
     total: Range
     input_cost: Range
 
+    def untouched(self) -> Plan:
+        """The plan that changes nothing."""
+        return msgspec.structs.replace(self, edits=(), decisions=(), chosen=self.own)
+
     @property
     def markers(self) -> tuple[Marker, ...]:
         """Where the markers of the outgoing request are."""

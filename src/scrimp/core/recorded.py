@@ -12,7 +12,7 @@ from scrimp.core.tokens.estimator import Sized
 from scrimp.facts.model import Model
 from scrimp.wire.response import Usage
 
-__all__ = ["RecordedCall", "tolerance"]
+__all__ = ["RecordedCall"]
 
 
 class RecordedCall(msgspec.Struct, frozen=True):
@@ -51,8 +51,3 @@ class RecordedCall(msgspec.Struct, frozen=True):
         """Whether the prompt cache could have played a part: a marker is there, or a bill says so."""
         usage = self.usage
         return bool(self.prompt.markers or usage.cache_creation_input_tokens or usage.cache_read_input_tokens)
-
-
-def tolerance(total: int) -> float:
-    """How far a prediction may be from the bill and still count: 1 % of total input and 16 tokens."""
-    return total / 100 + 16

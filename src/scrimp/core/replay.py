@@ -13,25 +13,22 @@ import msgspec
 
 from scrimp.core.cache import Cache, Outcome
 from scrimp.core.floor import FloorCall, floor
-from scrimp.core.horizon import Horizon
 from scrimp.core.lengths import Lengths
-from scrimp.core.passes.mark import Situation
-from scrimp.core.plan import plan
 from scrimp.core.prompt import Marker
 from scrimp.core.recorded import RecordedCall
-from scrimp.core.tokens.learner import Learner
+from scrimp.core.workspace import Asked, Planned, Workspace
+from scrimp.facts.models import default
 from scrimp.facts.prices import Rates
+from scrimp.wire.response import CacheCreation, Usage
 
 __all__ = ["POLICIES", "Measured", "Policy", "Replayed", "measure", "replay", "replay_floor"]
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """A recorded call with its lengths: `ends` from all bills, `foreseen` from those before it (tokens)."""
+    """A recorded call with its lengths from all bills (`ends`, in tokens) and its prices."""
 
     call: RecordedCall
     ends: Sequence[int]
-    foreseen: Sequence[int]
-    foreseen_total: int
     rates: Rates
 
 
@@ -47,8 +44,11 @@ class Replayed(msgspec.Struct, frozen=True):
 class Policy(Protocol):
     """Chooses the markers of a request, knowing only what came before."""
 
-    def markers(self, measured: Measured, cache: Cache) -> Sequence[Marker]:
+    def markers(self, call: RecordedCall) -> Sequence[Marker]:
         """Markers for this request."""
+
+    def billed(self, outcome: Outcome) -> None:
+        """What the request just marked was billed."""
 
 
 class _Fixed:
@@ -57,32 +57,39 @@ class _Fixed:
     def __init__(self, rule: Callable[[RecordedCall], Sequence[Marker]]) -> None:
         self._rule = rule
 
-    def markers(self, measured: Measured, cache: Cache) -> Sequence[Marker]:  # noqa: ARG002  # blind by design
-        return self._rule(measured.call)
+    def markers(self, call: RecordedCall) -> Sequence[Marker]:
+        return self._rule(call)
+
+    def billed(self, outcome: Outcome) -> None:
+        """Nothing is learned."""
 
 
 class _Scrimp:
-    """scrimp's own planner."""
+    """scrimp's own planner: the very workspace that plans live requests, with nothing but its own memory."""
 
     def __init__(self) -> None:
-        self._horizon = Horizon()
+        self._workspace = Workspace(default())
+        self._planned: Planned | None = None
 
-    def markers(self, measured: Measured, cache: Cache) -> Sequence[Marker]:
-        call = measured.call
-        self._horizon.observe(call.prompt, call.at)
-        situation = Situation(
-            prompt=call.prompt,
-            ends=measured.foreseen,
-            total=measured.foreseen_total,
-            cache=cache,
-            rules=call.rules,
-            rates=measured.rates,
-            continues=self._horizon.continues(call.prompt),
-            shares=self._horizon.shares(call.prompt),
-            now=call.at,
-            stable_end=self._horizon.stable_end(call.prompt),
-        )
-        return plan(situation).markers
+    def markers(self, call: RecordedCall) -> Sequence[Marker]:
+        asked = Asked(call.prompt, call.sized, call.model, call.rules, call.day)
+        planned = self._planned = self._workspace.decide(asked, call.at)
+        self._workspace.sent(planned, call.at, call.at)
+        return planned.plan.markers
+
+    def billed(self, outcome: Outcome) -> None:
+        if self._planned is not None:
+            self._workspace.billed(self._planned, _usage(outcome))
+
+
+def _usage(outcome: Outcome) -> Usage:
+    """A bill as the API would write it."""
+    return Usage(
+        input_tokens=outcome.plain,
+        cache_creation_input_tokens=outcome.written,
+        cache_read_input_tokens=outcome.read,
+        cache_creation=CacheCreation(outcome.write_5m, outcome.write_1h),
+    )
 
 
 def _automatic(call: RecordedCall) -> Sequence[Marker]:
@@ -100,18 +107,11 @@ POLICIES: Mapping[str, Callable[[], Policy]] = {
 
 def measure(calls: Sequence[RecordedCall], learned: Lengths) -> list[Measured]:
     """Lengths and rates of each call; `learned` holds what the bills of all calls revealed."""
-    before, learner = Lengths(), Learner()
     found = []
     for call in calls:
         total = call.usage.total_input
-        sizes, blocks, prefixes = call.sizes, call.prompt.blocks, call.prompt.prefixes
-        ends = learned.ends(call.prompt, sizes, total)
-        foreseen_total = learner.foresee(call.model.id, blocks, prefixes, call.sized).mid
-        foreseen = before.ends(call.prompt, sizes, foreseen_total)
-        learner.learn(call.model.id, blocks, prefixes, call.sized, total)
-        before.reveal(call.prompt, call.usage)
         rates = call.model.rates(call.day, prompt_tokens=total)
-        found.append(Measured(call, ends, foreseen, foreseen_total, rates))
+        found.append(Measured(call, learned.ends(call.prompt, call.sizes, total), rates))
     return found
 
 
@@ -121,10 +121,11 @@ def replay(calls: Iterable[Measured], policy: Policy) -> list[Replayed]:
     done = []
     for measured in calls:
         call = measured.call
-        prompt = call.prompt.remarked(policy.markers(measured, cache))
+        prompt = call.prompt.remarked(policy.markers(call))
         total = call.usage.total_input
         outcome = cache.outcome(prompt, measured.ends, total, call.rules, call.at)
         cache.commit(prompt, outcome, call.at, call.at)
+        policy.billed(outcome)
         rates = measured.rates
         cost = (
             outcome.plain * rates.input

@@ -9,11 +9,12 @@ Pure apart from its own memory: no clock, no I/O. The same object plans live req
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import msgspec
 
-from scrimp.core.cache import Cache, CacheRules
+from scrimp.core.cache import Cache, CacheRules, windows
 from scrimp.core.horizon import Horizon
 from scrimp.core.lengths import Lengths
 from scrimp.core.passes.mark import Situation
@@ -21,22 +22,45 @@ from scrimp.core.plan import Plan, Range, plan
 from scrimp.core.prompt import Prompt, Reading, read_prompt
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized, read_settings
 from scrimp.core.tokens.learner import Learner
+from scrimp.core.tolerance import tolerance
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
 from scrimp.wire.request import Body
 from scrimp.wire.response import Usage
 
-__all__ = ["Planned", "Workspace", "cache_rules", "reading"]
+__all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A request as it is understood: its prompt, measured before any bill, and what holds on its day."""
+
+    prompt: Prompt
+    sized: Sized
+    model: Model
+    rules: CacheRules
+    day: date | None
 
 
 class Planned(msgspec.Struct, frozen=True):
     """A plan with what it was made from."""
 
-    prompt: Prompt
-    model: Model
-    sized: Sized
+    asked: Asked
     situation: Situation
     plan: Plan
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt under the caller's own markers."""
+        return self.asked.prompt
+
+    @property
+    def model(self) -> Model:
+        """The model asked for."""
+        return self.asked.model
+
+    def untouched(self) -> Planned:
+        """The same request as the caller wrote it: nothing is changed, everything is foreseen."""
+        return msgspec.structs.replace(self, plan=self.plan.untouched())
 
 
 class Workspace:
@@ -52,52 +76,85 @@ class Workspace:
         self._ruler = Ruler()
         self._estimators: dict[str, Estimator] = {}
 
-    def plan(self, body: Body, now: float) -> Planned:
-        """Plan a request that starts at `now` (epoch seconds).
+    def plan(self, body: Body, now: float, *, again: bool = False) -> Planned | None:
+        """Plan a request that starts at `now` (epoch seconds); `again` for a retry of one planned before.
+
+        None for the next turn of a thread that the API holds: the rest of the prompt is not in the request.
 
         Raises `RequestError` when `body` is not a Messages request, `PlanError` when no safe plan was found;
         either way the caller sends the untouched request.
         """
+        if _continues_thread(body):
+            return None
         day = datetime.fromtimestamp(now, UTC).date()
         name = str(body.get("model", ""))
         model = self._facts.resolve(name)
         prompt = read_prompt(body, reading(self._facts, model, day))
-        estimator = self._estimator(model, name)
-        sized = estimator.measure(prompt.blocks, read_settings(body), prompt.digests)
-        total = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, sized)
-        self._horizon.observe(prompt, now)
+        measured = self._estimator(model, name).measure(prompt.blocks, read_settings(body), prompt.digests)
+        rules = cache_rules(self._facts, model, self._provider, day, in_thread="thread" in body)
+        return self.decide(Asked(prompt, measured, model, rules, day), now, again=again)
+
+    def decide(self, asked: Asked, now: float, *, again: bool = False) -> Planned:
+        """Plan a request that was read and measured already. Raises `PlanError`."""
+        prompt, model = asked.prompt, asked.model
+        total = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)
+        if not again:
+            self._horizon.observe(prompt, now)
         situation = Situation(
             prompt=prompt,
-            ends=self._lengths.ends(prompt, sized.sizes, total.mid),
+            ends=self._lengths.ends(prompt, asked.sized.sizes, total.mid),
             total=total.mid,
             cache=self._cache,
-            rules=cache_rules(self._facts, model, self._provider, day, in_thread="thread" in body),
-            rates=model.rates(day, prompt_tokens=total.mid),
+            rules=asked.rules,
+            rates=model.rates(asked.day, prompt_tokens=total.mid),
             continues=self._horizon.continues(prompt),
             shares=self._horizon.shares(prompt),
             now=now,
             stable_end=self._horizon.stable_end(prompt),
         )
         interval = Range(total.low, total.mid, total.high)
-        return Planned(prompt, model, sized, situation, plan(situation, total=interval))
+        return Planned(asked, situation, plan(situation, total=interval))
 
     def sent(self, planned: Planned, started_at: float, first_event_at: float) -> None:
         """The planned request went out and its response began: its entries are there now."""
         self._cache.commit(planned.prompt, planned.plan.chosen.outcome, started_at, first_event_at)
 
     def billed(self, planned: Planned, usage: Usage) -> None:
-        """Learn from a bill: the lengths it reveals, and how far off the estimate was."""
-        prompt = planned.prompt
-        self._lengths.reveal(prompt.remarked(planned.plan.markers), usage)
+        """Learn from a bill: lengths, how far off the estimate was, and what the cache held after all."""
+        prompt = planned.prompt.remarked(planned.plan.markers)
+        self._lengths.reveal(prompt, usage)
         self._learner.learn(
-            planned.model.id, prompt.blocks, prompt.prefixes, planned.sized, usage.total_input
+            planned.model.id, prompt.blocks, prompt.prefixes, planned.asked.sized, usage.total_input
         )
+        if usage.reports_cache:
+            self._correct(planned, prompt, usage)
+
+    def _correct(self, planned: Planned, prompt: Prompt, usage: Usage) -> None:
+        """Entries that the bill shows to be gone are dropped, one that it shows to live is added."""
+        outcome, rules, now = planned.plan.chosen.outcome, planned.asked.rules, planned.situation.now
+        read, slack = usage.cache_read_input_tokens, tolerance(usage.total_input)
+        ends = self._lengths.ends(prompt, planned.asked.sized.sizes, usage.total_input)
+        reach = list(windows(prompt, rules.lookback))
+        if read < outcome.read - slack:
+            written = {write.position for write in outcome.writes}
+            for position in reach:
+                if position not in written and ends[position] > read + slack:
+                    self._cache.drop(prompt.prefixes[position])
+        elif read > outcome.read + slack and reach:
+            position = min(reach, key=lambda place: abs(ends[place] - read))
+            if abs(ends[position] - read) <= slack:
+                self._cache.add(prompt.prefixes[position], "5m", now, now)
 
     def _estimator(self, model: Model, name: str) -> Estimator:
         found = self._estimators.get(name)
         if found is None:
             found = self._estimators[name] = Estimator(model, spelling=name, ruler=self._ruler)
         return found
+
+
+def _continues_thread(body: Body) -> bool:
+    thread = body.get("thread")
+    return isinstance(thread, Mapping) and thread.get("type") == "continue"
 
 
 def reading(facts: Facts, model: Model, day: date | None) -> Reading:

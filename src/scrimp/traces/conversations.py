@@ -12,74 +12,69 @@ in the order of their tool uses. What then follows the marked result is billed a
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from scrimp.traces.transcript_calls import MAIN, Conversation, NewInput, Reply, TranscriptCall
-from scrimp.traces.transcript_lines import (
-    EMPTY,
-    Added,
-    Line,
-    Message,
-    added,
-    attachment_of,
-    message_decoder,
-    progress_decoder,
-    seconds,
-    sub_agent_decoder,
-    thinking_setting,
-)
-from scrimp.wire.response import Usage, read_usage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from scrimp.traces.transcript_contents import NOTHING, Answer, Said, add_answer, said, together
+from scrimp.traces.transcript_lines import EMPTY, Line, Message, Progress, seconds, sub_agent_decoder
+from scrimp.traces.transcript_usage import usage_of
+from scrimp.wire.response import Usage
 
 __all__ = ["Linker"]
 
 T = TypeVar("T")
+
+_order = attrgetter("order")
 
 SIDECHAIN = "sidechain"
 SYNTHETIC = "<synthetic>"
 COMMAND = re.compile(r"<command-(?:name|message)>\s*/?([^<\s]+)")
 SKILL = "Base directory for this skill"
 PLAN = "Implement the following plan"
+SPOKEN = frozenset({"user", "assistant"})
+INPUT = frozenset({"user", "attachment"})
 INTERRUPTED = "[Request interrupted by user"
 
 
-class Node(msgspec.Struct):
-    """A line's place in the conversation tree. `call` is the message id where the line belongs to a call."""
+class Node(msgspec.Struct, gc=False):
+    """A line's place in the conversation tree. `call` is the message id where the line belongs to a call.
+
+    `is_input` says that the line is part of a request's new input.
+    """
 
     order: int
     parent: str | None
     at: float | None
     conversation: str
     line: Line
-    role: str | None = None
+    role: str | None
+    is_input: bool
+    said: Said
     content: msgspec.Raw = EMPTY
-    added: Added = msgspec.field(default_factory=Added)
     call: str | None = None
 
-    @property
-    def is_input(self) -> bool:
-        """Whether the line is part of a request's new input."""
-        return self.role == "user" or self.line.type == "attachment"
 
-
-class Draft(msgspec.Struct):
+class Draft(msgspec.Struct, gc=False):
     """A call while its lines are being merged."""
 
     id: str
     model: str
     request_id: str | None
     usage: Usage
-    nodes: list[Node]
-    stop_reason: str | None
+    nodes: list[Node] = msgspec.field(default_factory=list)
+    answer: Answer = msgspec.field(default_factory=Answer)
+    stop_reason: str | None = None
 
-    @property
-    def tool_uses(self) -> list[str]:
-        """Ids of the tool uses in the answer, in order."""
-        return [use for node in self.nodes for use in node.added.tool_uses]
+
+class Link(NamedTuple):
+    """What lies between a call and the call it extends, in file order; `lost` where a line is missing."""
+
+    path: list[Node]
+    parent: Draft | None
+    lost: bool
 
 
 class Linker:
@@ -100,107 +95,120 @@ class Linker:
 
         Raises msgspec.DecodeError for a part of an unknown shape, ResponseError for usage with a fault in it.
         """
-        self._count += 1
-        self.session_id = self.session_id or line.session_id
-        uuid = line.uuid or f"line {self._count}"
-        parent = line.parent_uuid or line.logical_parent_uuid
-        node = Node(self._count, parent, seconds(line.timestamp), MAIN, line)
-        if line.is_sidechain:
-            node.conversation = line.agent_id or SIDECHAIN
-        self._nodes[uuid] = node
-        if line.type == "progress":
-            self._take_progress(line)
-        elif line.type in ("user", "assistant"):
-            node.role = line.type
+        node = self.place(line)
+        if line.type == "progress" and line.data is not None:
+            self._take_progress(line, line.data)
+        elif node.role is not None and line.message is not None:
             self._take_message(node, line.message, line.request_id)
 
-    def _take_progress(self, line: Line) -> None:
-        progress = progress_decoder.decode(line.data)
+    def place(self, line: Line) -> Node:
+        """Place a line for what it links, whatever it carries."""
+        self._count += 1
+        self.session_id = self.session_id or line.session_id
+        kind = line.type
+        node = Node(
+            self._count,
+            line.parent_uuid or line.logical_parent_uuid,
+            seconds(line.timestamp),
+            (line.agent_id or SIDECHAIN) if line.is_sidechain else MAIN,
+            line,
+            kind if kind in SPOKEN else None,
+            kind in INPUT,
+            NOTHING,
+        )
+        self._nodes[line.uuid or f"line {self._count}"] = node
+        return node
+
+    def _take_progress(self, line: Line, progress: Progress) -> None:
         agent = progress.agent_id
         if progress.type != "agent_progress" or agent is None:
             return
-        said = sub_agent_decoder.decode(progress.message)
-        at = seconds(said.timestamp or line.timestamp)
-        node = Node(self._count, self._last_of_agent.get(agent), at, agent, line, said.type)
-        uuid = f"{agent} {said.uuid or self._count}"
+        carried = sub_agent_decoder.decode(progress.message)
+        at = seconds(carried.timestamp or line.timestamp)
+        parent = self._last_of_agent.get(agent)
+        node = Node(self._count, parent, at, agent, line, carried.type, carried.type in INPUT, NOTHING)
+        uuid = f"{agent} {carried.uuid or self._count}"
         self._nodes[uuid] = node
         self._last_of_agent[agent] = uuid
-        self._take_message(node, said.message, said.request_id)
+        if carried.message is not None:
+            self._take_message(node, carried.message, carried.request_id)
 
-    def _take_message(self, node: Node, raw: msgspec.Raw, request_id: str | None) -> None:
-        if not bytes(raw):
-            return
-        message = message_decoder.decode(raw)
+    def _take_message(self, node: Node, message: Message, request_id: str | None) -> None:
         node.content = message.content
-        node.added = added(message.content)
         if node.role == "assistant":
             self._take_answer(node, message, request_id)
-        elif node.added.results and node.parent is not None:
+            return
+        node.said = said(message.content)
+        if node.said.results and node.parent is not None:
             self._answers.setdefault(node.parent, []).append(node)
 
     def _take_answer(self, node: Node, message: Message, request_id: str | None) -> None:
         reason = _not_billed(node.line, message)
-        if reason is not None or message.id is None or message.usage is None:
+        usage = usage_of(message.usage) if reason is None else None
+        if usage is None or message.id is None:
             reason = reason or "no usage"
             self._skipped[reason] = self._skipped.get(reason, 0) + 1
             return
-        usage = read_usage(message.usage)
         node.call = message.id
-        self._tool_names.update(node.added.tool_uses)
         draft = self._drafts.get(message.id)
         if draft is None:
-            model = message.model or ""
-            self._drafts[message.id] = Draft(
-                message.id, model, request_id, usage, [node], message.stop_reason
-            )
-            return
+            draft = self._drafts[message.id] = Draft(message.id, message.model or "", request_id, usage)
+        # Early lines of a streamed answer hold a placeholder of its output.
+        elif _size(usage) >= _size(draft.usage):
+            draft.usage = usage
         draft.nodes.append(node)
         draft.stop_reason = message.stop_reason or draft.stop_reason
-        # Early lines of a streamed answer hold a placeholder of its output.
-        if (usage.total_input, usage.output_tokens) >= (draft.usage.total_input, draft.usage.output_tokens):
-            draft.usage = usage
+        add_answer(message.content, draft.answer)
 
     def conversations(self) -> list[Conversation]:
         """The calls linked to their parents, grouped, in file order."""
+        for draft in self._drafts.values():
+            self._tool_names.update(draft.answer.tool_uses)
         grouped: dict[str, list[TranscriptCall]] = {}
         extended: set[str] = set()
         for draft in self._drafts.values():
-            path, parent, lost = self._walk_up(draft)
+            link = self._walk_up(draft)
             earlier = grouped.setdefault(draft.nodes[0].conversation, [])
-            if lost and earlier:
-                parent = earlier[-1].message_id
-            call = self._call(draft, path, self._drafts.get(parent or ""))
-            forked = parent in extended
-            extended.update([parent] if parent else [])
-            earlier.append(msgspec.structs.replace(call, parent_lost=lost, edited_history=forked))
+            if link.lost and earlier:
+                link = link._replace(parent=self._drafts[earlier[-1].message_id])
+            earlier.append(self._call(draft, link, extended))
+            if link.parent is not None:
+                extended.add(link.parent.id)
         return [Conversation(name, calls) for name, calls in grouped.items()]
 
-    def _walk_up(self, draft: Draft) -> tuple[list[Node], str | None, bool]:
-        """The lines between a call and its parent, in file order; the parent's id; whether a line is lost."""
+    def _walk_up(self, draft: Draft) -> Link:
+        """Follow the parents of a call's first line up to the nearest line of another call."""
         first = draft.nodes[0]
-        uuid, path, visited = first.parent, list[Node](), set[str]()
+        path: list[Node] = []
+        visited: set[str] = set()
+        uuid = first.parent
         while uuid is not None and uuid in self._nodes and uuid not in visited:
             visited.add(uuid)
             node = self._nodes[uuid]
             if node.call is not None and node.call != draft.id:
-                path += self._other_results(self._drafts[node.call], path, before=first.order)
-                return sorted(path, key=lambda node: node.order), node.call, False
+                parent = self._drafts[node.call]
+                path += self._other_results(parent, path, before=first.order)
+                path.sort(key=_order)
+                return Link(path, parent, lost=False)
             if node.call is None:
                 path.append(node)
             uuid = node.parent
-        return path[::-1], None, uuid is not None and uuid not in self._nodes
+        return Link(path[::-1], None, lost=uuid is not None and uuid not in self._nodes)
 
     def _other_results(self, parent: Draft, path: list[Node], before: int) -> list[Node]:
         """Results of parallel tool uses: each hangs on the line of its own use, off the path walked up."""
         walked = {node.order for node in path}
-        hanging = [result for node in parent.nodes for result in self._answers.get(node.line.uuid or "", ())]
+        hanging: list[Node] = []
+        for node in parent.nodes:
+            hanging += self._answers.get(node.line.uuid or "", ())
         return [node for node in hanging if node.order < before and node.order not in walked]
 
-    def _call(self, draft: Draft, path: list[Node], parent: Draft | None) -> TranscriptCall:
-        line = draft.nodes[0].line
-        new = _new_input(path, self._tool_names, parent.tool_uses if parent is not None else [])
+    def _call(self, draft: Draft, link: Link, extended: set[str]) -> TranscriptCall:
+        line, parent = draft.nodes[0].line, link.parent
+        tool_uses = [use for use, _ in parent.answer.tool_uses] if parent is not None else []
+        new = _new_input(link.path, self._tool_names, tool_uses)
         times = [node.at for node in draft.nodes if node.at is not None]
-        asked = [node.at for node in path if node.at is not None and node.is_input]
+        asked = [node.at for node in link.path if node.at is not None and node.is_input]
         first_at = min(times, default=0.0)
         return TranscriptCall(
             message_id=draft.id,
@@ -211,8 +219,9 @@ class Linker:
             first_at=first_at,
             ended_at=max(times, default=0.0),
             new=new,
-            reply=_reply(draft.nodes),
+            reply=_reply(draft),
             parent_id=parent.id if parent is not None else None,
+            parent_lost=link.lost,
             stop_reason=draft.stop_reason,
             # Only the last line of an answer states a stop reason, and only it has the real count.
             output_reliable=draft.stop_reason is not None,
@@ -221,6 +230,7 @@ class Linker:
             cwd=line.cwd,
             effort=line.effort if isinstance(line.effort, str) else None,
             after_compaction=new.compacted,
+            edited_history=parent is not None and parent.id in extended,
             model_switch=parent is not None and parent.model != draft.model,
         )
 
@@ -231,57 +241,72 @@ def _not_billed(line: Line, message: Message) -> str | None:
     return "API error" if line.is_api_error_message else None
 
 
-def _reply(nodes: list[Node]) -> Reply:
+def _size(usage: Usage) -> tuple[int, int]:
+    return usage.total_input, usage.output_tokens
+
+
+def _reply(draft: Draft) -> Reply:
+    answer = draft.answer
     return Reply(
-        blocks=sum(node.added.blocks for node in nodes),
-        text_bytes=sum(node.added.text_bytes for node in nodes),
-        tool_use_bytes=sum(node.added.tool_use_bytes for node in nodes),
-        thinking_blocks=sum(node.added.thinking_blocks for node in nodes),
-        tool_uses=sum(len(node.added.tool_uses) for node in nodes),
-        contents=tuple(node.content for node in nodes),
+        blocks=answer.blocks,
+        text_bytes=answer.text_bytes,
+        tool_use_bytes=answer.tool_use_bytes,
+        thinking_blocks=answer.thinking_blocks,
+        tool_uses=len(answer.tool_uses),
+        contents=tuple([node.content for node in draft.nodes]),
     )
 
 
 def _new_input(path: list[Node], tool_names: dict[str, str], tool_uses: list[str]) -> NewInput:
-    said = [node for node in path if node.role == "user"]
-    texts = [node for node in said if node.added.text]
-    kinds = [attachment_of(node.line) for node in path if node.line.type == "attachment"]
-    results = {use: size for node in said for use, size in node.added.results.items()}
-    subtypes = {node.line.subtype: node.at for node in path if node.line.subtype is not None}
-    hooks = [_hook(node.line) for node in path] + [kind.hook_name for kind in kinds]
+    inputs = [node for node in path if node.role == "user"]
+    texts = [node for node in inputs if node.said.text]
+    events = [node for node in path if node.role is None]
+    whole = together([node.said for node in inputs])
+    results = whole.results
     return NewInput(
-        blocks=sum(node.added.blocks for node in said),
-        prompts=sum(not node.line.is_meta for node in texts),
-        text_bytes=sum(node.added.text_bytes for node in said),
+        blocks=whole.blocks,
+        text_bytes=whole.text_bytes,
         result_bytes=sum(results.values()),
         trailing_bytes=_trailing(results, tool_uses),
-        images=sum(node.added.images for node in said),
-        tool_references=sum(node.added.tool_references for node in said),
-        tools=tuple(tool_names.get(use, "?") for use in results),
-        commands=tuple(name for node in said for name in COMMAND.findall(node.added.text)),
-        hooks=tuple(name for name in hooks if name),
-        attachments=tuple(kind.type for kind in kinds if kind.type),
-        skills=sum(node.added.text.startswith(SKILL) for node in said),
-        interrupted=any(node.added.text.startswith(INTERRUPTED) for node in said),
-        thinking=_last(_implied_thinking(node) for node in texts),
-        permission_mode=_last(node.line.permission_mode for node in said),
-        turn_closed="stop_hook_summary" in subtypes,
-        touched_at=subtypes.get("away_summary"),
-        compacted="compact_boundary" in subtypes,
-        microcompacted="microcompact_boundary" in subtypes,
-        contents=tuple(node.content for node in said),
+        images=whole.images,
+        tool_references=whole.tool_references,
+        tools=tuple([tool_names.get(use, "?") for use in results]),
+        permission_mode=_last([node.line.permission_mode for node in inputs]),
+        contents=tuple([node.content for node in inputs]),
+        **(_told_by_texts(texts) if texts else {}),
+        **(_told_by_events(events) if events else {}),
     )
 
 
-def _last(values: Iterable[T | None]) -> T | None:
-    found = None
-    for value in values:
-        found = value if value is not None else found
-    return found
+def _told_by_texts(texts: list[Node]) -> dict[str, Any]:
+    """The fields of NewInput that only texts can say something about."""
+    words = [node.said.text for node in texts]
+    return {
+        "prompts": sum(not node.line.is_meta for node in texts),
+        "commands": tuple(name for text in words for name in COMMAND.findall(text)),
+        "skills": sum(text.startswith(SKILL) for text in words),
+        "interrupted": any(text.startswith(INTERRUPTED) for text in words),
+        "thinking": _last([_implied_thinking(node) for node in texts]),
+    }
 
 
-def _hook(line: Line) -> str | None:
-    return progress_decoder.decode(line.data).hook_name if bytes(line.data) else None
+def _told_by_events(events: list[Node]) -> dict[str, Any]:
+    """The fields of NewInput that come from lines that are no messages."""
+    kinds = [node.line.attachment for node in events if node.line.attachment is not None]
+    hooks = [node.line.data.hook_name for node in events if node.line.data is not None]
+    subtypes = {node.line.subtype: node.at for node in events}
+    return {
+        "hooks": tuple(name for name in (*hooks, *(kind.hook_name for kind in kinds)) if name),
+        "attachments": tuple(kind.type for kind in kinds if kind.type),
+        "turn_closed": "stop_hook_summary" in subtypes,
+        "touched_at": subtypes.get("away_summary"),
+        "compacted": "compact_boundary" in subtypes,
+        "microcompacted": "microcompact_boundary" in subtypes,
+    }
+
+
+def _last(values: list[T | None]) -> T | None:
+    return next((value for value in reversed(values) if value is not None), None)
 
 
 def _trailing(results: dict[str, int], tool_uses: list[str]) -> int:
@@ -294,9 +319,9 @@ def _trailing(results: dict[str, int], tool_uses: list[str]) -> int:
 
 def _implied_thinking(node: Node) -> bool | None:
     """The setting a prompt states; bodies of skills and commands, and handed-over plans, ran without it."""
-    stated = thinking_setting(node.line)
+    stated = node.line.thinking_metadata
     if stated is not None:
-        return stated
-    text = node.added.text
+        return not stated.disabled
+    text = node.said.text
     is_body = node.line.is_meta and not text.startswith(("<", "Caveat"))
     return False if is_body or text.startswith(PLAN) else None

@@ -10,7 +10,7 @@ import lzma
 import zlib
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
 
@@ -19,12 +19,12 @@ from scrimp.errors import TraceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Fault", "Faults", "find_files", "read_lines", "read_records"]
-
-T = TypeVar("T")
+__all__ = ["Fault", "Faults", "find_files", "read_lines"]
 
 SUFFIXES = (".jsonl", ".ndjson")
 PACKED = (".gz", ".xz")
+READ_AHEAD = 1 << 18
+"""Bytes. Lines are often longer than the 8 KB read by default, and would be put together from pieces."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -81,14 +81,15 @@ def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
     TraceError when the file cannot be opened.
     """
     with _opened(path) as file:
-        yield from ((number, line) for number, line in _whole_lines(file, path, faults) if not line.isspace())
+        yield from _whole_lines(file, path, faults)
 
 
 def _whole_lines(file: BinaryIO, path: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
         for number, line in enumerate(file, start=1):
-            yield number, line
+            if not line.isspace():
+                yield number, line
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         faults.append(Fault(path, number, f"damaged after this line: {error}"))
 
@@ -101,15 +102,6 @@ def _opened(path: Path) -> BinaryIO:
             case ".xz":
                 return cast(BinaryIO, lzma.open(path, "rb"))
             case _:
-                return path.open("rb")
+                return path.open("rb", buffering=READ_AHEAD)
     except OSError as error:
         raise TraceError(f"{path}: cannot be opened: {error.strerror or error}") from None
-
-
-def read_records(path: Path, decoder: msgspec.json.Decoder[T], faults: Faults) -> Iterator[tuple[int, T]]:
-    """Every line decoded, with its number; lines that are not JSON or not of the shape become faults."""
-    for number, line in read_lines(path, faults):
-        try:
-            yield number, decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            faults.append(Fault(path, number, str(error) or type(error).__name__))

@@ -15,7 +15,7 @@ MAIN = "main"
 """Name of a session's own conversation; sub-agents go by their id."""
 
 
-class NewInput(msgspec.Struct, frozen=True):
+class NewInput(msgspec.Struct, frozen=True, gc=False):
     """What came into the conversation between a call's parent and the call. Sizes are bytes of text.
 
     `prompts` counts lines a person or a command typed; `trailing_bytes` are the tool results that come after
@@ -53,7 +53,7 @@ class NewInput(msgspec.Struct, frozen=True):
         return _decoded(self.contents)
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What the model answered. Sizes are bytes of text; the text of thinking is often not recorded."""
 
     blocks: int = 0
@@ -68,7 +68,7 @@ class Reply(msgspec.Struct, frozen=True):
         return _decoded(self.contents)
 
 
-class TranscriptCall(msgspec.Struct, frozen=True):
+class TranscriptCall(msgspec.Struct, frozen=True, gc=False):
     """One billed call.
 
     Times are seconds since the epoch. `started_at` is when the last line of its input was written, the best
@@ -104,7 +104,7 @@ class TranscriptCall(msgspec.Struct, frozen=True):
     duplicate: bool = False
 
 
-class Conversation(msgspec.Struct, frozen=True):
+class Conversation(msgspec.Struct, frozen=True, gc=False):
     """The calls of one conversation in file order: the session's own, or one sub-agent's."""
 
     name: str
@@ -116,7 +116,7 @@ class Conversation(msgspec.Struct, frozen=True):
         return self.name == MAIN
 
 
-class Session(msgspec.Struct, frozen=True):
+class Session(msgspec.Struct, frozen=True, gc=False):
     """One session file."""
 
     id: str

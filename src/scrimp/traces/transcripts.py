@@ -11,9 +11,9 @@ import msgspec
 
 from scrimp.errors import ResponseError
 from scrimp.traces.conversations import Linker
-from scrimp.traces.files import Fault, Faults, find_files, read_records
+from scrimp.traces.files import Fault, Faults, find_files, read_lines
 from scrimp.traces.transcript_calls import Conversation, NewInput, Reply, Session, TranscriptCall
-from scrimp.traces.transcript_lines import line_decoder
+from scrimp.traces.transcript_lines import line_decoder, read_without_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +28,9 @@ __all__ = [
     "read_session",
     "read_transcripts",
 ]
+
+SPEAKING = ("user", "assistant", "progress")
+"""Types of lines that carry messages, a sub-agent's too."""
 
 
 def read_transcripts(
@@ -48,12 +51,25 @@ def read_transcripts(
 def read_session(path: Path, faults: Faults, skipped: dict[str, int] | None = None) -> Session:
     """One session file, read on its own."""
     linker = Linker(skipped if skipped is not None else {})
-    for number, line in read_records(path, line_decoder, faults):
+    for number, raw in read_lines(path, faults):
         try:
-            linker.take(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, ResponseError) as error:
-            faults.append(Fault(path, number, str(error)))
+            _take(linker, raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ResponseError) as error:
+            faults.append(Fault(path, number, str(error) or type(error).__name__))
     return Session(linker.session_id or path.name.split(".")[0], path, linker.conversations())
+
+
+def _take(linker: Linker, raw: bytes) -> None:
+    """Take one line. A part of an unknown shape is an error, but leaves the line its place in the chain."""
+    try:
+        line = line_decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        bare = read_without_parts(raw)
+        linker.place(bare)
+        if bare.type in SPEAKING:
+            raise
+    else:
+        linker.take(line)
 
 
 def _marking_copies(session: Session, seen: set[str]) -> Session:

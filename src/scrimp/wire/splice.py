@@ -84,12 +84,13 @@ def splice_markers(raw: bytes, edits: Sequence[MarkerEdit]) -> bytes:
     if not patches:
         return raw
     patches.sort(key=lambda patch: patch.start)
-    parts: list[bytes] = []
+    view = memoryview(raw)  # its slices copy nothing: the body is copied once, by joining
+    parts: list[bytes | memoryview] = []
     done = 0
     for patch in patches:
-        parts += (raw[done : patch.start], patch.text)
+        parts += (view[done : patch.start], patch.text)
         done = patch.end
-    parts.append(raw[done:])
+    parts.append(view[done:])
     return b"".join(parts)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scrimp.cli.home import default_home, scrimp_home
 from scrimp.errors import InputError
+from scrimp.home import default_home, scrimp_home
 
 USER = Path("/u/ada")
 

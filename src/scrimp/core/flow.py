@@ -1,0 +1,244 @@
+"""One call, top to bottom: plan, send, meter, record.
+
+A generator that does no I/O. It yields commands and is sent the answers; two short drivers run it, one sync,
+one async (`scrimp.drive`). Whatever goes wrong while sending is thrown into it, so that what must be written
+down is written in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+
+from scrimp.core.bill import Bill, bill
+from scrimp.core.meter import Metered, OutputChars, estimate_output
+from scrimp.core.plan import Mode
+from scrimp.core.record import Outcome, Record, Tags
+from scrimp.core.workspace import Planned
+from scrimp.facts.model import Model
+from scrimp.facts.models import Facts
+from scrimp.wire.markers import MarkerEdit
+from scrimp.wire.request import Body
+from scrimp.wire.response import Usage
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "Began",
+    "Billed",
+    "Command",
+    "Fault",
+    "Finished",
+    "Keep",
+    "Meter",
+    "Plan",
+    "Send",
+    "flow",
+    "output_estimate",
+]
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One HTTP attempt of a logical call. `number` counts the retries before it."""
+
+    id: str
+    call_id: str
+    number: int
+    body: Body
+    mode: Mode
+    tags: Tags
+    stream: bool
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Plan the request. Answered with a `Planned`, None when there is nothing to plan, or a `Fault`."""
+
+    body: Body
+    again: bool
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send the request with these edits (none: the very request). Answered with an `Answer`."""
+
+    edits: tuple[MarkerEdit, ...]
+
+
+class Began(msgspec.Struct, frozen=True):
+    """A planned request was accepted: its entries are in the cache."""
+
+    planned: Planned
+    answer: Answer
+
+
+class Meter(msgspec.Struct, frozen=True):
+    """Wait for the end of the response. Answered with `Finished`; for a stream that may be much later."""
+
+    output_tokens_of: Callable[[OutputChars], int]
+
+
+class Billed(msgspec.Struct, frozen=True):
+    """A planned request's bill is known: learn from it."""
+
+    planned: Planned
+    usage: Usage
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """Write the record down."""
+
+    record: Record
+
+
+Command = Plan | Send | Began | Meter | Billed | Keep
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why scrimp could not do its part, in one line without prompt text."""
+
+    reason: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The response began. Times in epoch seconds; `fault` says why the untouched request went out."""
+
+    status: int
+    started_at: float
+    first_event_at: float
+    provider: str
+    request_id: str | None = None
+    fault: str | None = None
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The response is over, completely or not."""
+
+    metered: Metered
+    ended_at: float
+
+
+def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generator[Command, Any, None]:
+    """Everything that happens around one attempt; errors of sending pass through to the caller."""
+    planned = yield Plan(attempt.body, again=attempt.number > 0)
+    fault = planned.reason if isinstance(planned, Fault) else None
+    plan = planned if isinstance(planned, Planned) else None
+    if plan and attempt.mode == "observe":
+        plan = plan.untouched()
+    model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
+    draft = _Draft(attempt, plan, model, fault, clock())
+    edits = plan.plan.edits if plan else ()
+    try:
+        answer = yield Send(edits)
+    except GeneratorExit:
+        raise
+    except BaseException:  # a cancelled call may have been billed like any other
+        yield Keep(draft.unanswered(clock()))
+        raise
+    if answer.status >= 400:
+        return
+    if answer.fault is not None:
+        plan, draft = None, draft.untouched(answer.fault)
+    if plan:
+        yield Began(plan, answer)
+    finished = yield Meter(output_estimate(model))
+    if isinstance(finished, Fault) or finished.metered.usage is None:
+        yield Keep(draft.unanswered(clock()))
+        return
+    usage = finished.metered.usage
+    if plan and finished.metered.input_exact:
+        yield Billed(plan, usage)
+    yield Keep(draft.billed(answer, finished, usage, facts))
+
+
+class _Draft(msgspec.Struct, frozen=True):
+    """What is known of a record before it is sent."""
+
+    attempt: Attempt
+    planned: Planned | None
+    model: Model
+    fault: str | None
+    started_at: float
+
+    def untouched(self, fault: str) -> _Draft:
+        """The caller's own request went out."""
+        return msgspec.structs.replace(self, planned=None, fault=fault)
+
+    def unanswered(self, now: float) -> Record:
+        """No answer was seen. The request may have been billed: its input is kept as an estimate."""
+        planned = self.planned
+        return self._record(
+            outcome="unknown",
+            started_at=self.started_at,
+            ended_at=now,
+            usage=Usage(input_tokens=planned.plan.total.mid if planned else 0),
+            cost=planned.plan.input_cost.mid if planned else 0,
+            measured=False,
+            notes=("no answer was seen: it may not have been billed",),
+        )
+
+    def billed(self, answer: Answer, finished: Finished, usage: Usage, facts: Facts) -> Record:
+        """The bill as the provider counts it, or the nearest to it that a broken stream allows."""
+        metered = finished.metered
+        model = facts.resolve(metered.model) if metered.model else self.model
+        found = bill(usage, model, at=answer.started_at, facts=facts)
+        exact = metered.complete and metered.input_exact
+        if not exact:
+            found = found.as_estimate("the response broke off")
+        return self._record(
+            outcome="complete" if metered.complete else "cut off",
+            started_at=answer.started_at,
+            first_event_at=answer.first_event_at,
+            ended_at=finished.ended_at,
+            provider=answer.provider,
+            model=model.id,
+            status=answer.status,
+            usage=usage,
+            cost=found.total,
+            measured=exact and not found.estimated,
+            notes=found.notes,
+            own_cost=self._own_cost(found, usage),
+            message_id=metered.message_id,
+            request_id=answer.request_id,
+        )
+
+    def _own_cost(self, found: Bill, usage: Usage) -> int | None:
+        """The caller's own request under the same model: its predicted input, scaled to the billed total."""
+        if self.planned is None or not self.planned.plan.total.mid:
+            return None
+        plan = self.planned.plan
+        if plan.chosen is plan.own:
+            return found.total
+        rest = found.total - sum(found.amount(kind) for kind in ("input", "write_5m", "write_1h", "read"))
+        return plan.own.input_cost * usage.total_input // plan.total.mid + rest
+
+    def _record(self, *, outcome: Outcome, usage: Usage, **fields: Any) -> Record:
+        attempt, planned = self.attempt, self.planned
+        chosen = planned.plan.chosen if planned else None
+        known: dict[str, Any] = {
+            "id": attempt.id,
+            "call_id": attempt.call_id,
+            "attempt": attempt.number,
+            "first_event_at": None,
+            "provider": "anthropic",
+            "model": self.model.id,
+            "tags": attempt.tags,
+            "mode": attempt.mode,
+            "status": None,
+            "stream": attempt.stream,
+            "predicted_read": chosen.outcome.read if chosen else None,
+            "predicted_write": chosen.outcome.written if chosen else None,
+            "prompt": planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
+            "fault": self.fault,
+        }
+        return Record(outcome=outcome, usage=usage, **{**known, **fields})
+
+
+_OLDER_SHARE = {"claude-3": 7, "claude-4.7": 10}
+"""Tenths of the newer tokenizer's tokens that a family needs for the same output."""
+
+
+def output_estimate(model: Model) -> Callable[[OutputChars], int]:
+    """How many output tokens of `model` a broken stream's characters were."""
+    tenths = _OLDER_SHARE[model.tokenizer]
+    return lambda seen: -(-estimate_output(seen) * tenths // 10)

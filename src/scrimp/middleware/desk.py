@@ -1,0 +1,139 @@
+"""What the middleware does for each command of the flow, and the one place where its own failures end.
+
+Optimising fails open: whatever goes wrong here, the caller's untouched request goes out, one warning is given
+for each kind of fault, and the record of the call says so.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from scrimp.core.flow import Began, Billed, Command, Fault, Keep, Meter, Plan
+from scrimp.core.record import Record
+from scrimp.core.workspace import Planned, Workspace
+from scrimp.drive import Flow, resume
+from scrimp.errors import ScrimpError, ScrimpWarning
+from scrimp.middleware.response import Reading
+from scrimp.runs import Run
+from scrimp.stores.ledger import Ledger
+from scrimp.stores.opening import home_ledger
+
+__all__ = ["CallDesk", "Office"]
+
+
+class Office:
+    """What all calls through one middleware share: the workspace with its lock, the ledger, the clock."""
+
+    def __init__(self, workspace: Workspace, ledger: Ledger | None, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._workspace = workspace
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self._warned: set[str] = set()
+
+    def plan(self, command: Plan) -> Planned | None:
+        """Plan a request under the lock."""
+        with self._lock:
+            return self._workspace.plan(command.body, self.clock(), again=command.again)
+
+    def began(self, command: Began) -> None:
+        """The response began: the planned entries are there."""
+        answer = command.answer
+        with self._lock:
+            self._workspace.sent(command.planned, answer.started_at, answer.first_event_at)
+
+    def billed(self, command: Billed) -> None:
+        """Learn from a bill."""
+        with self._lock:
+            self._workspace.billed(command.planned, command.usage)
+
+    def keep(self, record: Record) -> None:
+        """Hand a record to the ledger; a failure to write it is told when it is known."""
+        ledger = self._ledger or home_ledger(self.hear)
+        ledger.submit(record).add_done_callback(self._kept)
+
+    def fault(self, what: str, error: BaseException) -> Fault:
+        """Warn once for each kind of fault; the reason has no prompt text in it."""
+        return self.tell(_reason(what, error))
+
+    def tell(self, reason: str) -> Fault:
+        """Warn once of `reason`."""
+        with self._lock:
+            told = reason in self._warned
+            self._warned.add(reason)
+        if not told:
+            warnings.warn(f"scrimp: {reason}", ScrimpWarning, stacklevel=2)
+        return Fault(reason)
+
+    def hear(self, reason: str) -> None:
+        """A store had something to say that is no failure of a call."""
+        self.tell(reason)
+
+    def _kept(self, done: Future[None]) -> None:
+        error = done.exception()
+        if error is not None:
+            self.fault("the ledger could not be written", error)
+
+
+class CallDesk:
+    """Carries out the commands of one call."""
+
+    def __init__(self, office: Office, run: Run | None) -> None:
+        self._office = office
+        self._run = run
+        self.reading: Reading | None = None
+
+    def answer(self, command: Command) -> Any:
+        """Do what `command` says; a failure of ours becomes a `Fault` and a warning."""
+        try:
+            return self._do(command)
+        except Exception as error:  # noqa: BLE001 - the one boundary: our failures never reach the caller
+            return self._office.fault(_FAILED[type(command)], error)
+
+    def later(self, flow: Flow, command: Meter) -> bool:
+        """Streams end later: their reading resumes the flow."""
+        reading = self.reading
+        if reading is None or reading.finished:
+            return False
+        reading.when_finished(lambda: resume(flow, self, self.answer(command)))
+        return True
+
+    def _do(self, command: Command) -> Any:
+        office = self._office
+        match command:
+            case Plan():
+                return office.plan(command)
+            case Began():
+                office.began(command)
+            case Meter():
+                if self.reading is None:
+                    raise ScrimpError("no response to meter")
+                return self.reading.finish(command.output_tokens_of)
+            case Billed():
+                office.billed(command)
+            case Keep():
+                self._keep(command.record)
+        return None
+
+    def _keep(self, record: Record) -> None:
+        if self._run is not None:
+            self._run.book(record)
+        self._office.keep(record)
+
+
+_FAILED: dict[type, str] = {
+    Plan: "the request goes out as it is, because planning it failed",
+    Began: "the cache model could not be updated",
+    Meter: "the response could not be metered",
+    Billed: "nothing was learned from a bill",
+    Keep: "the call could not be written down",
+}
+
+
+def _reason(what: str, error: BaseException) -> str:
+    """Our own errors speak for themselves; of others only the kind is told: their text may hold a prompt."""
+    return f"{what}: {error}" if isinstance(error, ScrimpError) else f"{what} ({type(error).__name__})"

@@ -1,0 +1,166 @@
+"""The middleware for the official `anthropic` SDK: one class, sync and async.
+
+The SDK runs middleware once per HTTP attempt, inside its retry loop. Calls of the Messages API are planned,
+metered and recorded; everything else passes through as it is.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import anthropic
+
+from scrimp.core.flow import Answer, Attempt, Fault, Send, flow
+from scrimp.core.plan import Mode
+from scrimp.core.workspace import Workspace
+from scrimp.drive import adrive, drive
+from scrimp.errors import SdkError
+from scrimp.facts.models import Facts, default
+from scrimp.middleware.desk import CallDesk, Office
+from scrimp.middleware.response import Reading
+from scrimp.runs import current_run, current_tags
+from scrimp.stores.ledger import Ledger
+from scrimp.wire.markers import MarkerEdit
+from scrimp.wire.request import with_markers
+
+try:
+    from anthropic import Middleware as SdkMiddleware
+except ImportError:
+    raise SdkError(
+        f"anthropic {anthropic.__version__} has no middleware: install anthropic>=0.108, "
+        "or leave the SDK as it is and point its base_url at a proxy that does this work"
+    ) from None
+
+__all__ = ["Middleware"]
+
+_MESSAGES = "/v1/messages"
+_PROVIDERS = (("bedrock", "bedrock"), ("aiplatform", "vertex"))
+"""Part of a host's name → whose API it is; any other host is taken for the provider's own."""
+
+
+class Middleware(SdkMiddleware):
+    """Plans, meters and records every Messages call of a client.
+
+        client = anthropic.Anthropic(middleware=[scrimp.Middleware()])
+
+    `mode`: `observe` changes nothing, `safe` (default) adds only cache markers, which cannot change an
+    answer. `ledger` is where calls are written down, by default the ledger in scrimp's home folder. One
+    instance may serve several clients of one API workspace, from any number of threads and tasks.
+    """
+
+    def __init__(
+        self,
+        *,
+        mode: Mode = "safe",
+        ledger: Ledger | None = None,
+        facts: Facts | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._mode: Mode = mode
+        self._facts = facts or default()
+        self._clock = clock
+        self._office = Office(Workspace(self._facts), ledger, clock)
+
+    def handle(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
+        """One attempt of a sync client."""
+        call = self._call(request)
+        if call is None:
+            return call_next(request)
+
+        def send(command: Send) -> Answer:
+            planned = call.planned(command.edits)
+            started_at = self._clock()
+            response = call_next(planned)
+            if call.refused(planned, response):
+                response = call_next(request)
+            return call.answered(response, started_at)
+
+        drive(call.flow, call.desk, send)
+        return call.response
+
+    async def handle_async(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
+        """One attempt of an async client."""
+        call = self._call(request)
+        if call is None:
+            return await call_next(request)
+
+        async def send(command: Send) -> Answer:
+            planned = call.planned(command.edits)
+            started_at = self._clock()
+            response = await call_next(planned)
+            if call.refused(planned, response):
+                response = await call_next(request)
+            return call.answered(response, started_at)
+
+        await adrive(call.flow, call.desk, send)
+        return call.response
+
+    def _call(self, request: Any) -> _Call | None:
+        """The call this attempt belongs to, or None for what is not a Messages call."""
+        body = request.json
+        if request.method.lower() != "post" or not isinstance(body, Mapping):
+            return None
+        if urlsplit(request.url).path.rstrip("/") != _MESSAGES:
+            return None
+        key = getattr(request.options, "idempotency_key", None)
+        attempt = Attempt(
+            id=uuid.uuid4().hex,
+            call_id=key if isinstance(key, str) else uuid.uuid4().hex,
+            number=request.retries_taken,
+            body=cast("Mapping[str, Any]", body),
+            mode=self._mode,
+            tags=current_tags(),
+            stream=bool(body.get("stream")),
+        )
+        return _Call(request, attempt, self._office, self._facts)
+
+
+class _Call:
+    """One attempt under way."""
+
+    def __init__(self, request: Any, attempt: Attempt, office: Office, facts: Facts) -> None:
+        self._request = request
+        self._office = office
+        self._fault: str | None = None
+        self.desk = CallDesk(office, current_run())
+        self.flow = flow(attempt, facts, office.clock)
+        self.response: Any = None
+
+    def planned(self, edits: tuple[MarkerEdit, ...]) -> Any:
+        """The request with its edits; the very request when there are none or they cannot be made."""
+        if not edits:
+            return self._request
+        try:
+            return self._request.copy(body=with_markers(self._request.json, edits))
+        except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
+            self._fault = self._office.fault("the planned markers could not be set", error).reason
+            return self._request
+
+    def refused(self, sent: Any, response: Any) -> bool:
+        """Whether the API refused the planned request: the caller's own then goes out, a refusal is free."""
+        if sent is self._request or response.status_code != 400:
+            return False
+        fault = Fault("the API refused the planned request, so the untouched one was sent")
+        self._fault = self._office.tell(fault.reason).reason
+        return True
+
+    def answered(self, response: Any, started_at: float) -> Answer:
+        """The response began: read along, and say what is known of it."""
+        self.response = response
+        raw = response.http_response
+        if response.status_code < 400:
+            self.desk.reading = Reading(raw, self._office.clock)
+            self.desk.reading.tee()
+        host = raw.request.url.host
+        return Answer(
+            status=response.status_code,
+            started_at=started_at,
+            first_event_at=self._office.clock(),
+            provider=next((name for part, name in _PROVIDERS if part in host), "anthropic"),
+            request_id=raw.headers.get("request-id"),
+            fault=self._fault,
+        )

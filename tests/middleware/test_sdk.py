@@ -1,0 +1,236 @@
+"""The real SDK through the middleware over real HTTP: what the ledger says is what was billed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+
+import scrimp
+from scrimp.core.record import Record
+from scrimp.emulator import Emulator, Fault, Scripted
+from scrimp.errors import ScrimpWarning, StoreError
+from scrimp.stores.ledger import Ledger
+from scrimp.stores.memory import MemoryLedger
+from scrimp.stores.opening import home_ledger
+
+SYSTEM = "You are a careful assistant. " * 900
+ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(Scripted([ANSWER])) as running:
+        yield running
+
+
+def request(step: int = 0, **more: Any) -> dict[str, Any]:
+    turns = [{"role": "assistant" if n % 2 else "user", "content": f"turn {n}"} for n in range(2 * step + 1)]
+    return {"model": "claude-haiku-4-5", "max_tokens": 64, "system": SYSTEM, "messages": turns, **more}
+
+
+def sync_client(emulator: Emulator, ledger: Ledger, **options: Any) -> anthropic.Anthropic:
+    middleware = scrimp.Middleware(ledger=ledger, **options)
+    return anthropic.Anthropic(
+        base_url=emulator.url, api_key="sk-secret-key", middleware=[middleware], max_retries=3, timeout=20
+    )
+
+
+def records(ledger: Ledger) -> list[Record]:
+    ledger.flush()
+    return list(ledger.records())
+
+
+def test_markers_are_placed_and_the_second_step_reads_the_first(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    for step in range(3):
+        client.messages.create(**request(step))
+    first, second, third = records(ledger)
+    assert first.usage.cache_creation_input_tokens > 4096
+    assert second.usage.cache_read_input_tokens > 4096
+    assert third.usage.cache_read_input_tokens > second.usage.cache_read_input_tokens
+    for record in (second, third):
+        assert record.predicted_read == pytest.approx(record.usage.cache_read_input_tokens, abs=20)
+        assert record.saved is not None
+        assert record.saved > 0
+
+
+def test_observing_leaves_the_request_as_it_is(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger, mode="observe")
+    client.messages.create(**request())
+    (received,) = [one for one in emulator.requests if one.method == "POST"]
+    assert received.body == request()
+    (record,) = records(ledger)
+    assert record.mode == "observe"
+    assert record.saved == 0
+
+
+def test_only_markers_are_added(emulator: Emulator) -> None:
+    client = sync_client(emulator, MemoryLedger())
+    client.messages.create(**request(1, metadata={"user_id": "u"}, extra_body={"unknown_field": [1, 2]}))
+    body = emulator.requests[0].body
+    assert body["unknown_field"] == [1, 2]
+    stripped = json.loads(json.dumps(body).replace(', "cache_control": {"type": "ephemeral"}', ""))
+    stripped.pop("unknown_field")
+    expected = request(1, metadata={"user_id": "u"})
+    assert stripped["system"] in (expected["system"], [{"type": "text", "text": SYSTEM}])
+    assert stripped["metadata"] == expected["metadata"]
+
+
+def test_attempts_of_one_call_are_known_as_such(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    emulator.inject(Fault("overloaded", times=1))
+    emulator.inject(Fault("rate_limit", times=1, seconds=0.01))
+    client.messages.create(**request())
+    (record,) = records(ledger)
+    assert record.attempt == 2
+    assert record.cost == emulator.total
+
+
+def test_a_stream_closed_early_keeps_its_exact_input(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    with client.messages.stream(**request()) as stream:
+        next(iter(stream))
+    (record,) = records(ledger)
+    assert (record.outcome, record.measured) == ("cut off", False)
+    (billed,) = emulator.bill
+    assert record.usage.total_input == billed.usage.total_input
+    assert record.usage.write_5m == billed.usage.write_5m
+
+
+def test_a_stream_that_breaks_is_kept_and_the_error_reaches_the_caller(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    emulator.inject(Fault("stream_error", times=1))
+    with pytest.raises(anthropic.APIStatusError), client.messages.stream(**request()) as stream:
+        stream.get_final_message()
+    (record,) = records(ledger)
+    assert record.outcome == "cut off"
+    assert record.usage.total_input > 0
+
+
+def test_the_key_and_the_prompt_are_nowhere_in_a_record(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    sync_client(emulator, ledger).messages.create(**request())
+    text = repr(records(ledger))
+    assert "sk-secret-key" not in text
+    assert "careful assistant" not in text
+
+
+class Broken(MemoryLedger):
+    """A ledger whose disk is full."""
+
+    def submit(self, record: Record) -> Any:
+        raise StoreError("ledger.sqlite: the disk is full")
+
+
+def test_a_ledger_that_fails_costs_one_warning_and_no_call(emulator: Emulator) -> None:
+    client = sync_client(emulator, Broken())
+    with pytest.warns(ScrimpWarning, match="the disk is full"):
+        assert client.messages.create(**request()).content
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ScrimpWarning)
+        assert client.messages.create(**request(1)).content
+
+
+def test_a_planner_that_fails_sends_the_very_request(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("secret words of a prompt")
+
+    monkeypatch.setattr("scrimp.core.workspace.plan", broken)
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    with pytest.warns(ScrimpWarning) as caught:
+        assert client.messages.create(**request()).content
+    assert "secret" not in str(caught[0].message)
+    (record,) = records(ledger)
+    assert record.fault is not None
+    assert record.cost == emulator.total
+    assert emulator.requests[0].body == request()
+
+
+def test_a_home_that_cannot_be_written_costs_one_warning(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tmp_path / "home"
+    taken.write_text("a file where the folder should be")
+    monkeypatch.setenv("SCRIMP_HOME", str(taken))
+    client = anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[scrimp.Middleware()])
+    with pytest.warns(ScrimpWarning, match="is not a folder"):
+        assert client.messages.create(**request()).content
+
+
+def test_the_default_ledger_is_in_the_home_folder(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIMP_HOME", str(tmp_path / "home"))
+    client = anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[scrimp.Middleware()])
+    with scrimp.run("report") as run:
+        client.messages.create(**request())
+    (record,) = records(home_ledger(lambda _: None))
+    assert record.tags.run == ("report",)
+    assert record.cost == emulator.total
+    assert run.cost * 10**12 == emulator.total
+
+
+def test_thousands_of_mixed_calls_with_faults_add_up(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    faults = [
+        Fault("overloaded", times=None, every=17),
+        Fault("rate_limit", times=None, every=23, seconds=0.001),
+        Fault("server_error", times=None, every=29),
+        Fault("disconnect", times=None, every=41),
+        Fault("cut", times=None, every=37),
+        Fault("stream_error", times=None, every=43),
+    ]
+    for fault in faults:
+        emulator.inject(fault)
+    middleware = scrimp.Middleware(ledger=ledger)
+    streamed = random.Random(7).choices([True, False], [4, 6], k=2000)  # noqa: S311 - a mix, not a secret
+
+    async def one(client: anthropic.AsyncAnthropic, number: int, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            body = request(number % 4, system=SYSTEM if number % 3 else "short")
+            try:
+                if streamed[number]:
+                    async with client.messages.stream(**body) as stream:
+                        await stream.get_final_message()
+                else:
+                    await client.messages.create(**body)
+            except (anthropic.APIError, Exception):  # noqa: BLE001 - whatever a broken call raises here
+                return
+
+    async def main() -> None:
+        gate = asyncio.Semaphore(16)
+        async with anthropic.AsyncAnthropic(
+            base_url=emulator.url, api_key="k", middleware=[middleware], max_retries=4, timeout=30
+        ) as client:
+            await asyncio.gather(*(one(client, number, gate) for number in range(2000)))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ScrimpWarning)
+        asyncio.run(main())
+    kept = records(ledger)
+    measured = {record.message_id: record for record in kept if record.measured}
+    complete = {one.message_id: one for one in emulator.bill if one.outcome == "complete"}
+    assert len(complete) > 1500
+    # What the client saw whole is measured and exact; what broke off is marked.
+    assert {m: r.cost for m, r in measured.items()} == {
+        m: complete[m].cost for m in measured if m in complete
+    }
+    lost = set(complete) - set(measured)
+    assert len(lost) <= 0.01 * len(complete), "answers that were sent whole but broke off on the way"
+    assert all(not record.measured for record in kept if record.outcome != "complete")

@@ -1,0 +1,65 @@
+"""SDKs old and new, each in an environment of its own, through the middleware over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scrimp.emulator import Agent, Emulator, Scripted
+
+PROJECT = Path(__file__).parents[2]
+SESSION = Path(__file__).with_name("session.py")
+VERSIONS = ("0.125.0", "1.17.0", "2.11.0")
+"""Before and after the change of the HTTP library, and the one the API facts were read from."""
+
+
+@pytest.fixture(params=["installed", *VERSIONS])
+def python(request: pytest.FixtureRequest) -> str:
+    """An interpreter that has one version of the SDK."""
+    if request.param == "installed":
+        return sys.executable
+    found = PROJECT / ".sdks" / str(request.param) / "bin" / "python"
+    if not found.exists():
+        pytest.skip(f"SDK {request.param} is not installed beside the tests: run `make sdks`")
+    return str(found)
+
+
+def session(python: str, url: str, kind: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [python, "-W", "error::scrimp.errors.ScrimpWarning", str(SESSION), url, kind],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "src")},
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)  # type: ignore[no-any-return]  # any JSON
+
+
+def test_every_way_to_call_is_recorded_to_the_picodollar(python: str) -> None:
+    with Emulator(Scripted(["An answer of some length. " * 9])) as emulator:
+        found = session(python, emulator.url, "mixed")
+    assert found["calls"] == found["records"] == len(emulator.bill)
+    assert found["faults"] == []
+    assert found["runs"] == ["async", "sync"]
+    assert found["read"] > 0
+    exact = dict(found["exact"])
+    assert len(exact) == found["records"] - found["cut_off"]
+    billed = {one.message_id: one.cost for one in emulator.bill}
+    assert exact == {message: billed[message] for message in exact}
+
+
+def test_the_tool_runner_works_and_is_recorded(python: str) -> None:
+    with Emulator(Agent()) as emulator:
+        found = session(python, emulator.url, "tools")
+    assert found["calls"] >= 1
+    assert found["records"] == len(emulator.bill) >= 2
+    assert found["faults"] == []
+    assert dict(found["exact"]) == {one.message_id: one.cost for one in emulator.bill}
