@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "replay": "What recorded runs would have cost under each policy.",
     "calibrate": "How well the model reproduces what was billed.",
     "explain": "Every decision for one request, in dollars.",
+    "emulate": "A local Messages API that caches and bills like the real one.",
     "models": "Every model's prices, limits and features, with sources.",
 }
 """Subcommand → the line `scrimp --help` shows for it; `scrimp.cli.<name>` defines the command `<name>`."""

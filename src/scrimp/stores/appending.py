@@ -1,0 +1,89 @@
+"""Items appended to one database by one writer thread, and read back by anyone."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from scrimp.stores.database import BUSY_SECONDS, Database, Warn
+from scrimp.stores.forking import survive_forks
+from scrimp.stores.migrations import Schema
+from scrimp.stores.writer import Writer, wait
+
+__all__ = ["Appender"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_PATIENCE = 3
+"""Busy times to wait for one's own item: a batch under way, one's own, and the disk."""
+
+
+class Appender(Generic[T]):
+    """A database and its writer. `insert` puts a batch into the tables, inside a transaction."""
+
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        insert: Callable[[sqlite3.Connection, Sequence[T]], None],
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        warn: Warn | None = None,
+    ) -> None:
+        self._patience = _PATIENCE * busy_seconds
+        self._name = str(path)
+        self._insert = insert
+        self._database = Database(path, schema, busy_seconds=busy_seconds, warn=warn or _say_nothing)
+        self._writer: Writer[T] = Writer(self._write, name=self._name)
+        survive_forks(self)
+
+    def submit(self, item: T) -> Future[None]:
+        """Append one item; the future is done when it is durable, or carries the StoreError."""
+        return self._writer.submit(item)
+
+    def append(self, item: T) -> None:
+        """Append one item and wait until it is durable; raises StoreError."""
+        wait(self.submit(item), self._patience, self._name)
+
+    def read(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        """Do `work`, which only reads, on one state of the database; raises StoreError."""
+        return self._database.read(work)
+
+    def flush(self) -> None:
+        """Wait until everything submitted is durable or has failed; raises StoreError on a stall."""
+        self._writer.flush(self._patience)
+
+    def close(self) -> None:
+        """Write what was submitted, then close the files; what is submitted later fails."""
+        try:
+            if not self._writer.closed:
+                self.flush()
+        finally:
+            self._writer.close()
+            self._database.close()
+
+    def pause(self) -> None:
+        """See `forking.Forkable`."""
+        self._writer.pause()
+        self._database.pause()
+
+    def resume(self) -> None:
+        """See `forking.Forkable`."""
+        self._database.resume()
+        self._writer.resume()
+
+    def restart(self) -> None:
+        """See `forking.Forkable`."""
+        self._database.resume()
+        self._writer.restart()
+
+    def _write(self, items: Sequence[T]) -> None:
+        self._database.write(lambda db: self._insert(db, items))
+
+
+def _say_nothing(_: str) -> None:
+    """For callers that do not want to hear."""

@@ -1,0 +1,80 @@
+"""What any ledger can keep: text that is Unicode, times of the calendar, numbers within their range.
+
+Bounds are checked before a record joins a batch, so that a record that cannot be kept harms no other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from scrimp.core.record import Record
+from scrimp.errors import StoreError
+
+__all__ = ["in_unicode", "keepable"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_FIRST_TIME, _LAST_TIME = -62135596800.0, 253402300799.0
+"""The years 1 to 9999, which is what dates reach."""
+
+_MOST = 2**63 - 1
+_MOST_TOKENS = 2**40
+"""Far beyond any response, and millions of them still add up within 64 bits."""
+
+
+def keepable(record: Record) -> Record:
+    """The record as it will be kept: itself, but for lone surrogates, which become `?`.
+
+    Raises StoreError where a number is out of range.
+    """
+    times = (record.started_at, record.first_event_at, record.ended_at)
+    usage = record.usage
+    tokens = (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cache_creation_input_tokens,
+        usage.cache_read_input_tokens,
+        usage.write_1h,
+    )
+    whole = (
+        record.cost,
+        record.own_cost or 0,
+        record.attempt,
+        record.status or 0,
+        record.predicted_read or 0,
+        record.predicted_write or 0,
+    )
+    if (
+        all(time is None or _FIRST_TIME <= time <= _LAST_TIME for time in times)
+        and all(0 <= count <= _MOST_TOKENS for count in tokens)
+        and all(-_MOST <= number <= _MOST for number in whole)
+    ):
+        try:
+            return in_unicode(record)
+        except OverflowError:
+            pass  # a count of an iteration
+    raise StoreError(f"record {record.id!r} cannot be kept: a time, count or amount is out of range")
+
+
+def in_unicode(value: S) -> S:
+    """The value itself; with lone surrogates, which are no characters, an equal one with `?` for each."""
+    try:
+        msgspec.msgpack.encode(value)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, builtin_types=(bytes,))
+        return msgspec.convert(_replaced(plain), type(value), builtin_types=(bytes,))
+    return value
+
+
+def _replaced(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {_replaced(key): _replaced(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_replaced(item) for item in value]
+        case _:
+            return value

@@ -1,0 +1,161 @@
+"""Records as rows of a ledger's tables, and back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from hashlib import blake2b
+from itertools import chain
+from typing import Any, cast
+
+import msgspec
+
+from scrimp.core.record import Record, Tags
+from scrimp.stores.adding import Label, hour_of, label_of
+from scrimp.wire.response import Usage
+
+__all__ = ["COLUMNS", "Labels", "insert_records", "paths", "read_record"]
+
+Row = tuple[Any, ...]
+
+_DIGEST_BYTES = 16
+_MOST_LABELS = 4096
+
+_INSERT = """INSERT INTO records (
+    id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
+    input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
+    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage
+) VALUES """
+_VALUES = f"({', '.join('?' * 26)})"
+_UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
+_AT_ONCE = (32, 16, 8, 4, 2, 1)
+_INSERTS = {size: _INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in _AT_ONCE}
+"""Statements of several rows: each statement hands the interpreter to other threads and has to win it back,
+which costs more than the row. Of 32 rows, because older SQLite takes 999 values at most."""
+
+COLUMNS = """id, call_id, attempt, started_at, first_event_at, ended_at,
+    provider, model, run, run_ids, user, task_type, agent, mode, outcome,
+    status, stream, usage, cost, measured, notes, own_cost, predicted_read, predicted_write,
+    prompt, message_id, request_id, fault"""
+"""Of `records JOIN labels`, in the order `read_record` takes them."""
+
+_usages = msgspec.json.Decoder(Usage)
+_paths = msgspec.json.Decoder(tuple[str, ...])
+
+
+class Labels:
+    """Keys of labels, remembered for one connection: most records have the label of one just before."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Label, int] = {}
+        self._db: sqlite3.Connection | None = None
+
+    def key(self, db: sqlite3.Connection, label: Label) -> int:
+        """The key of `label`, which joins the table if it is new."""
+        if db is not self._db or len(self._keys) >= _MOST_LABELS:
+            # A failed transaction costs its connection, so no key of one that was undone is remembered.
+            self._keys, self._db = {}, db
+        known = self._keys.get(label)
+        if known is None:
+            known = self._keys[label] = _label_key(db, label)
+        return known
+
+
+def _label_key(db: sqlite3.Connection, label: Label) -> int:
+    digest = blake2b(msgspec.json.encode(label), digest_size=_DIGEST_BYTES).digest()
+    found = db.execute("SELECT key FROM labels WHERE digest = ?", (digest,)).fetchone()
+    if found is not None:
+        return cast(int, found[0])
+    run, run_ids = (msgspec.json.encode(path).decode() for path in (label.run, label.run_ids))
+    row = (digest, *label[:4], run, run_ids, *label[6:])
+    key = db.execute("INSERT INTO labels VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid
+    db.executemany(
+        "INSERT INTO label_runs VALUES (?, ?)", [(run_id, key) for run_id in dict.fromkeys(label.run_ids)]
+    )
+    return cast(int, key)
+
+
+def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: Labels) -> None:
+    """Add a row for each record whose id is new."""
+    rows = [_row(record, labels.key(db, label_of(record))) for record in records]
+    done = 0
+    for size in _AT_ONCE:
+        while len(rows) - done >= size:
+            db.execute(_INSERTS[size], [*chain.from_iterable(rows[done : done + size])])
+            done += size
+
+
+def _row(record: Record, label: int) -> Row:
+    usage = record.usage
+    return (
+        record.id,
+        record.call_id,
+        record.attempt,
+        label,
+        hour_of(record.started_at),
+        record.started_at,
+        record.first_event_at,
+        record.ended_at,
+        record.status,
+        record.stream,
+        usage.input_tokens,
+        usage.write_5m,
+        usage.write_1h,
+        usage.cache_read_input_tokens,
+        usage.output_tokens,
+        record.cost,
+        record.measured,
+        record.own_cost,
+        record.predicted_read,
+        record.predicted_write,
+        record.prompt,
+        record.message_id,
+        record.request_id,
+        record.fault,
+        msgspec.json.encode(record.notes).decode(),
+        _usage_text(usage),
+    )
+
+
+def _usage_text(usage: Usage) -> str:
+    """Every field that says something; what is absent is None by default."""
+    said = {name: value for name, value in msgspec.structs.asdict(usage).items() if value is not None}
+    return msgspec.json.encode(said).decode()
+
+
+def read_record(row: Row) -> Record:
+    """The record of a row of `COLUMNS`."""
+    (id_, call_id, attempt, started_at, first_event_at, ended_at, provider, model, run, run_ids) = row[:10]
+    (user, task_type, agent, mode, outcome, status, stream, usage, cost, measured, notes) = row[10:21]
+    (own_cost, predicted_read, predicted_write, prompt, message_id, request_id, fault) = row[21:]
+    return Record(
+        id=id_,
+        call_id=call_id,
+        attempt=attempt,
+        started_at=started_at,
+        first_event_at=first_event_at,
+        ended_at=ended_at,
+        provider=provider,
+        model=model,
+        tags=Tags(paths(run), paths(run_ids), user, task_type, agent),
+        mode=mode,
+        outcome=outcome,
+        status=status,
+        stream=bool(stream),
+        usage=_usages.decode(usage),
+        cost=cost,
+        measured=bool(measured),
+        notes=paths(notes),
+        own_cost=own_cost,
+        predicted_read=predicted_read,
+        predicted_write=predicted_write,
+        prompt=prompt,
+        message_id=message_id,
+        request_id=request_id,
+        fault=fault,
+    )
+
+
+def paths(text: str) -> tuple[str, ...]:
+    """A list of texts, as its column has it."""
+    return _paths.decode(text)

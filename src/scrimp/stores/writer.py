@@ -1,0 +1,183 @@
+"""One writer thread with group commit: whatever was submitted while it wrote is its next batch.
+
+The thread is no daemon and lives only while there is something to do: it starts with the first item, waits a
+moment for the next ones, and ends. So an interpreter that exits waits for what was submitted and for nothing
+else, in children of multiprocessing too, where no atexit handler runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from time import monotonic, sleep
+from typing import Generic, TypeAlias, TypeVar
+
+from scrimp.errors import StoreError
+
+__all__ = ["Writer", "wait"]
+
+T = TypeVar("T")
+
+Entry: TypeAlias = tuple[T | None, Future[None]]
+"""What to write, or None to be told when everything before is written."""
+
+BATCH = 1000
+"""Items of one commit at most: beyond this a commit is not what costs."""
+
+LINGER = 1.0
+"""Seconds an idle thread waits for more: a new one costs as much as a fast disk's commit."""
+
+CROWD, GATHER = 8, 0.0005
+"""After a batch of so many, seconds to wait: those just answered come back, and share one commit."""
+
+WATCH = 0.05
+"""Seconds between looks at whether the interpreter is about to exit."""
+
+
+class Writer(Generic[T]):
+    """Writes items in batches, in the order submitted.
+
+    `write` makes a batch durable, or raises StoreError for all of it.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], None], *, name: str) -> None:
+        self._write = write
+        self._name = name
+        self._wake = threading.Condition(threading.Lock())
+        self._queue: deque[Entry[T]] = deque()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._crowd = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed
+
+    def submit(self, item: T) -> Future[None]:
+        """Write `item` soon; the future is done when it is durable, or carries the StoreError."""
+        return self._put(item)
+
+    def flush(self, timeout: float) -> None:
+        """Wait until all that was submitted is durable or has failed; StoreError after `timeout` seconds."""
+        wait(self._put(None), timeout, self._name)
+
+    def close(self) -> None:
+        """Let the thread end when it has written what was submitted; what is submitted later fails."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+
+    def pause(self) -> None:
+        """Hold the queue still until `resume`: a fork is coming."""
+        self._wake.acquire()
+
+    def resume(self) -> None:
+        """Go on after `pause`, in the process that called it."""
+        self._wake.release()
+
+    def restart(self) -> None:
+        """Begin anew in a forked child: queue and thread stayed with the parent, which writes on."""
+        self._wake = threading.Condition(threading.Lock())
+        self._queue.clear()
+        self._thread = None
+
+    def _put(self, item: T | None) -> Future[None]:
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+        write_here = False
+        with self._wake:
+            closed = self._closed
+            if not closed:
+                self._queue.append((item, future))
+                write_here = self._thread is None and not self._start()
+                self._wake.notify()
+        if closed:
+            _fail([future], f"{self._name} is closed: nothing more is written")
+        elif write_here:
+            self._run()
+        return future
+
+    def _start(self) -> bool:
+        """Start the thread; False where the system allows none, or nobody would wait for it any more."""
+        if not threading.main_thread().is_alive():
+            return False
+        self._thread = threading.Thread(target=self._run, name=f"scrimp {self._name}", daemon=False)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
+            return False
+        return True
+
+    def _run(self) -> None:
+        finished = False
+        try:
+            while batch := self._next():
+                self._commit(batch)
+            finished = True
+        finally:
+            if not finished:  # a fault of ours, on its way out of this thread: nobody may wait for ever
+                self._abandon()
+
+    def _next(self) -> list[Entry[T]]:
+        """The next batch; nothing when the thread is to end, which it then has for everyone."""
+        if self._crowd >= CROWD:
+            sleep(GATHER)
+        until = monotonic() + LINGER
+        with self._wake:
+            while not self._queue:
+                if self._closed or monotonic() >= until or not self._may_wait():
+                    self._thread = None
+                    return []
+                self._wake.wait(WATCH)
+            self._crowd = min(len(self._queue), BATCH)
+            return [self._queue.popleft() for _ in range(self._crowd)]
+
+    def _may_wait(self) -> bool:
+        """Whether this is the writer thread of an interpreter that is not about to exit."""
+        return self._thread is threading.current_thread() and threading.main_thread().is_alive()
+
+    def _commit(self, batch: Sequence[Entry[T]]) -> None:
+        items = [item for item, _ in batch if item is not None]
+        futures = [future for item, future in batch if item is not None]
+        fault = "an unforeseen fault: this was not written"
+        try:
+            if items:
+                self._write(items)
+            fault = ""
+        except StoreError as error:
+            fault = str(error)
+        finally:
+            if fault:
+                _fail(futures, fault)
+            else:
+                _finish(futures)
+            _finish(future for item, future in batch if item is None)
+
+    def _abandon(self) -> None:
+        with self._wake:
+            self._thread = None
+            left = [future for _, future in self._queue]
+            self._queue.clear()
+        _fail(left, f"{self._name}: the writer failed: this was not written")
+
+
+def wait(future: Future[None], timeout: float, name: str) -> None:
+    """Wait for a future; raises its StoreError, or one of our own after `timeout` seconds."""
+    try:
+        future.result(timeout)
+    except TimeoutError:
+        raise StoreError(f"{name}: not written within {timeout:g} seconds, may be later") from None
+
+
+def _finish(futures: Iterable[Future[None]]) -> None:
+    for future in futures:
+        future.set_result(None)
+
+
+def _fail(futures: Iterable[Future[None]], why: str) -> None:
+    for future in futures:
+        future.set_exception(StoreError(why))

@@ -1,0 +1,289 @@
+"""The ledger's file: whose it is, what becomes of it when damaged, old, locked, moved or not ours."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scrimp.core.record import Record
+from scrimp.errors import StoreError
+from scrimp.stores.appending import Appender
+from scrimp.stores.ledger_rows import Labels, insert_records
+from scrimp.stores.ledger_schema import LEDGER
+from scrimp.stores.migrations import Schema
+from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.stores.records import record
+
+OLD = Schema(LEDGER.kind, LEDGER.mark, LEDGER.migrations[:1])
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def written(path: Path, count: int) -> list[str]:
+    """A closed ledger of so many records; their ids."""
+    ledger = SqliteLedger(path)
+    ids = [f"old-{number}" for number in range(count)]
+    for done in [ledger.submit(record(id=name, notes=("x" * 200,))) for name in ids]:
+        done.result(10)
+    ledger.close()
+    return ids
+
+
+def test_nothing_is_there_before_the_first_use(tmp_path: Path) -> None:
+    SqliteLedger(tmp_path / "state" / "ledger.sqlite").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_importing_stores_does_not_import_sqlite() -> None:
+    code = "import sys, scrimp.stores.ledger, scrimp.stores.memory; sys.exit('sqlite3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_files_are_their_owner_s_alone(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "ledger.sqlite"
+    ledger = SqliteLedger(path)
+    ledger.record(record())
+    assert mode(path.parent) == 0o700
+    assert {found.name: mode(found) for found in path.parent.iterdir()} == {
+        "ledger.sqlite": 0o600,
+        "ledger.sqlite-shm": 0o600,
+        "ledger.sqlite-wal": 0o600,
+    }
+    ledger.close()
+
+
+def test_commits_are_durable_by_the_book(tmp_path: Path) -> None:
+    """https://sqlite.org/pragma.html#pragma_synchronous: FULL (2) in WAL mode survives a power cut."""
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    ledger.record(record())
+    database = ledger._store._database
+    assert database.write(lambda db: db.execute("PRAGMA journal_mode").fetchone()) == ("wal",)
+    assert database.write(lambda db: db.execute("PRAGMA synchronous").fetchone()) == (2,)
+    ledger.close()
+
+
+@pytest.mark.parametrize("change", ["DELETE FROM records", "UPDATE records SET cost = 0"])
+def test_rows_are_final(tmp_path: Path, change: str) -> None:
+    written(tmp_path / "ledger.sqlite", 1)
+    db = sqlite3.connect(tmp_path / "ledger.sqlite")
+    with pytest.raises(sqlite3.IntegrityError, match="records are never"):
+        db.execute(change)
+    db.close()
+
+
+def test_money_stays_whole_in_the_file(tmp_path: Path) -> None:
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    for number in range(3):
+        ledger.record(record(cost=2**63 - 1 - number, own_cost=2**62))
+    ledger.close()
+    db = sqlite3.connect(tmp_path / "ledger.sqlite")
+    kinds = db.execute(
+        "SELECT DISTINCT typeof(cost), typeof(own_cost), typeof(cost_high), typeof(cost_low)"
+        " FROM records, hours"
+    ).fetchall()
+    assert kinds == [("integer",) * 4]
+    db.close()
+
+
+def at_start(data: bytearray) -> None:
+    data[:100] = b"not what it was " * 6 + b"...."
+
+
+def in_every_page(data: bytearray) -> None:
+    for page in range(4096, len(data), 4096):
+        data[page : page + 64] = bytes(64)
+
+
+def halved(data: bytearray) -> None:
+    del data[len(data) // 2 :]
+
+
+def overwritten(data: bytearray) -> None:
+    data[:] = b"to do: buy milk\n"
+
+
+@pytest.mark.parametrize("damage", [at_start, in_every_page, halved, overwritten])
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_damaged_file_is_set_aside_and_a_new_one_begun(
+    tmp_path: Path, damage: Callable[[bytearray], None], reading: bool
+) -> None:
+    path = tmp_path / "ledger.sqlite"
+    written(path, 200)
+    data = bytearray(path.read_bytes())
+    damage(data)
+    path.write_bytes(data)
+    warnings: list[str] = []
+    ledger = SqliteLedger(path, warn=warnings.append)
+    if reading:
+        assert list(ledger.records()) == []
+    ledger.record(record(id="new"))
+    assert [row.id for row in ledger.records()] == ["new"]
+    ledger.close()
+    [aside] = tmp_path.glob("ledger.sqlite.corrupt-*Z")
+    assert aside.read_bytes() == data
+    [warning] = warnings
+    assert str(path) in warning
+    assert aside.name in warning
+    assert "\n" not in warning
+
+
+def test_what_was_set_aside_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    for number in range(4):
+        path.write_bytes(b"damaged %d" % number)
+        ledger = SqliteLedger(path)
+        ledger.record(record())
+        ledger.close()
+    found = sorted(aside.read_bytes() for aside in tmp_path.glob("*.corrupt-*"))
+    assert found == [b"damaged %d" % number for number in range(4)]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"damaged"])
+def test_the_log_of_a_damaged_file_is_kept_with_it(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(damaged)
+    path.with_name("ledger.sqlite-wal").write_bytes(b"commits")
+    ledger = SqliteLedger(path)
+    ledger.record(record())
+    ledger.close()
+    [aside] = tmp_path.glob("*.corrupt-*-wal")
+    assert aside.read_bytes() == b"commits"
+
+
+@pytest.mark.parametrize("damage", [at_start, in_every_page, overwritten])
+def test_commits_that_were_still_in_the_log_are_kept(
+    tmp_path: Path, damage: Callable[[bytearray], None]
+) -> None:
+    path = tmp_path / "live" / "ledger.sqlite"
+    written(path, 200)
+    live = SqliteLedger(path)
+    live.record(record(id="in the log alone"))
+    copied = tmp_path / "copy" / "ledger.sqlite"
+    shutil.copytree(path.parent, copied.parent)
+    live.close()
+    data = bytearray(copied.read_bytes())
+    assert b"in the log alone" not in data
+    damage(data)
+    copied.write_bytes(data)
+    ledger = SqliteLedger(copied)
+    ledger.record(record(id="new"))
+    ledger.close()
+    assert b"in the log alone" in b"".join(found.read_bytes() for found in copied.parent.iterdir())
+
+
+def test_damage_that_shows_later_is_mended_too(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    warnings: list[str] = []
+    ledger = SqliteLedger(path, warn=warnings.append)
+    ledger.record(record(id="old"))
+    ledger._store._database.close()  # nothing is cached, and the open file is known to be sound
+    data = bytearray(path.read_bytes())
+    in_every_page(data)
+    path.write_bytes(data)
+    ledger.record(record(id="new"))
+    assert [row.id for row in ledger.records()] == ["new"]
+    assert len(warnings) == 1
+    ledger.close()
+
+
+def test_an_older_file_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    labels = Labels()
+    old: Appender[Record] = Appender(path, OLD, lambda db, records: insert_records(db, records, labels))
+    kept = [record(cost=10**number, own_cost=2) for number in range(12)]
+    for item in kept:
+        old.append(item)
+    old.close()
+    ledger = SqliteLedger(path)
+    [total] = ledger.totals()
+    assert (total.attempts, total.cost, total.own_cost) == (12, 111_111_111_111, 24)
+    ledger.record(record(cost=5))
+    assert ledger.totals()[0].cost == 111_111_111_116
+    assert list(ledger.records())[:12] == kept
+    ledger.close()
+
+
+def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    written(path, 3)
+    db = sqlite3.connect(path)
+    db.execute("INSERT INTO migrations VALUES ('m9999_from_the_future', 0)")
+    db.commit()
+    db.close()
+    ledger = SqliteLedger(path)
+    with pytest.raises(StoreError, match=r"newer scrimp \(m9999_from_the_future\): upgrade scrimp"):
+        ledger.record(record())
+    with pytest.raises(StoreError, match="upgrade scrimp"):
+        ledger.totals()
+    ledger.close()
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT count(*) FROM records").fetchone() == (3,)
+    db.close()
+
+
+def test_another_program_s_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE bookmarks (url TEXT)")
+    db.commit()
+    db.close()
+    ledger = SqliteLedger(path)
+    with pytest.raises(StoreError, match="another program's database"):
+        ledger.record(record())
+    ledger.close()
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
+    db.close()
+
+
+def test_a_lock_held_too_long_fails_in_time_and_then_works(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    written(path, 1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ledger = SqliteLedger(path, busy_seconds=0.2)
+    began = time.monotonic()
+    with pytest.raises(StoreError, match=r"another process has had it locked for 0\.2 seconds"):
+        ledger.record(record(id="locked out"))
+    assert 0.2 <= time.monotonic() - began < 5
+    assert ledger.totals()[0].attempts == 1  # readers are not in the way of a writer, nor it in theirs
+    other.execute("COMMIT")
+    other.close()
+    ledger.record(record(id="let in"))
+    assert [row.id for row in ledger.records()] == ["old-0", "let in"]
+    ledger.close()
+
+
+@pytest.mark.parametrize("how", ["moved", "deleted"])
+def test_a_file_that_goes_away_is_begun_anew(tmp_path: Path, how: str) -> None:
+    path, elsewhere = tmp_path / "ledger.sqlite", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ledger = SqliteLedger(path)
+    ledger.record(record(id="before"))
+    for found in tmp_path.glob("ledger.sqlite*"):
+        found.rename(elsewhere / found.name) if how == "moved" else found.unlink()
+    ledger.record(record(id="after"))
+    assert [row.id for row in ledger.records()] == ["after"]
+    ledger.close()
+    if how == "moved":
+        old = SqliteLedger(elsewhere / "ledger.sqlite")
+        assert [row.id for row in old.records()] == ["before"]
+        old.close()
+
+
+def test_a_folder_in_the_way_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="it cannot be opened; check that it is a file"):
+        SqliteLedger(tmp_path).record(record())
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"Not a directory|File exists"):
+        SqliteLedger(tmp_path / "file" / "ledger.sqlite").record(record())
