@@ -180,7 +180,9 @@ class _Draft(msgspec.Struct, frozen=True):
     def billed(self, answer: Answer, finished: Finished, usage: Usage, facts: Facts) -> Record:
         """The bill as the provider counts it, or the nearest to it that a broken stream allows."""
         metered = finished.metered
-        model = facts.resolve(metered.model) if metered.model else self.model
+        # The model asked for also says where it runs, which has a price; the answer names the model alone.
+        answered = facts.resolve(metered.model) if metered.model else self.model
+        model = self.model if answered.id == self.model.id else answered
         found = bill(usage, model, at=answer.started_at, facts=facts)
         exact = metered.complete and metered.input_exact
         if not exact:
