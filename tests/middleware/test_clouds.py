@@ -65,12 +65,13 @@ def test_vertex(cloud: tuple[str, list[tuple[str, dict[str, Any]]]]) -> None:
         base_url=url,
         middleware=[scrimp.Middleware(ledger=ledger)],
     )
-    message = client.messages.create(
-        model="claude-sonnet-4-5@20250929",
-        max_tokens=10,
-        system="You are an agent. " * 800,
-        messages=[{"role": "user", "content": "hi"}],
-    )
+    with client:
+        message = client.messages.create(
+            model="claude-sonnet-4-5@20250929",
+            max_tokens=10,
+            system="You are an agent. " * 800,
+            messages=[{"role": "user", "content": "hi"}],
+        )
     assert message.content
     ((path, body),) = seen
     assert path.endswith("claude-sonnet-4-5@20250929:rawPredict")
@@ -91,12 +92,13 @@ def test_bedrock(cloud: tuple[str, list[tuple[str, dict[str, Any]]]]) -> None:
         middleware=[scrimp.Middleware(ledger=ledger)],
     )
     model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
-    message = client.messages.create(
-        model=model,
-        max_tokens=10,
-        system="You are an agent. " * 800,
-        messages=[{"role": "user", "content": "hi"}],
-    )
+    with client:
+        message = client.messages.create(
+            model=model,
+            max_tokens=10,
+            system="You are an agent. " * 800,
+            messages=[{"role": "user", "content": "hi"}],
+        )
     assert message.content
     ((path, body),) = seen
     assert path.startswith("/model/")

@@ -41,10 +41,12 @@ def send(client: anthropic.Anthropic, body: Any) -> Message:
 
 
 def over_http(corpus: Corpus, middleware: list[Any], emulator: Emulator) -> None:
-    client = anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=middleware, max_retries=0)
-    for exchange in exchanges(corpus):
-        emulator.clock.set(exchange.at)
-        send(client, exchange.body)
+    with anthropic.Anthropic(
+        base_url=emulator.url, api_key="k", middleware=middleware, max_retries=0
+    ) as client:
+        for exchange in exchanges(corpus):
+            emulator.clock.set(exchange.at)
+            send(client, exchange.body)
 
 
 def replayed(corpus: Corpus, policy: str) -> tuple[int, list[int]]:

@@ -36,11 +36,27 @@ def request(step: int = 0, **more: Any) -> dict[str, Any]:
     return {"model": "claude-haiku-4-5", "max_tokens": 64, "system": SYSTEM, "messages": turns, **more}
 
 
-def sync_client(emulator: Emulator, ledger: Ledger, **options: Any) -> anthropic.Anthropic:
-    middleware = scrimp.Middleware(ledger=ledger, **options)
-    return anthropic.Anthropic(
-        base_url=emulator.url, api_key="sk-secret-key", middleware=[middleware], max_retries=3, timeout=20
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Every client is closed before the next test."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+OPEN: list[anthropic.Anthropic] = []
+
+
+def client_of(emulator: Emulator, *middleware: anthropic.Middleware, retries: int = 3) -> anthropic.Anthropic:
+    client = anthropic.Anthropic(
+        base_url=emulator.url, api_key="sk-secret-key", middleware=middleware, max_retries=retries, timeout=20
     )
+    OPEN.append(client)
+    return client
+
+
+def sync_client(emulator: Emulator, ledger: Ledger, **options: Any) -> anthropic.Anthropic:
+    return client_of(emulator, scrimp.Middleware(ledger=ledger, **options))
 
 
 def records(ledger: Ledger) -> list[Record]:
@@ -168,7 +184,7 @@ def test_a_home_that_cannot_be_written_costs_one_warning(
     taken = tmp_path / "home"
     taken.write_text("a file where the folder should be")
     monkeypatch.setenv("SCRIMP_HOME", str(taken))
-    client = anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[scrimp.Middleware()])
+    client = client_of(emulator, scrimp.Middleware())
     with pytest.warns(ScrimpWarning, match="is not a folder"):
         assert client.messages.create(**request()).content
 
@@ -177,7 +193,7 @@ def test_the_default_ledger_is_in_the_home_folder(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCRIMP_HOME", str(tmp_path / "home"))
-    client = anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[scrimp.Middleware()])
+    client = client_of(emulator, scrimp.Middleware())
     with scrimp.run("report") as run:
         client.messages.create(**request())
     (record,) = records(home_ledger(lambda _: None))
@@ -234,3 +250,64 @@ def test_thousands_of_mixed_calls_with_faults_add_up(emulator: Emulator) -> None
     lost = set(complete) - set(measured)
     assert len(lost) <= 0.01 * len(complete), "answers that were sent whole but broke off on the way"
     assert all(not record.measured for record in kept if record.outcome != "complete")
+
+
+def test_a_damaged_ledger_is_set_aside_and_a_new_one_begun(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("SCRIMP_HOME", str(home))
+    damaged = b"this is no database " * 500
+    (home / "ledger.sqlite").write_bytes(damaged)
+    client = client_of(emulator, scrimp.Middleware())
+
+    def call() -> None:
+        assert client.messages.create(**request()).content
+        home_ledger(lambda _: None).flush()  # the file is opened by the writer's thread, soon
+
+    with pytest.warns(ScrimpWarning, match="was damaged: it is kept as"):
+        call()
+    (record,) = records(home_ledger(lambda _: None))
+    assert record.cost == emulator.total
+    (aside,) = home.glob("*corrupt*")
+    assert aside.read_bytes() == damaged
+
+
+def test_a_failing_estimate_sends_the_very_request(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("scrimp.core.workspace.Workspace._estimator", broken)
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    with pytest.warns(ScrimpWarning, match="planning it failed"):
+        assert client.messages.create(**request()).content
+    (record,) = records(ledger)
+    assert record.fault == "the request goes out as it is, because planning it failed (ZeroDivisionError)"
+    assert emulator.requests[0].body == request()
+
+
+def test_a_plan_the_api_refuses_is_replaced_by_the_untouched_request(emulator: Emulator) -> None:
+    # As if the API took no markers at all: the planned request is a 400, the caller's own is not.
+    calls: list[Any] = []
+
+    class Refusing(anthropic.Middleware):
+        def handle(self, request: Any, call_next: Any) -> Any:
+            calls.append(request.json)
+            if "cache_control" in json.dumps(request.json):
+                bad = {**request.json, "messages": []}
+                return call_next(request.copy(body=bad))
+            return call_next(request)
+
+    ledger = MemoryLedger()
+    client = client_of(emulator, scrimp.Middleware(ledger=ledger), Refusing(), retries=0)
+    with pytest.warns(ScrimpWarning, match="the API refused the planned request"):
+        assert client.messages.create(**request()).content
+    assert len(calls) == 2
+    assert calls[1] == request()
+    (record,) = records(ledger)
+    assert record.fault is not None
+    assert record.cost == emulator.total
