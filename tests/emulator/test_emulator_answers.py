@@ -239,3 +239,8 @@ def test_the_command_serves_until_it_is_stopped_and_prints_the_bill() -> None:
     assert process.returncode == 0
     assert "claude-opus-5" in printed
     assert f"{answer.usage.output_tokens:,}" in printed
+
+
+def test_an_option_nobody_knows() -> None:
+    with pytest.raises(TypeError, match="no option 'prot'"):
+        Emulator(prot=1)  # type: ignore[call-arg]  # that is the point

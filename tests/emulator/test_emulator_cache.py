@@ -136,3 +136,19 @@ def test_the_haiku_cliff_reprices_the_whole_request() -> None:
         call(emulator, body(user(f"a{tokens}"), model="claude-haiku-5-5", max_tokens=2000))
         costs.append(emulator.total)
     assert costs == [10_500_000_000, 52_500_500_000]
+
+
+def test_region_and_speed_are_in_the_usage_and_in_the_price() -> None:
+    # 1,003 in and 100 out at $5 and $25 per million; a tenth more in the US, double when fast.
+    plain = 1003 * 5_000_000 + 100 * 25_000_000
+    fields: list[tuple[dict[str, Any], int]] = [
+        ({}, plain),
+        ({"inference_geo": "us"}, plain * 11 // 10),
+        ({"speed": "fast"}, plain * 2),
+    ]
+    for field, cost in fields:
+        emulator = Emulator([Answer([text("x")], output_tokens=100)], measure=told_length)
+        emulator.clock.set(NOVEMBER)
+        usage = call(emulator, body(user("a1000"), **field)).usage
+        assert usage.items() >= field.items()
+        assert emulator.total == cost

@@ -16,6 +16,7 @@ from scrimp.facts.models import default
 from scrimp.traces.corpus import read_corpus, recorded_sources
 from scrimp.traces.exchanges import Exchange, in_time_order
 from scrimp.traces.sizes import Sizes
+from tests.emulator.asgi import call
 
 RECORDINGS = Path(__file__).parents[2] / "src" / "scrimp" / "cli" / "recordings"
 RUNS = ("django__django-10973", "astropy__astropy-14995", "django__django-11292")
@@ -96,3 +97,24 @@ def test_a_prompt_that_was_not_recorded_is_refused_or_passed_on(exchanges: list[
         answer = sdk.post("/v1/messages", cast_to=anthropic.types.Message, body=body)
         assert answer.content[0].text == "passed on"  # type: ignore[union-attr]  # it is a text
         sdk.close()
+
+
+def test_reads_and_writes_are_those_that_were_billed() -> None:
+    """Of the runs' calls to the provider that caches, alone in a cache of their own."""
+    (source,) = read_corpus([RECORDINGS / "openhands"]).sources.values()
+    emulator = Emulator(Replayed(source))
+    agreed = []
+    for exchange in in_time_order(source):
+        usage = exchange.usage
+        if exchange.provider != "anthropic" or usage is None:
+            continue
+        emulator.clock.set(exchange.at)
+        call(emulator, exchange.body)
+        billed = emulator.bill[-1].usage
+        near = usage.total_input / 100 + 16
+        agreed.append(
+            abs(billed.cache_read_input_tokens - usage.cache_read_input_tokens) <= near
+            and abs(billed.cache_creation_input_tokens - usage.cache_creation_input_tokens) <= near
+        )
+    assert len(agreed) == 316
+    assert sum(agreed) / len(agreed) > 0.95

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import zlib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -183,6 +187,27 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("system message must follow", body({"role": "system", "content": "a"}, user("b"))),
     ("last or followed by an assistant", body(user("a"), {"role": "system", "content": "b"}, user("c"))),
     ("`temperature`", body(model="claude-opus-4-7", temperature=0.5)),
+    (
+        "both be specified",
+        body(model="claude-sonnet-4-5", temperature=0.5, top_p=0.5),
+    ),
+    ("less than or equal to 1", body(model="claude-sonnet-4-5", temperature=1.5)),
+    ("only be set to 1", body(model="claude-sonnet-4-5", max_tokens=2000, temperature=0, **ENABLED)),
+    ("input_schema.type: Field required", body(tools=[{"name": "f", "input_schema": {}}])),
+    ("non-whitespace", body(stop_sequences=["\n"])),
+    ("email address", body(metadata={"user_id": "someone@example.com"})),
+    ("trailing whitespace", body(user("a"), said("b "), model="claude-haiku-4-5")),
+    (
+        "Expected `thinking`",
+        body(
+            user("a"),
+            used("toolu_x"),
+            results("toolu_x"),
+            model="claude-sonnet-4-5",
+            max_tokens=2000,
+            **ENABLED,
+        ),
+    ),
     ("thread_unsupported_request", body(user(*marks(4)), thread={"type": "create"})),
 ]
 """Words to look for, and a request that is refused for that."""
@@ -228,6 +253,23 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
         body(user("a"), {"role": "system", "content": [], "output_config": {"effort": "low"}}),
     ),
     ("default temperature on a newer model", body(model="claude-opus-4-7", temperature=1)),
+    (
+        "the thinking that led to calls",
+        body(
+            user("a"),
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "t", "signature": "s"},
+                    *used("toolu_x")["content"],
+                ],
+            },
+            results("toolu_x"),
+            model="claude-sonnet-4-5",
+            max_tokens=2000,
+            **ENABLED,
+        ),
+    ),
     ("temperature on an older model", body(model="claude-sonnet-4-5", temperature=0.2, top_k=5)),
     ("thinking with room", body(model="claude-sonnet-4-5", max_tokens=2000, **ENABLED)),
     ("three markers in a thread", body(user(*marks(3)), thread={"type": "create"})),
@@ -275,6 +317,7 @@ def test_a_prompt_longer_than_the_window() -> None:
 )
 def test_a_prompt_and_an_answer_that_overflow_the_window_together(model: str, status: int) -> None:
     emulator = Emulator(measure=lambda prompt, *_: PromptLength([1] * len(prompt), 188_059))
+    emulator.clock.set(SEPTEMBER)
     answer = call(emulator, body(model=model, max_tokens=20_000))
     assert answer.status == status
     if status == 400:
@@ -287,6 +330,17 @@ def test_a_model_nobody_knows_is_not_found() -> None:
     refused = answered(body(model="claude-nonsense-9"))
     assert refused.status == 404
     assert refused.error == {"type": "not_found_error", "message": "model: claude-nonsense-9"}
+
+
+def test_a_retired_model_is_gone_from_the_day_after_where_that_is_wanted() -> None:
+    last_day = datetime(2026, 8, 5, tzinfo=UTC).timestamp()
+    for retires, statuses in ((True, [200, 404]), (False, [200, 200])):
+        emulator = Emulator(retires=retires)
+        found = []
+        for now in (last_day, last_day + 86_400):
+            emulator.clock.set(now)
+            found.append(call(emulator, body(model="claude-opus-4-1")).status)
+        assert found == statuses
 
 
 def test_a_body_that_is_no_json_object() -> None:
@@ -302,3 +356,19 @@ def test_a_body_beyond_32_megabytes() -> None:
     assert answered(fits).status == 200
     refused = answered(fits + b" ")
     assert (refused.status, refused.error["type"]) == (413, "request_too_large")
+
+
+def test_a_packed_body_is_unpacked_and_a_bad_one_refused() -> None:
+    plain = json.dumps(body()).encode()
+    limit = 32 * 1024 * 1024
+    for encoding, packed in (("gzip", gzip.compress(plain)), ("deflate", zlib.compress(plain))):
+        assert answered(packed, content_encoding=encoding).status == 200
+    refusals = [
+        ("br", plain, 400, "request_body_encoding_unsupported"),
+        ("gzip", plain, 400, "request_body_encoding_invalid"),
+        ("gzip", gzip.compress(plain)[:-9], 400, "request_body_encoding_invalid"),
+        ("gzip", gzip.compress(plain + b" " * limit), 413, "request_body_too_large_after_decoding"),
+    ]
+    for encoding, packed, status, code in refusals:
+        refused = answered(packed, content_encoding=encoding)
+        assert (refused.status, refused.error["details"]["error_code"]) == (status, code)

@@ -113,7 +113,12 @@ def _replies(*, as_agent: bool, script: Path | None, replay: Sequence[str]) -> R
     otherwise: Replies | None = Agent() if as_agent else None
     if script is not None:
         otherwise = read_script(script)
-    return Replayed.read(replay, otherwise=otherwise) if replay else otherwise
+    if not replay:
+        return otherwise
+    recorded = Replayed.read(replay, otherwise=otherwise)
+    if not len(recorded):
+        raise InputError(f"{', '.join(replay)}: holds no billed Messages calls to replay")
+    return recorded
 
 
 def _announce(url: str, *, as_json: bool) -> None:

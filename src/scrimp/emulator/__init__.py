@@ -22,8 +22,9 @@ Where answers come from (first argument of `Emulator`):
 
 The map, from the socket inwards:
 
-    server.py     a thread with uvicorn; one write per answer, and a way to hang up
+    server.py     a thread with uvicorn; one write per answer, and a way to hang up; line.py: one exchange
     app.py        routes, keys, bodies; sends answers, streams, errors and faults
+    bodies.py     request bodies: their size, their packing, their JSON
     faults.py     what goes wrong, and when
     provider.py   one request from its body to its usage: validate, measure, cache, answer, bill
     validate/     the API's own checks, one table of pure functions from a request to an error
@@ -33,7 +34,7 @@ The map, from the socket inwards:
     diagnostics.py  why a cached prefix was missed, as the API tells it
     messages.py   the JSON of messages and usage;  sse.py: of streams;  catalogue.py: of models
     books.py      what was billed and what was received;  limits.py: rate-limit headers
-    clock.py      the time, real or set
+    clock.py      the time, real or set;  ids.py: identifiers;  refusals.py: errors as values
 """
 
 from scrimp.emulator.agent import Agent

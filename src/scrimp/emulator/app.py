@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from scrimp.emulator.asked import VERSIONS
+from scrimp.emulator.bodies import MOST_BYTES, read_object, unpacked
 from scrimp.emulator.books import Inbox, Received
 from scrimp.emulator.catalogue import model_json, models_page
 from scrimp.emulator.clock import Clock
@@ -17,14 +18,12 @@ from scrimp.emulator.line import Headers, Line, Receive, Scope, Send
 from scrimp.emulator.provider import Provider, Serving, day_at
 from scrimp.emulator.refusals import Refusal, error_object, invalid, not_found, refusal_body
 from scrimp.emulator.sse import Piece, error_event, pieces
-from scrimp.wire.loads import loads
 
 __all__ = ["NOW_HEADER", "Api"]
 
 NOW_HEADER = "x-scrimp-now"
 """Epoch seconds at which a request is to have started; read only where the emulator was told to."""
 
-_MOST_BYTES = 32 * 1024 * 1024
 _ORGANIZATION = b"00000000-0000-4000-8000-000000000001"
 _SECRET_HEADERS = frozenset({"x-api-key", "authorization", "cookie"})
 _JSON = (b"content-type", b"application/json")
@@ -72,17 +71,17 @@ class Api:
     async def _serve(self, line: Line) -> None:
         request_id = self._ids.new("req")
         try:
-            raw = await line.read(_MOST_BYTES)
+            raw = unpacked(await line.read(MOST_BYTES), line.headers.get("content-encoding", "").lower())
             key = _key(line.headers)
             call = _Call(line, workspace_of(key or ""), request_id, self._clock, self._ahead(line.headers))
-            self._remember(call, raw or b"")
-            refusal = self._not_let_in(line.headers, key) or (
-                Refusal(413, "Request exceeds the maximum size") if raw is None else None
-            )
+            self._remember(call, raw if isinstance(raw, bytes) else b"")
+            refusal = self._not_let_in(line.headers, key)
             if refusal is not None:
                 await self._refuse(call, refusal)
+            elif isinstance(raw, Refusal):
+                await self._refuse(call, raw)
             else:
-                await self._route(call, raw or b"")
+                await self._route(call, raw)
         finally:
             line.leave()
 
@@ -104,15 +103,15 @@ class Api:
                 await self._refuse(call, not_found("Not Found"))
 
     async def _messages(self, call: _Call, raw: bytes) -> None:
-        body = _object(raw)
+        body = read_object(raw)
         if isinstance(body, Refusal):
             await self._refuse(call, body)
             return
         effects = self.faults.strike(body)
-        served = self._begin(call, body, effects)
+        served = None if effects.hang_up else self._begin(call, body, effects)
         if effects.pause and not await call.line.pause(effects.pause):
             effects.hang_up = True
-        if effects.hang_up:
+        if served is None or effects.hang_up:
             self._drop(served)
             await call.line.hang_up()
         elif isinstance(served, Refusal):
@@ -132,7 +131,7 @@ class Api:
             return effects.error_event
         return self._provider.serve(asked, call.workspace, now, call.request_id)
 
-    def _drop(self, served: Serving | Refusal) -> None:
+    def _drop(self, served: Serving | Refusal | None) -> None:
         if isinstance(served, Serving):
             self._provider.dropped(served)
 
@@ -152,7 +151,7 @@ class Api:
         await call.line.hang_up()
 
     async def _count_tokens(self, call: _Call, raw: bytes) -> None:
-        body = _object(raw)
+        body = read_object(raw)
         if isinstance(body, Refusal):
             await self._refuse(call, body)
             return
@@ -242,10 +241,11 @@ class _Stream:
         extra = {name: serving.message[name] for name in ("context_management",) if name in serving.message}
         events = list(pieces(serving.message, serving.said, serving.usage, extra))
         limit = self._effects.break_after
+        broken = limit is not None
         try:
             await self._line.start(200, [*_EVENTS, *headers[1:]])
-            await self._send(events if limit is None else events[:limit], last=events[-1])
-            if limit is not None:
+            await self._send(events[:-1][:limit] if broken else events, last=events[-1])
+            if broken:
                 await self._break()
         finally:
             self._settle(self._generated)
@@ -296,14 +296,6 @@ def _key(headers: dict[str, str]) -> str | None:
     bearer = headers.get("authorization", "")
     scheme, _, token = bearer.partition(" ")
     return headers.get("x-api-key") or (token.strip() if scheme.lower() == "bearer" else None) or None
-
-
-def _object(raw: bytes) -> dict[str, Any] | Refusal:
-    try:
-        body = loads(raw)
-    except ValueError as error:
-        return invalid(f"The request body is not valid JSON: {error}")
-    return body if isinstance(body, dict) else invalid("Input should be a valid dictionary")
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -21,7 +21,7 @@ class Asked(msgspec.Struct, frozen=True):
     """One request to the Messages API or to its token count.
 
     `name` is the model id as asked for, `day` the day whose rules hold, `counting` says that only a token
-    count was asked for.
+    count was asked for, `retires` that models are refused once they have retired.
     """
 
     body: dict[str, Any]
@@ -31,6 +31,7 @@ class Asked(msgspec.Struct, frozen=True):
     version: str = NEWEST_VERSION
     betas: frozenset[str] = frozenset()
     counting: bool = False
+    retires: bool = False
 
     @property
     def stream(self) -> bool:

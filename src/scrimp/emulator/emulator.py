@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from scrimp.emulator.app import Api
 from scrimp.emulator.books import Billed, Received
@@ -19,7 +19,36 @@ from scrimp.emulator.server import Server
 from scrimp.errors import ScrimpError
 from scrimp.facts.models import Facts, default
 
-__all__ = ["Emulator"]
+__all__ = ["Emulator", "Options"]
+
+
+class Options(TypedDict, total=False):
+    """The less usual options of an emulator."""
+
+    keys: Collection[str] | None
+    """The API keys accepted; any by default."""
+    route: str
+    """The cloud whose cache rules hold: `anthropic`, `bedrock`, `vertex`."""
+    now_header: bool
+    """Read `x-scrimp-now`: the epoch seconds at which a request is to have started."""
+    retires: bool
+    """Refuse models from the day after their retirement, by the emulator's clock."""
+    seed: str | None
+    """The same seed gives the same ids; without one they differ from every other emulator's."""
+    host: str
+    port: int
+    """0, the default, takes a free one."""
+
+
+_USUAL: Options = {
+    "keys": None,
+    "route": "anthropic",
+    "now_header": False,
+    "retires": False,
+    "seed": None,
+    "host": "127.0.0.1",
+    "port": 0,
+}
 
 
 class Emulator:
@@ -36,21 +65,25 @@ class Emulator:
         faults: Sequence[Fault] = (),
         measure: Measure | None = None,
         facts: Facts | None = None,
-        **options: Any,
+        **options: Unpack[Options],
     ) -> None:
-        """`measure` gives prompts their length (by default scrimp's estimate).
-
-        Options: `keys` (the API keys accepted; any by default), `route` (the cloud whose cache rules hold),
-        `now_header` (read `x-scrimp-now`), `seed` (repeatable ids), `host` and `port`.
-        """
-        known = _Options(**options)
-        ids = Ids(known.seed)
+        """`measure` gives prompts their length (by default scrimp's estimate); see `Options` for the rest."""
+        unknown = sorted(set(options) - set(_USUAL))
+        if unknown:
+            raise TypeError(f"Emulator() has no option {unknown[0]!r}; expected {', '.join(_USUAL)}")
+        known: Options = {**_USUAL, **options}
+        ids = Ids(known["seed"])
         self.clock = clock or Clock()
         self._provider = Provider(
-            facts or default(), as_replies(replies), measure or Estimated(), ids, route=known.route
+            facts or default(),
+            as_replies(replies),
+            measure=measure or Estimated(),
+            ids=ids,
+            route=known["route"],
+            retires=known["retires"],
         )
-        self._api = Api(self._provider, ids, self.clock, keys=known.keys, now_header=known.now_header)
-        self._address = known.host, known.port
+        self._api = Api(self._provider, ids, self.clock, keys=known["keys"], now_header=known["now_header"])
+        self._address = known["host"], known["port"]
         self._server: Server | None = None
         for fault in faults:
             self.inject(fault)
@@ -115,24 +148,3 @@ class Emulator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-class _Options:
-    """The less usual options of an emulator."""
-
-    def __init__(
-        self,
-        *,
-        keys: Collection[str] | None = None,
-        route: str = "anthropic",
-        now_header: bool = False,
-        seed: str | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
-    ) -> None:
-        self.keys = keys
-        self.route = route
-        self.now_header = now_header
-        self.seed = seed
-        self.host = host
-        self.port = port

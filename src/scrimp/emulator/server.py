@@ -72,7 +72,7 @@ class Server:
             ws="none",
             lifespan="off",
             log_config=None,
-            log_level="critical",
+            log_level="error",
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -85,7 +85,7 @@ class Server:
     def start(self) -> None:
         """Serve; returns once requests are answered."""
         self._thread.start()
-        if not self._ready.wait(_START_SECONDS):
+        if not self._ready.wait(_START_SECONDS) or not self._server.started:
             raise ScrimpError("the emulator did not start")
 
     def stop(self) -> None:

@@ -20,6 +20,7 @@ Rule: TypeAlias = Callable[[Asked], Refusal | None]
 RULES: tuple[Rule, ...] = (
     shape.required_fields,
     shape.field_types,
+    shape.strings,
     shape.message_shapes,
     shape.block_shapes,
     features.known_model,
@@ -37,6 +38,7 @@ RULES: tuple[Rule, ...] = (
     history.newer_version,
     history.system_messages,
     history.prefill,
+    history.last_answer,
     history.unique_ids,
     history.pairing,
     caching.control_fields,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from scrimp.emulator.asked import NEWEST_VERSION, Asked, flagged
@@ -19,16 +20,19 @@ __all__ = [
 
 _LEAST_BUDGET = 1024
 _SAMPLING = ("temperature", "top_p", "top_k")
-_BUDGET_DOCS = (
-    "https://docs.claude.com/en/docs/build-with-claude/extended-thinking#max-tokens-and-context-window-size"
-)
+_THINKING_DOCS = "https://docs.claude.com/en/docs/build-with-claude/extended-thinking"
+_BUDGET_DOCS = f"{_THINKING_DOCS}#max-tokens-and-context-window-size"
 _EFFORTS_WITHOUT_THINKING = ("low", "medium", "high")
 _LONG_OUTPUT = 128_000
+_ONE_SAMPLING_FROM = date(2025, 8, 5)
+"""Models from here on take `temperature` or `top_p`, not both (since Claude Opus 4.1)."""
 
 
 def known_model(asked: Asked) -> Refusal | None:
-    """A model that is served."""
-    return None if asked.model.known else not_found(f"model: {asked.name}")
+    """A model that is served; on the day of its retirement it still was (recorded traffic)."""
+    retired = asked.model.retired
+    gone = asked.retires and retired is not None and asked.day > retired
+    return not_found(f"model: {asked.name}") if gone or not asked.model.known else None
 
 
 def max_tokens(asked: Asked) -> Refusal | None:
@@ -72,12 +76,12 @@ def sampling(asked: Asked) -> Refusal | None:
     if given and asked.version == NEWEST_VERSION:
         return invalid(f"{given[0]}: Extra inputs are not permitted")
     for name in given:
-        value = body[name]
-        if name != "top_k" and not (isinstance(value, (int, float)) and 0 <= value <= 1):
-            return invalid(f"{name}: Input should be between 0 and 1")
-        if asked.model.tokenizer != "claude-3" and (name == "top_k" or value != 1):
+        problem = _range_problem(name, body[name])
+        if problem is not None:
+            return invalid(f"{name}: {problem}")
+        if asked.model.tokenizer != "claude-3" and (name == "top_k" or body[name] != 1):
             return invalid(f"`{name}` is deprecated for this model.")
-    return None
+    return _together(asked, given)
 
 
 def thinking(asked: Asked) -> Refusal | None:
@@ -114,6 +118,30 @@ def speed_and_geo(asked: Asked) -> Refusal | None:
     tolerant = model.id == "claude-opus-4-6"
     if asked.body.get("speed") == "fast" and not model.sells_fast(asked.day) and not tolerant:
         return invalid("speed: fast mode is not supported on this model")
+    return None
+
+
+def _range_problem(name: str, value: Any) -> str | None:
+    if not isinstance(value, (int, float)):
+        return "Input should be a valid number"
+    if name != "top_k" and value > 1:
+        return "Input should be less than or equal to 1"
+    return "Input should be greater than or equal to 0" if value < 0 else None
+
+
+def _together(asked: Asked, given: list[str]) -> Refusal | None:
+    """Sampling parameters that exclude one another, or thinking."""
+    released = asked.model.released
+    newer = released is not None and released >= _ONE_SAMPLING_FROM
+    if newer and {"temperature", "top_p"} <= set(given):
+        return invalid(
+            "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+        )
+    if asked.part("thinking").get("type") == "enabled" and asked.body.get("temperature", 1) not in (None, 1):
+        return invalid(
+            "`temperature` may only be set to 1 when thinking is enabled. "
+            f"Please consult our documentation at {_THINKING_DOCS}"
+        )
     return None
 
 

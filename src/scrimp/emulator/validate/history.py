@@ -10,7 +10,16 @@ from scrimp.emulator.asked import NEWEST_VERSION, Asked
 from scrimp.emulator.refusals import Refusal, invalid
 from scrimp.emulator.validate.shape import content_blocks
 
-__all__ = ["amount", "empty_text", "newer_version", "pairing", "prefill", "system_messages", "unique_ids"]
+__all__ = [
+    "amount",
+    "empty_text",
+    "last_answer",
+    "newer_version",
+    "pairing",
+    "prefill",
+    "system_messages",
+    "unique_ids",
+]
 
 _MOST_MESSAGES = 100_000
 _PREFILL = (
@@ -18,6 +27,7 @@ _PREFILL = (
 )
 _SERVER_USES = frozenset({"server_tool_use", "mcp_tool_use", "compaction"})
 
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _ID_FIELDS = {"tool_use": "id", "tool_result": "tool_use_id"}
 
 Numbered = tuple[int, dict[str, Any]]
@@ -92,6 +102,16 @@ def prefill(asked: Asked) -> Refusal | None:
     return invalid(_PREFILL)
 
 
+def last_answer(asked: Asked) -> Refusal | None:
+    """How the last answer of the conversation must begin and end."""
+    last = asked.messages[-1] if asked.messages else {"role": "user", "content": ""}
+    if last["role"] == "assistant" and not _ends_in_server_work(last):
+        words = last["content"] if isinstance(last["content"], str) else _last_text(last)
+        if words != words.rstrip():
+            return invalid("messages: final assistant content cannot end with trailing whitespace")
+    return _thoughtless(asked) if asked.part("thinking").get("type") == "enabled" else None
+
+
 def unique_ids(asked: Asked) -> Refusal | None:
     """Calls of one message have ids of their own and one result each; later messages may use them again."""
     for index, message in enumerate(asked.messages):
@@ -122,6 +142,29 @@ def pairing(asked: Asked) -> Refusal | None:
         strays = _strays(turn, _calls(turns[place - 1]) if place else set())
         if strays is not None:
             return strays
+    return None
+
+
+def _last_text(message: dict[str, Any]) -> str:
+    content = _blocks(message)
+    return content[-1]["text"] if content and content[-1]["type"] == "text" else ""
+
+
+def _thoughtless(asked: Asked) -> Refusal | None:
+    """With a thinking budget, a turn that still calls tools begins with the thinking that led to them."""
+    for index in range(len(asked.messages) - 1, -1, -1):
+        message = asked.messages[index]
+        kinds = [block["type"] for block in _blocks(message)]
+        if message["role"] == "assistant" and "tool_use" in kinds and kinds[0] not in _THOUGHTS:
+            return invalid(
+                f"messages.{index}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
+                f"`{kinds[0]}`. When `thinking` is enabled, a final `assistant` message must start with a "
+                "thinking block (preceeding the lastmost set of `tool_use` and `tool_result` blocks). "
+                "We recommend you include thinking blocks from previous turns. "
+                "To avoid this requirement, disable `thinking`."
+            )
+        if message["role"] == "assistant" or set(kinds) != {"tool_result"}:
+            return None
     return None
 
 

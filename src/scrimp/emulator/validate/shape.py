@@ -9,8 +9,9 @@ from typing import Any
 from scrimp.emulator.asked import Asked
 from scrimp.emulator.refusals import Refusal, invalid
 
-__all__ = ["block_shapes", "content_blocks", "field_types", "message_shapes", "required_fields"]
+__all__ = ["block_shapes", "content_blocks", "field_types", "message_shapes", "required_fields", "strings"]
 
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _BLOCK_FIELDS: dict[str, tuple[str, ...]] = {
     "text": ("text",),
@@ -51,6 +52,17 @@ def field_types(asked: Asked) -> Refusal | None:
         return invalid("system: Input should be a valid list")
     if not isinstance(body.get("stream") or False, bool):
         return invalid("stream: Input should be a valid boolean")
+    return None
+
+
+def strings(asked: Asked) -> Refusal | None:
+    """Stop sequences that can be seen, and a user id that names nobody."""
+    for stop in asked.body.get("stop_sequences") or ():
+        if not isinstance(stop, str) or not stop.strip():
+            return invalid("stop_sequences: each stop sequence must contain non-whitespace")
+    user = asked.part("metadata").get("user_id")
+    if isinstance(user, str) and _EMAIL.fullmatch(user.strip()):
+        return invalid("metadata.user_id: user_id appears to contain an email address")
     return None
 
 

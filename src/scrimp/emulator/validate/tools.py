@@ -68,4 +68,12 @@ def _problem(tool: dict[str, Any]) -> str | None:
             return f".custom.{name}: Field required"
     if not isinstance(tool["name"], str) or not _NAME.fullmatch(tool["name"]):
         return ".custom.name: String should match pattern '^[a-zA-Z0-9_-]{1,128}$'"
-    return None
+    return _schema_problem(tool["input_schema"])
+
+
+def _schema_problem(schema: Any) -> str | None:
+    if not isinstance(schema, dict):
+        return ".custom.input_schema: Input should be a valid dictionary"
+    if "type" not in schema:
+        return ".custom.input_schema.type: Field required"
+    return None if schema["type"] == "object" else ".custom.input_schema.type: Input should be 'object'"
