@@ -10,20 +10,29 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from collections.abc import Callable
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from scrimp.cli.demo import RECORDINGS
+from scrimp.cli.demo_bills import replay_corpus
+from scrimp.cli.demo_http import OverHttp, drive_runs, moment
 from scrimp.cli.demo_steps import run_steps
 from scrimp.core.cache import CacheRules, Outcome
 from scrimp.core.prompt import Reading, read_prompt
 from scrimp.core.recorded import RecordedCall
 from scrimp.core.replay import Measured
 from scrimp.core.tokens.estimator import Estimate, Sized
-from scrimp.facts.models import resolve
+from scrimp.errors import ScrimpError
+from scrimp.facts.models import default, resolve
+from scrimp.traces.corpus import Corpus, read_corpus
+from scrimp.traces.exchanges import Exchange
+from scrimp.traces.sizes import Sizes
 from scrimp.wire.response import Usage, read_usage
 
 PROJECT = Path(__file__).parents[2]
@@ -37,10 +46,10 @@ INPUT, WRITE, READ, OUTPUT = (Decimal(price) / 10**6 for price in ("3", "3.75", 
 Ran = tuple[str, str, Path]
 
 
-def run_demo(*args: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_demo(*args: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """The demo in a process of its own, in an 80-column place that is not a terminal."""
     env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "FORCE_COLOR")}
-    env |= {"SCRIMP_HOME": str(folder / "home"), "PYTHONIOENCODING": "utf-8"}
+    env |= {"SCRIMP_HOME": str(folder / "home"), "PYTHONIOENCODING": "utf-8"} | settings
     command = [
         sys.executable,
         "-c",
@@ -57,7 +66,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("demo")
     plain = run_demo(folder=folder)
     assert (plain.returncode, plain.stderr) == (0, "")
-    told = run_demo("--json", "--html", "page.html", folder=folder)
+    # A proxy that nobody serves: nothing may go through it.
+    told = run_demo("--json", "--html", "page.html", folder=folder, ALL_PROXY="http://127.0.0.1:9")
     assert (told.returncode, told.stderr) == (0, "")
     page = (folder / "scrimp-demo.html").read_bytes()
     assert page == (folder / "page.html").read_bytes()
@@ -241,8 +251,83 @@ def test_the_page_holds_every_run_step_by_step(ran: Ran, told: dict[str, Any]) -
     assert 'class="unknown"' not in page  # what went to a provider without a cache was billed in full
 
 
+def test_every_call_over_http_is_billed_as_in_the_replay(ran: Ran, told: dict[str, Any]) -> None:
+    bills = told["bills"]
+    assert told["http"] == {
+        "calls": 912,
+        "as_recorded_usd": bills["recorded"]["usd"],
+        "scrimp_usd": bills["scrimp"]["usd"],
+        "same_as_replay": True,
+    }
+    sentence = "All 912 calls, sent by the official SDK over HTTP to an emulator on localhost"
+    assert sentence in " ".join(ran[0].split())
+    assert sentence in ran[2].read_text(encoding="utf-8")
+
+
+def test_quick_drives_nothing_and_needs_no_sdk(tmp_path: Path) -> None:
+    script = (
+        "import sys; from scrimp.cli import main; status = main(['demo', '--quick', '--json']); "
+        "sys.exit(status or any(name in sys.modules for name in ('anthropic', 'uvicorn')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["http"] is None
+    assert "over HTTP" not in (tmp_path / "scrimp-demo.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def few() -> Corpus:
+    """Two short runs of each agent, the ones with times and the ones without."""
+    return read_corpus(path for folder in SOURCES for path in sorted((RECORDINGS / folder).iterdir())[:2])
+
+
+def driven(few: Corpus, clock: Callable[[Exchange], float] = moment) -> OverHttp:
+    facts, sizes = default(), Sizes()
+    runs = replay_corpus(few, facts, sizes, lambda _: None)
+    return drive_runs(few, runs, facts=facts, sizes=sizes, clock=clock)
+
+
+def test_runs_with_and_without_times_are_the_same_over_http(few: Corpus) -> None:
+    found = driven(few)
+    assert found.same
+    assert found.calls == few.exchanges
+    assert found.tell() == 0
+    assert found.warnings == ()
+
+
+def test_a_bill_that_is_not_that_of_the_replay_is_told(
+    few: Corpus, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # A day between two calls: every entry of the cache has expired, so nothing is ever read.
+    days = count()
+    found = driven(few, lambda call: moment(call) + 86_400 * next(days))
+    assert not found.same
+    assert found.json()["same_as_replay"] is False
+    assert found.sentence.startswith(f"NOT the same over HTTP: of {few.exchanges} calls")
+    assert "those of 4 runs" in found.sentence
+    assert found.tell() == 1
+    out, err = capfd.readouterr()
+    lines = err.splitlines()
+    assert out == ""
+    assert len(lines) == 8  # four runs, as recorded and with the middleware
+    assert all(line.startswith("scrimp: error: not the bill of the replay: ") for line in lines)
+    assert sum(", as recorded: $" in line for line in lines) == 4
+    assert all("(0 tokens read) over HTTP" in line for line in lines)
+
+
+def test_a_call_that_is_not_answered_is_named(few: Corpus) -> None:
+    facts, sizes = default(), Sizes()
+    runs = replay_corpus(few, facts, sizes, lambda _: None)
+    source, (first, *_) = next(iter(few.sources.items()))
+    refused = msgspec.structs.replace(first, body={**first.body, "max_tokens": -1})
+    with pytest.raises(ScrimpError, match=f"{first.run}, call 0, was not answered over HTTP: .*400"):
+        drive_runs(Corpus({source: [refused]}, [], []), runs, facts=facts, sizes=sizes)
+
+
 def test_a_page_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    done = run_demo("--html", "missing/page.html", folder=tmp_path)
+    done = run_demo("--quick", "--html", "missing/page.html", folder=tmp_path)
     assert done.returncode == 4
     assert done.stderr == "scrimp: error: missing/page.html: No such file or directory\n"
 

@@ -17,9 +17,11 @@ import scrimp
 from scrimp.core.record import Record
 from scrimp.emulator import Emulator, Fault, Scripted
 from scrimp.errors import ScrimpWarning, StoreError
+from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.opening import home_ledger
+from scrimp.traces.exchanges import read_exchange
 
 SYSTEM = "You are a careful assistant. " * 900
 ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
@@ -311,3 +313,34 @@ def test_a_plan_the_api_refuses_is_replaced_by_the_untouched_request(emulator: E
     (record,) = records(ledger)
     assert record.fault is not None
     assert record.cost == emulator.total
+
+
+def test_captured_exchanges_are_what_calibrate_and_replay_read(emulator: Emulator, tmp_path: Path) -> None:
+    capture = Capture(tmp_path / "capture.sqlite")
+    client = sync_client(emulator, MemoryLedger(), capture=capture)
+    with scrimp.run("captured", task_type="test"):
+        client.messages.create(**request(0))
+        with client.messages.stream(**request(1)) as stream:
+            streamed = stream.get_final_message()
+    capture.flush()
+    first, second = (read_exchange(one, "capture", "captured") for one in capture.exchanges())
+    assert first.body["system"][0]["text"] == SYSTEM
+    assert first.usage is not None
+    assert first.usage.total_input == emulator.bill[0].usage.total_input
+    assert second.response["content"][0]["text"] == streamed.content[0].text
+    assert second.usage is not None
+    assert second.usage.cache_read_input_tokens == emulator.bill[1].usage.cache_read_input_tokens
+    assert second.run.startswith("captured@")
+    capture.close()
+    assert b"sk-secret-key" not in (tmp_path / "capture.sqlite").read_bytes()
+
+
+def test_nothing_is_captured_unless_asked_for(
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIMP_HOME", str(tmp_path / "home"))
+    client_of(emulator, scrimp.Middleware()).messages.create(**request())
+    home_ledger(lambda _: None).flush()
+    files = [path for path in (tmp_path / "home").iterdir() if path.is_file()]
+    assert not any("capture" in path.name for path in files)
+    assert all(b"careful assistant" not in path.read_bytes() for path in files)

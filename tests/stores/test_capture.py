@@ -235,9 +235,14 @@ def test_what_json_cannot_hold_is_refused(tmp_path: Path) -> None:
     capture.close()
 
 
+def without_token(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The one thing in these recordings that may not be stored."""
+    return {name: value for name, value in pairs if name != "authorization_token"}
+
+
 @pytest.mark.parametrize(
     ("file", "shared"),
-    [("cassettes/pydantic__pydantic-ai", 1), ("moatless_swebench/astropy__astropy-6938", 4)],
+    [("cassettes/pydantic__pydantic-ai", 1), ("openhands_swebench/astropy__astropy-13453", 4)],
 )
 def test_recorded_exchanges_come_back_as_they_were(
     tmp_path: Path, traces: Path, file: str, shared: int
@@ -247,6 +252,8 @@ def test_recorded_exchanges_come_back_as_they_were(
     for number, line in enumerate(lines):
         capture.submit(json.loads(line), record_id=str(number))
     capture.flush()
-    assert list(map(in_order, capture.exchanges())) == [in_order(json.loads(line)) for line in lines]
+    assert list(map(in_order, capture.exchanges())) == [
+        in_order(json.loads(line, object_pairs_hook=without_token)) for line in lines
+    ]
     capture.close()
     assert (tmp_path / "capture.sqlite").stat().st_size < sum(map(len, lines)) / shared

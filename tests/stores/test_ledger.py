@@ -320,3 +320,5 @@ def test_a_reader_sees_the_state_it_began_with(ledger: Ledger) -> None:
     read = [next(reader) for _ in range(10)]
     ledger.record(record(id="later", started_at=NOON + 2000.5))
     assert [*read, *reader] == sent
+    newest = list(ledger.records(Query(until=NOON + 2000.25, newest_first=True)))
+    assert newest == sent[2000::-1]

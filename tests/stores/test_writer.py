@@ -65,11 +65,11 @@ def test_a_fault_of_ours_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) 
         time.sleep(0.001)
     second = writer.submit("queued")
     pages.gate.set()
-    for future in (first, second):
-        with pytest.raises(StoreError, match="not written"):
-            future.result(10)
+    with pytest.raises(StoreError, match="not written"):
+        first.result(10)
+    second.result(10)
     writer.submit("later").result(10)
-    assert pages.batches == [["later"]]
+    assert pages.batches == [["queued"], ["later"]]
     assert seen == ["a bug"]
     writer.close()
 
@@ -88,15 +88,15 @@ def test_without_a_thread_the_caller_writes(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_thread_ends_when_nothing_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scrimp.stores.writer.LINGER", 0.05)
-    before = threading.active_count()
-    writer = Writer(Pages().write, name="pages")
+    pages = Pages()
+    writer = Writer(pages.write, name="once")
     writer.submit("a").result(10)
-    assert not any(thread.daemon for thread in threading.enumerate() if thread.name == "scrimp pages")
-    until = time.monotonic() + 10
-    while threading.active_count() > before and time.monotonic() < until:
-        time.sleep(0.01)
-    assert threading.active_count() == before
+    [thread] = [thread for thread in threading.enumerate() if thread.name == "scrimp once"]
+    assert not thread.daemon  # the interpreter waits for it
+    thread.join(10)
+    assert not thread.is_alive()
     writer.submit("b").result(10)
+    assert pages.batches == [["a"], ["b"]]
     writer.close()
 
 
@@ -122,4 +122,21 @@ def test_a_future_cannot_be_cancelled() -> None:
     assert not future.cancel()
     pages.gate.set()
     assert future.result(10) is None
+    writer.close()
+
+
+def test_who_waits_is_told_before_anything_else_can_go_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(str(args.exc_value)))
+
+    def complain() -> None:
+        raise UserWarning("as an error")
+
+    pages = Pages()
+    writer = Writer(pages.write, name="pages", after=complain)
+    for item in "ab":
+        assert writer.submit(item).result(10) is None
+    writer.flush(10)
+    assert pages.batches == [["a"], ["b"]]
+    assert "as an error" in seen
     writer.close()

@@ -1,31 +1,38 @@
-"""`scrimp demo`: bundled agent runs replayed – how far to trust the model, then the bill before and after."""
+"""`scrimp demo`: bundled agent runs replayed – how far to trust the model, then the bill before and after.
+
+Then the same runs are driven for real, through the SDK over HTTP, and must be billed the same.
+"""
 
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 from rich.text import Text
 
 from scrimp.cli.demo_bills import DemoRun, replay_corpus, total
 from scrimp.cli.demo_calibration import demo_calibration_json
 from scrimp.cli.demo_report import demo_report
+from scrimp.cli.exit_codes import ExitCode
 from scrimp.cli.html.report import Report, render
 from scrimp.cli.output import console, print_json, progress
 from scrimp.cli.text_tables import bills_table, calibration_panel, prose, runs_table
 from scrimp.core import money
 from scrimp.core.summary import Money
 from scrimp.facts.models import default
-from scrimp.traces.corpus import read_corpus
+from scrimp.traces.corpus import Corpus, read_corpus
 from scrimp.traces.exchange_calibration import ExchangeCalibration, calibrate_exchanges
 from scrimp.traces.files import find_files
 from scrimp.traces.sizes import Sizes
 
-__all__ = ["RECORDINGS", "demo", "demo_json", "run_demo"]
+if TYPE_CHECKING:
+    from scrimp.cli.demo_http import OverHttp
+
+__all__ = ["RECORDINGS", "Demo", "demo", "demo_json", "run_demo"]
 
 RECORDINGS = Path(__file__).with_name("recordings")
 """The bundled runs, as recorded: one file a run."""
@@ -33,6 +40,15 @@ RECORDINGS = Path(__file__).with_name("recordings")
 _PASSES = 2
 """Each source is gone through for the calibration, then for the bills."""
 _PROSE_WIDTH = 100
+
+
+class Demo(msgspec.Struct, frozen=True):
+    """The bundled runs, replayed and judged; `sizes` has measured every block of them."""
+
+    corpus: Corpus
+    runs: list[DemoRun]
+    calibration: ExchangeCalibration
+    sizes: Sizes
 
 
 @click.command("demo")
@@ -47,18 +63,22 @@ _PROSE_WIDTH = 100
 )
 @click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON, money as decimal strings in USD.")
-def demo(page: Path, *, show: bool, as_json: bool) -> None:
+@click.option("--quick", is_flag=True, help="Replay only; do not drive the runs through the SDK.")
+def demo(page: Path, *, show: bool, as_json: bool, quick: bool) -> ExitCode:
     """Replay recorded runs of two coding agents: the bill before and after.
 
     First how well scrimp's model reproduces what the provider billed for these runs, then every run's bill:
     without cache markers, as it was billed, with the agent's own markers on one route, with scrimp, and the
-    floor, the least that any caching could have paid in hindsight. Needs no key and no network. The same
-    figures, with every step of every run, are in the report.
+    floor, the least that any caching could have paid in hindsight. Then the same calls go through the
+    official SDK over HTTP to scrimp's emulator on localhost, with and without its middleware, and must be
+    billed the same. Needs no key and no network. The same figures, with every step of every run, are in the
+    report.
     """
-    runs, calibration = run_demo()
-    report = demo_report(runs, calibration)
+    found = run_demo()
+    over_http = None if quick else _over_http(found)
+    report = demo_report(found.runs, found.calibration, over_http)
     if as_json:
-        print_json(demo_json(runs, calibration, page))
+        print_json(demo_json(found, over_http, page))
     else:
         _print(report)
     page.write_text(render(report), encoding="utf-8")
@@ -66,31 +86,45 @@ def demo(page: Path, *, show: bool, as_json: bool) -> None:
         console().print(f"Report, with every step of every run: {page}", soft_wrap=True, markup=False)
     if show:
         webbrowser.open(page.resolve().as_uri())
+    return over_http.tell() if over_http else ExitCode.OK
 
 
-def run_demo() -> tuple[list[DemoRun], ExchangeCalibration]:
+def run_demo() -> Demo:
     """Calibrate on the bundled recordings and replay them, with a progress bar on stderr."""
     files = find_files([RECORDINGS])
     sources = len({path.parent for path in files})
     with progress("replaying recorded runs", len(files) + _PASSES * sources) as advance:
         corpus = read_corpus(files, advance)
-        facts = default()
+        facts, sizes = default(), Sizes()
         calibration = calibrate_exchanges(corpus, facts)
         advance(sources)
-        return replay_corpus(corpus, facts, Sizes(), advance), calibration
+        return Demo(corpus, replay_corpus(corpus, facts, sizes, advance), calibration, sizes)
 
 
-def demo_json(runs: Sequence[DemoRun], calibration: ExchangeCalibration, page: Path) -> dict[str, Any]:
+def _over_http(found: Demo) -> OverHttp:
+    """Drive the runs through the SDK, with a progress bar on stderr."""
+    from scrimp.cli.demo_http import PASSES, drive_runs  # noqa: PLC0415 - the SDK takes a second to import
+
+    calls = sum(run.calls for run in found.runs)
+    with progress("driving them through the SDK", calls * len(PASSES)) as advance:
+        return drive_runs(found.corpus, found.runs, facts=default(), sizes=found.sizes, advance=advance)
+
+
+def demo_json(found: Demo, over_http: OverHttp | None, page: Path) -> dict[str, Any]:
     """The documented JSON.
 
     `calibration` has the keys of `scrimp calibrate` and a few more. Bills are `none` (no markers), `billed`
     (measured), `recorded` (the agent's own markers on one route), `scrimp` and `floor`; `vs_floor` compares
-    input cost, and the floor has no tokens of its own.
+    input cost, and the floor has no tokens of its own. `http` is null with `--quick`; its `calls` were sent
+    twice, with the bills `as_recorded_usd` and (through the middleware) `scrimp_usd`; `same_as_replay` says
+    whether every run was billed the same tokens and money as in `bills.recorded` and `bills.scrimp`.
     """
+    runs = found.runs
     return {
         "calls": sum(run.calls for run in runs),
-        "calibration": demo_calibration_json(calibration),
+        "calibration": demo_calibration_json(found.calibration),
         "bills": _bills_json(total(runs)),
+        "http": over_http.json() if over_http else None,
         "agents": [
             {"agent": agent, "runs": len(own), "calls": sum(run.calls for run in own)}
             | {"bills": _bills_json(total(own))}

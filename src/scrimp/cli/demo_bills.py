@@ -11,7 +11,6 @@ import msgspec
 from scrimp.cli.demo_steps import run_steps
 from scrimp.cli.html.values import Step
 from scrimp.core.cache import CacheRules
-from scrimp.core.recorded import RecordedCall
 from scrimp.core.summary import Money, Replays, billed_input, replay_source
 from scrimp.core.workspace import cache_rules
 from scrimp.facts.models import Facts
@@ -19,8 +18,9 @@ from scrimp.traces.corpus import Corpus, recorded_sources
 from scrimp.traces.exchanges import Exchange
 from scrimp.traces.recorded_calls import day_of
 from scrimp.traces.sizes import Sizes
+from scrimp.wire.response import Usage
 
-__all__ = ["BILLS", "MOATLESS", "DemoRun", "replay_corpus", "total"]
+__all__ = ["BILLS", "MOATLESS", "DemoRun", "replay_corpus", "tokens_of", "total"]
 
 BILLS = ("none", "billed", "recorded", "scrimp", "floor")
 """The bills of a run, in the order they are shown; all but `billed` and `floor` are policies of replay."""
@@ -68,6 +68,17 @@ def total(runs: Iterable[DemoRun]) -> dict[str, Money]:
     return whole
 
 
+def tokens_of(usage: Usage) -> Counter[str]:
+    """The tokens of each kind in a usage, as `Money` counts them."""
+    return Counter(
+        plain=usage.input_tokens,
+        write_5m=usage.write_5m,
+        write_1h=usage.write_1h,
+        read=usage.cache_read_input_tokens,
+        output=usage.output_tokens,
+    )
+
+
 def _runs(replays: Replays, cacheless: Container[str]) -> Iterator[DemoRun]:
     numbers: dict[str, list[int]] = {}
     for number, measured in enumerate(replays.measured):
@@ -100,19 +111,8 @@ def _book(bills: dict[str, Money], replays: Replays, number: int) -> None:
     measured = replays.measured[number]
     call = measured.call
     output = call.usage.output_tokens * measured.rates.output
-    bills["billed"].include(Money(billed_input(measured), output, _billed_tokens(call)))
+    bills["billed"].include(Money(billed_input(measured), output, tokens_of(call.usage)))
     bills["floor"].include(Money(replays.floor[number], output))
-
-
-def _billed_tokens(call: RecordedCall) -> Counter[str]:
-    usage = call.usage
-    return Counter(
-        plain=usage.input_tokens,
-        write_5m=usage.write_5m,
-        write_1h=usage.write_1h,
-        read=usage.cache_read_input_tokens,
-        output=usage.output_tokens,
-    )
 
 
 def _rules(exchange: Exchange, facts: Facts) -> CacheRules:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from scrimp.cli.demo_bills import BILLS, MOATLESS, DemoRun, total
 from scrimp.cli.demo_calibration import calibration_summary
@@ -13,6 +14,9 @@ from scrimp.cli.numbers import change, dollars, percent
 from scrimp.core import money
 from scrimp.core.summary import Money
 from scrimp.traces.exchange_calibration import ExchangeCalibration
+
+if TYPE_CHECKING:
+    from scrimp.cli.demo_http import OverHttp  # brings the SDK, which takes a second to import
 
 __all__ = ["BAR_NAMES", "demo_report"]
 
@@ -34,8 +38,10 @@ _SOURCES = (
 )
 
 
-def demo_report(runs: Sequence[DemoRun], calibration: ExchangeCalibration) -> Report:
-    """Everything the demo says, from its replayed runs and its calibration."""
+def demo_report(
+    runs: Sequence[DemoRun], calibration: ExchangeCalibration, over_http: OverHttp | None = None
+) -> Report:
+    """Everything the demo says, from its replayed runs, its calibration, and the same runs over HTTP."""
     whole = total(runs)
     summary = calibration_summary(calibration)
     dearest_first = sorted(runs, key=lambda run: -run.bills["billed"].total)
@@ -53,7 +59,7 @@ def demo_report(runs: Sequence[DemoRun], calibration: ExchangeCalibration) -> Re
             f"Input and output. The output, {dollars(money.dollars(whole['billed'].output_cost))}, is the "
             "same in every bar: caching changes what input costs, not what the model answers."
         ),
-        remarks=_remarks(runs, whole, summary),
+        remarks=_remarks(runs, whole, summary) + ((over_http.sentence,) if over_http else ()),
     )
 
 

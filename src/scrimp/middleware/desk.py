@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,10 +17,12 @@ from scrimp.core.record import Record
 from scrimp.core.workspace import Planned, Workspace
 from scrimp.drive import Flow, resume
 from scrimp.errors import ScrimpError, ScrimpWarning
+from scrimp.middleware.captured import exchange_of
 from scrimp.middleware.response import Reading
 from scrimp.runs import Run
+from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
-from scrimp.stores.opening import home_ledger
+from scrimp.stores.opening import home_capture, home_ledger
 
 __all__ = ["CallDesk", "Office"]
 
@@ -28,8 +30,16 @@ __all__ = ["CallDesk", "Office"]
 class Office:
     """What all calls through one middleware share: the workspace with its lock, the ledger, the clock."""
 
-    def __init__(self, workspace: Workspace, ledger: Ledger | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        ledger: Ledger | None,
+        clock: Callable[[], float],
+        *,
+        capture: Capture | bool = False,
+    ) -> None:
         self.clock = clock
+        self._capture = capture
         self._workspace = workspace
         self._ledger = ledger
         self._lock = threading.Lock()
@@ -55,6 +65,17 @@ class Office:
         """Hand a record to the ledger; a failure to write it is told when it is known."""
         ledger = self._ledger or home_ledger(self.hear)
         ledger.submit(record).add_done_callback(self._kept)
+
+    @property
+    def captures(self) -> bool:
+        """Whether exchanges are kept, prompts included."""
+        return self._capture is not False
+
+    def keep_exchange(self, record: Record, body: Mapping[str, Any], message: Any) -> None:
+        """Hand a whole exchange to the capture."""
+        capture = self._capture if isinstance(self._capture, Capture) else home_capture(self.hear)
+        exchange = exchange_of(record, body, message)
+        capture.submit(exchange, record_id=record.id).add_done_callback(self._kept)
 
     def fault(self, what: str, error: BaseException) -> Fault:
         """Warn once for each kind of fault; the reason has no prompt text in it."""
@@ -86,6 +107,7 @@ class CallDesk:
         self._office = office
         self._run = run
         self.reading: Reading | None = None
+        self.sent: Mapping[str, Any] | None = None
 
     def answer(self, command: Command) -> Any:
         """Do what `command` says; a failure of ours becomes a `Fault` and a warning."""
@@ -123,6 +145,9 @@ class CallDesk:
         if self._run is not None:
             self._run.book(record)
         self._office.keep(record)
+        if self._office.captures and self.sent is not None:
+            message = self.reading.message() if self.reading else None
+            self._office.keep_exchange(record, self.sent, message)
 
 
 _FAILED: dict[type, str] = {

@@ -14,6 +14,8 @@ from scrimp.core.flow import Finished
 from scrimp.core.meter import Meter, Metered, OutputChars, meter_response
 from scrimp.errors import ResponseError
 from scrimp.wire.events import SSEParser
+from scrimp.wire.loads import loads
+from scrimp.wire.rebuild import MessageBuilder
 
 __all__ = ["Reading"]
 
@@ -23,12 +25,13 @@ _STREAM = "text/event-stream"
 class Reading:
     """The metering of one response."""
 
-    def __init__(self, response: Any, clock: Callable[[], float]) -> None:
+    def __init__(self, response: Any, clock: Callable[[], float], *, rebuild: bool = False) -> None:
         self._response = response
         self._clock = clock
         self._streams = _STREAM in response.headers.get("content-type", "")
         self._parser = SSEParser()
         self._meter = Meter()
+        self._builder = MessageBuilder() if rebuild else None
         self._body = bytearray()
         self._then: Callable[[], None] | None = None
         self._fault: ResponseError | None = None
@@ -41,6 +44,15 @@ class Reading:
             self._tee_async(response)
         if hasattr(response, "iter_bytes") and hasattr(response, "close"):
             self._tee_sync(response)
+
+    def message(self) -> Any:
+        """The whole response, put together again if it was streamed; None where it cannot be read."""
+        try:
+            if not self._streams:
+                return loads(bytes(self._body) or self._response.content)
+        except ValueError:
+            return None
+        return self._builder.message() if self._builder else None
 
     def when_finished(self, then: Callable[[], None]) -> None:
         """Call `then` once, when the response is over."""
@@ -68,6 +80,8 @@ class Reading:
         try:
             for event in self._parser.feed(chunk):
                 self._meter.feed(event)
+                if self._builder:
+                    self._builder.feed(event)
         except ResponseError as error:  # told when the response is over; the caller reads on
             self._fault = error
 

@@ -23,6 +23,7 @@ from scrimp.facts.models import Facts, default
 from scrimp.middleware.desk import CallDesk, Office
 from scrimp.middleware.response import Reading
 from scrimp.runs import current_run, current_tags
+from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.wire.markers import MarkerEdit
 from scrimp.wire.request import with_markers
@@ -48,7 +49,8 @@ class Middleware(SdkMiddleware):
         client = anthropic.Anthropic(middleware=[scrimp.Middleware()])
 
     `mode`: `observe` changes nothing, `safe` (default) adds only cache markers, which cannot change an
-    answer. `ledger` is where calls are written down, by default the ledger in scrimp's home folder. One
+    answer. `ledger` is where calls are written down, by default the ledger in scrimp's home folder.
+    `capture` also keeps whole exchanges, prompts included (never keys), there or in a `Capture` given. One
     instance may serve several clients of one API workspace, from any number of threads and tasks.
     """
 
@@ -57,13 +59,14 @@ class Middleware(SdkMiddleware):
         *,
         mode: Mode = "safe",
         ledger: Ledger | None = None,
+        capture: Capture | bool = False,
         facts: Facts | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._mode: Mode = mode
         self._facts = facts or default()
         self._clock = clock
-        self._office = Office(Workspace(self._facts), ledger, clock)
+        self._office = Office(Workspace(self._facts), ledger, clock, capture=capture)
 
     def handle(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
         """One attempt of a sync client."""
@@ -74,9 +77,9 @@ class Middleware(SdkMiddleware):
         def send(command: Send) -> Answer:
             planned = call.planned(command.edits)
             started_at = self._clock()
-            response = call_next(planned)
+            response = call_next(call.went_out(planned))
             if call.refused(planned, response):
-                response = call_next(request)
+                response = call_next(call.went_out(request))
             return call.answered(response, started_at)
 
         drive(call.flow, call.desk, send)
@@ -91,9 +94,9 @@ class Middleware(SdkMiddleware):
         async def send(command: Send) -> Answer:
             planned = call.planned(command.edits)
             started_at = self._clock()
-            response = await call_next(planned)
+            response = await call_next(call.went_out(planned))
             if call.refused(planned, response):
-                response = await call_next(request)
+                response = await call_next(call.went_out(request))
             return call.answered(response, started_at)
 
         await adrive(call.flow, call.desk, send)
@@ -140,6 +143,11 @@ class _Call:
             self._fault = self._office.fault("the planned markers could not be set", error).reason
             return self._request
 
+    def went_out(self, request: Any) -> Any:
+        """Remember what is sent, where it is captured."""
+        self.desk.sent = request.json
+        return request
+
     def refused(self, sent: Any, response: Any) -> bool:
         """Whether the API refused the planned request: the caller's own then goes out, a refusal is free."""
         if sent is self._request or response.status_code != 400:
@@ -153,7 +161,7 @@ class _Call:
         self.response = response
         raw = response.http_response
         if response.status_code < 400:
-            self.desk.reading = Reading(raw, self._office.clock)
+            self.desk.reading = Reading(raw, self._office.clock, rebuild=self._office.captures)
             self.desk.reading.tee()
         host = raw.request.url.host
         return Answer(

@@ -8,15 +8,18 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from scrimp.stores.database import BUSY_SECONDS, Database, Warn
+from scrimp.stores.database import BUSY_SECONDS, Database
 from scrimp.stores.forking import survive_forks
 from scrimp.stores.migrations import Schema
 from scrimp.stores.writer import Writer, wait
 
-__all__ = ["Appender"]
+__all__ = ["Appender", "Warn"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Warn = Callable[[str], object]
+"""Told, in one line, what a user should know though the store goes on."""
 
 _PATIENCE = 3
 """Busy times to wait for one's own item: a batch under way, one's own, and the disk."""
@@ -37,8 +40,9 @@ class Appender(Generic[T]):
         self._patience = _PATIENCE * busy_seconds
         self._name = str(path)
         self._insert = insert
-        self._database = Database(path, schema, busy_seconds=busy_seconds, warn=warn or _say_nothing)
-        self._writer: Writer[T] = Writer(self._write, name=self._name)
+        self._warn = warn
+        self._database = Database(path, schema, busy_seconds=busy_seconds)
+        self._writer: Writer[T] = Writer(self._write, name=self._name, after=self._tell)
         survive_forks(self)
 
     def submit(self, item: T) -> Future[None]:
@@ -51,7 +55,9 @@ class Appender(Generic[T]):
 
     def read(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Do `work`, which only reads, on one state of the database; raises StoreError."""
-        return self._database.read(work)
+        result = self._database.read(work)
+        self._tell()
+        return result
 
     def flush(self) -> None:
         """Wait until everything submitted is durable or has failed; raises StoreError on a stall."""
@@ -84,6 +90,8 @@ class Appender(Generic[T]):
     def _write(self, items: Sequence[T]) -> None:
         self._database.write(lambda db: self._insert(db, items))
 
-
-def _say_nothing(_: str) -> None:
-    """For callers that do not want to hear."""
+    def _tell(self) -> None:
+        """Pass on what is new, where somebody listens."""
+        for line in self._database.news():
+            if self._warn is not None:
+                self._warn(line)

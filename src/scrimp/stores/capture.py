@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scrimp.errors import StoreError
-from scrimp.stores.appending import Appender
+from scrimp.stores.appending import Appender, Warn
 from scrimp.stores.capture_pieces import Kind, Piece, Taken, put_together, take_apart
 from scrimp.stores.capture_secrets import without_secrets
-from scrimp.stores.database import BUSY_SECONDS, Warn
+from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.migrations import Schema
 
 __all__ = ["Capture"]

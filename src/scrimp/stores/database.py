@@ -11,7 +11,8 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,12 +21,9 @@ from scrimp.stores.migrations import Schema, migrate
 from scrimp.stores.set_aside import Identity, identity, set_aside
 from scrimp.stores.sqlite_faults import is_busy, is_damage, store_error
 
-__all__ = ["BUSY_SECONDS", "Database", "Warn"]
+__all__ = ["BUSY_SECONDS", "Database"]
 
 R = TypeVar("R")
-
-Warn = Callable[[str], object]
-"""Told, in one line, what a user should know though the store goes on."""
 
 BUSY_SECONDS = 5.0
 """How long to wait for another process that writes to the same file."""
@@ -61,14 +59,14 @@ class _Slot:
 class Database:
     """A file of one schema, opened when first used. Nothing is created before that.
 
-    `warn` is called, outside all locks, when a damaged file was set aside.
+    A damaged file is set aside and a new one begun; `news` then has a line about it.
     """
 
-    def __init__(self, path: Path, schema: Schema, *, busy_seconds: float, warn: Warn) -> None:
+    def __init__(self, path: Path, schema: Schema, *, busy_seconds: float) -> None:
         self.path = path
         self._schema = schema
         self._busy_seconds = busy_seconds
-        self._warn = warn
+        self._news: deque[str] = deque()
         self._writer, self._reader = _Slot(), _Slot()
         self._sound: Identity | None = None
         weakref.finalize(self, _close, self._writer, self._reader)
@@ -80,6 +78,11 @@ class Database:
     def read(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Do `work`, which only reads, on one state of the database; raises StoreError."""
         return self._use(self._reader, work)
+
+    def news(self) -> Iterator[str]:
+        """What a user should know though the store goes on, each line once."""
+        while self._news:
+            yield self._news.popleft()
 
     def close(self) -> None:
         """Close both connections; a later use opens them again."""
@@ -97,17 +100,13 @@ class Database:
             slot.lock.release()
 
     def _use(self, slot: _Slot, work: Callable[[sqlite3.Connection], R]) -> R:
-        asides: list[Path] = []
         try:
             with slot.lock:
-                return self._mended(slot, work, asides)
+                return self._mended(slot, work)
         except (sqlite3.Error, OSError) as error:
             raise store_error(self.path, error, self._busy_seconds) from None
-        finally:
-            for aside in asides:
-                self._warn(f"{self.path} was damaged: it is kept as {aside.name}, and a new one was begun")
 
-    def _mended(self, slot: _Slot, work: Callable[[sqlite3.Connection], R], asides: list[Path]) -> R:
+    def _mended(self, slot: _Slot, work: Callable[[sqlite3.Connection], R]) -> R:
         """Do `work`; on a damaged file once more, on a new one."""
         try:
             return self._done(slot, work)
@@ -116,7 +115,7 @@ class Database:
                 raise
         aside = set_aside(self.path, slot.file)
         if aside is not None:
-            asides.append(aside)
+            self._news.append(f"{self.path} was damaged: it is kept as {aside.name}, and a new one was begun")
         return self._done(slot, work)
 
     def _done(self, slot: _Slot, work: Callable[[sqlite3.Connection], R]) -> R:

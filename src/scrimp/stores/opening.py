@@ -1,4 +1,4 @@
-"""The ledger in scrimp's home folder, opened once per process when it is first needed."""
+"""The ledger and the capture in scrimp's home folder, opened once per process when first needed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scrimp.home import scrimp_home
+from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.sqlite_ledger import SqliteLedger
 
-__all__ = ["LEDGER_FILE", "home_ledger"]
+__all__ = ["CAPTURE_FILE", "LEDGER_FILE", "home_capture", "home_ledger"]
 
 LEDGER_FILE = "ledger.sqlite"
+CAPTURE_FILE = "capture.sqlite"
 
-_opened: dict[tuple[Path, int], Ledger] = {}
+_ledgers: dict[tuple[Path, int], Ledger] = {}
+_captures: dict[tuple[Path, int], Capture] = {}
 _lock = threading.Lock()
 
 
@@ -26,7 +29,17 @@ def home_ledger(told: Callable[[str], None]) -> Ledger:
     """
     path = scrimp_home(create=True) / LEDGER_FILE
     with _lock:
-        found = _opened.get((path, os.getpid()))
+        found = _ledgers.get((path, os.getpid()))
         if found is None:
-            found = _opened[path, os.getpid()] = SqliteLedger(path, warn=told)
+            found = _ledgers[path, os.getpid()] = SqliteLedger(path, warn=told)
+        return found
+
+
+def home_capture(told: Callable[[str], None]) -> Capture:
+    """The captured exchanges of this process's home folder; as `home_ledger`."""
+    path = scrimp_home(create=True) / CAPTURE_FILE
+    with _lock:
+        found = _captures.get((path, os.getpid()))
+        if found is None:
+            found = _captures[path, os.getpid()] = Capture(path, warn=told)
         return found

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from scrimp.core.record import Record
 from scrimp.errors import StoreError
-from scrimp.stores.appending import Appender
+from scrimp.stores.appending import Appender, Warn
 from scrimp.stores.checking import in_unicode, keepable
-from scrimp.stores.database import BUSY_SECONDS, Warn
+from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.ledger import EVERYTHING, Group, Query, Total
 from scrimp.stores.ledger_queries import PAGE, page, snapshot, totals
 from scrimp.stores.ledger_rows import Labels, insert_records

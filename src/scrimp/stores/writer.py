@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from time import monotonic, sleep
+from time import monotonic
 from typing import Generic, TypeAlias, TypeVar
 
 from scrimp.errors import StoreError
@@ -29,9 +29,6 @@ BATCH = 1000
 LINGER = 1.0
 """Seconds an idle thread waits for more: a new one costs as much as a fast disk's commit."""
 
-CROWD, GATHER = 8, 0.0005
-"""After a batch of so many, seconds to wait: those just answered come back, and share one commit."""
-
 WATCH = 0.05
 """Seconds between looks at whether the interpreter is about to exit."""
 
@@ -39,17 +36,20 @@ WATCH = 0.05
 class Writer(Generic[T]):
     """Writes items in batches, in the order submitted.
 
-    `write` makes a batch durable, or raises StoreError for all of it.
+    `write` makes a batch durable, or raises StoreError for all of it; `after` is called when those who waited
+    for it have been told.
     """
 
-    def __init__(self, write: Callable[[Sequence[T]], None], *, name: str) -> None:
+    def __init__(
+        self, write: Callable[[Sequence[T]], None], *, name: str, after: Callable[[], None] = lambda: None
+    ) -> None:
         self._write = write
+        self._after = after
         self._name = name
-        self._wake = threading.Condition(threading.Lock())
+        self._wake = threading.Condition()
         self._queue: deque[Entry[T]] = deque()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._crowd = 0
 
     @property
     def closed(self) -> bool:
@@ -80,7 +80,7 @@ class Writer(Generic[T]):
 
     def restart(self) -> None:
         """Begin anew in a forked child: queue and thread stayed with the parent, which writes on."""
-        self._wake = threading.Condition(threading.Lock())
+        self._wake = threading.Condition()
         self._queue.clear()
         self._thread = None
 
@@ -113,32 +113,31 @@ class Writer(Generic[T]):
         return True
 
     def _run(self) -> None:
-        finished = False
         try:
             while batch := self._next():
                 self._commit(batch)
-            finished = True
+                self._after()
         finally:
-            if not finished:  # a fault of ours, on its way out of this thread: nobody may wait for ever
-                self._abandon()
+            self._hand_over()
 
     def _next(self) -> list[Entry[T]]:
         """The next batch; nothing when the thread is to end, which it then has for everyone."""
-        if self._crowd >= CROWD:
-            sleep(GATHER)
         until = monotonic() + LINGER
         with self._wake:
             while not self._queue:
                 if self._closed or monotonic() >= until or not self._may_wait():
-                    self._thread = None
+                    self._step_down()
                     return []
                 self._wake.wait(WATCH)
-            self._crowd = min(len(self._queue), BATCH)
-            return [self._queue.popleft() for _ in range(self._crowd)]
+            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
 
     def _may_wait(self) -> bool:
         """Whether this is the writer thread of an interpreter that is not about to exit."""
         return self._thread is threading.current_thread() and threading.main_thread().is_alive()
+
+    def _step_down(self) -> None:
+        if self._thread is threading.current_thread():
+            self._thread = None
 
     def _commit(self, batch: Sequence[Entry[T]]) -> None:
         items = [item for item, _ in batch if item is not None]
@@ -157,11 +156,14 @@ class Writer(Generic[T]):
                 _finish(futures)
             _finish(future for item, future in batch if item is None)
 
-    def _abandon(self) -> None:
+    def _hand_over(self) -> None:
+        """Where a fault of ours ends this thread, the next one takes the queue: nobody waits for ever."""
+        left: list[Future[None]] = []
         with self._wake:
-            self._thread = None
-            left = [future for _, future in self._queue]
-            self._queue.clear()
+            self._step_down()
+            if self._queue and self._thread is None and not self._start():
+                left = [future for _, future in self._queue]
+                self._queue.clear()
         _fail(left, f"{self._name}: the writer failed: this was not written")
 
 
