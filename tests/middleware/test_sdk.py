@@ -344,3 +344,35 @@ def test_nothing_is_captured_unless_asked_for(
     files = [path for path in (tmp_path / "home").iterdir() if path.is_file()]
     assert not any("capture" in path.name for path in files)
     assert all(b"careful assistant" not in path.read_bytes() for path in files)
+
+
+def test_the_provider_is_asked_why_a_prefix_was_missed(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    first = client.messages.create(**request(0))
+    client.messages.create(**request(1))
+    client.messages.create(**request(2, diagnostics={"previous_message_id": None}))
+    bodies = [one.body for one in emulator.requests]
+    assert "diagnostics" not in bodies[0]
+    assert bodies[1]["diagnostics"] == {"previous_message_id": first.id}
+    assert bodies[2]["diagnostics"] == {"previous_message_id": None}  # the caller's own word stands
+    assert all(record.measured for record in records(ledger))
+
+
+def test_the_providers_verdict_is_written_down(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    client = sync_client(emulator, ledger)
+    client.messages.create(**request(0))
+    client.messages.create(**request(1))
+    # The system prompt changes: only its caller can say that this goes on with the last answer.
+    last = client.messages.create(**request(2))
+    changed = request(3, system=SYSTEM + "And be brief.", diagnostics={"previous_message_id": last.id})
+    client.messages.create(**changed)
+    assert any("system_changed" in note for note in records(ledger)[-1].notes)
+
+
+def test_observing_asks_nothing(emulator: Emulator) -> None:
+    client = sync_client(emulator, MemoryLedger(), mode="observe")
+    for step in range(2):
+        client.messages.create(**request(step))
+    assert all("diagnostics" not in one.body for one in emulator.requests)

@@ -60,9 +60,13 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Send(msgspec.Struct, frozen=True):
-    """Send the request with these edits (none: the very request). Answered with an `Answer`."""
+    """Send the request with these edits (none: the very request). Answered with an `Answer`.
+
+    `previous` is the last answer of the conversation: where the API diagnoses cache misses, it is asked to.
+    """
 
     edits: tuple[MarkerEdit, ...]
+    previous: str | None = None
 
 
 class Began(msgspec.Struct, frozen=True):
@@ -83,6 +87,7 @@ class Billed(msgspec.Struct, frozen=True):
 
     planned: Planned
     usage: Usage
+    message_id: str | None = None
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -129,7 +134,7 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     draft = _Draft(attempt, plan, model, fault, clock())
     edits = plan.plan.edits if plan else ()
     try:
-        answer = yield Send(edits)
+        answer = yield Send(edits, _diagnosed(attempt, plan, facts))
     except GeneratorExit:
         raise
     except BaseException:  # a cancelled call may have been billed like any other
@@ -147,8 +152,19 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
         return
     usage = finished.metered.usage
     if plan and finished.metered.input_exact:
-        yield Billed(plan, usage)
+        yield Billed(plan, usage, finished.metered.message_id)
     yield Keep(draft.billed(answer, finished, usage, facts))
+
+
+def _diagnosed(attempt: Attempt, planned: Planned | None, facts: Facts) -> str | None:
+    """The answer to compare with, where asking is new to nobody: the caller did not, and the API can tell."""
+    if planned is None or attempt.mode == "observe" or "diagnostics" in attempt.body:
+        return None
+    return planned.previous if facts.rules.cache_diagnostics(planned.asked.day) else None
+
+
+def _told(metered: Metered) -> tuple[str, ...]:
+    return () if metered.missed is None else (f"the provider on the cache: {metered.missed}",)
 
 
 class _Draft(msgspec.Struct, frozen=True):
@@ -198,7 +214,7 @@ class _Draft(msgspec.Struct, frozen=True):
             usage=usage,
             cost=found.total,
             measured=exact and not found.estimated,
-            notes=found.notes,
+            notes=(*found.notes, *_told(metered)),
             own_cost=self._own_cost(found, usage),
             message_id=metered.message_id,
             request_id=answer.request_id,

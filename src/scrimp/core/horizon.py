@@ -141,10 +141,10 @@ class Horizon:
         """The last position that the next step is expected to have in common with `prompt`."""
         return len(prompt) - 1 - self._trails.usually_dropped(_kind(prompt), prompt)
 
-    def observe(self, prompt: Prompt, now: float) -> None:
-        """A request went by."""
+    def observe(self, prompt: Prompt, now: float) -> Digest | None:
+        """A request went by; returns the digest of the prompt whose conversation it goes on with."""
         if not len(prompt):
-            return
+            return None
         kind = _kind(prompt)
         tails = self._tails_of.setdefault(kind, _Tally())
         join = self._trails.take_up(prompt)
@@ -154,6 +154,7 @@ class Horizon:
         self._tails.use(prompt.prefixes[-1], tails, now)
         if kind and not goes_on:
             self._starts.use(kind, self._starts_of.setdefault(kind, _Tally()), now)
+        return join.owner if join is not None and goes_on else None
 
 
 def _kind(prompt: Prompt) -> Digest:

@@ -50,7 +50,8 @@ class Metered(msgspec.Struct, frozen=True):
     `complete`: the provider's final counts arrived. `estimated`: they did not, and `usage.output_tokens` is
     an estimate. `input_exact`: the input counts are final; a stream that broke off during the work of tools
     the provider runs states only the input of the first sampling, and some proxies open with zeros.
-    `error` is an error that the stream reported after its HTTP 200.
+    `error` is an error that the stream reported after its HTTP 200. `missed` is the provider's own word on
+    why a cached prefix was missed, where it was asked: the type of reason and the tokens, or None.
     """
 
     usage: Usage | None
@@ -61,6 +62,7 @@ class Metered(msgspec.Struct, frozen=True):
     estimated: bool = False
     input_exact: bool = True
     error: ApiError | None = None
+    missed: str | None = None
 
 
 def estimate_output(seen: OutputChars) -> int:
@@ -101,6 +103,7 @@ class Meter:
         self._message_id: str | None = None
         self._stop_reason: str | None = None
         self._error: ApiError | None = None
+        self._missed: str | None = None
         self._silent_thinking = False
         self._resampled = False
         self._final = False
@@ -147,6 +150,7 @@ class Meter:
             estimated=estimated,
             input_exact=complete or (usage is not None and usage.total_input > 0 and not self._resampled),
             error=self._error,
+            missed=self._missed,
         )
 
     def _feed_unnamed(self, event: Event) -> None:
@@ -162,6 +166,7 @@ class Meter:
         self._usage = read_usage(_object(message, "usage", "message_start.message"))
         self._model = _text(message.get("model"))
         self._message_id = _text(message.get("id"))
+        self._missed = _missed(message.get("diagnostics"))
 
     def _on_block_start(self, body: Mapping[str, Any]) -> None:
         block = _object(body, "content_block", "content_block_start")
@@ -215,6 +220,7 @@ def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
         message_id=response.id,
         stop_reason=response.stop_reason,
         complete=True,
+        missed=_missed(response.body.get("diagnostics")),
     )
 
 
@@ -224,6 +230,16 @@ def _lenient_delta(event: Event) -> _Delta:
     told = fields if isinstance(fields, Mapping) else {}
     known = {name: text for name in _Delta.__struct_fields__ if isinstance(text := told.get(name), str)}
     return _Delta(**known)
+
+
+def _missed(diagnostics: Any) -> str | None:
+    """`{"cache_miss_reason": {"type", "cache_missed_input_tokens"}}` in a few words ("Cache diagnostics")."""
+    reason = diagnostics.get("cache_miss_reason") if isinstance(diagnostics, Mapping) else None
+    kind = reason.get("type") if isinstance(reason, Mapping) else None
+    if not isinstance(reason, Mapping) or not isinstance(kind, str):
+        return None
+    tokens = reason.get("cache_missed_input_tokens")
+    return f"{kind}, {tokens:,} tokens" if isinstance(tokens, int) else kind
 
 
 def _object(source: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:

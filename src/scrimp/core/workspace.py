@@ -19,7 +19,7 @@ from scrimp.core.horizon import Horizon
 from scrimp.core.lengths import Lengths
 from scrimp.core.passes.mark import Situation
 from scrimp.core.plan import Plan, Range, plan
-from scrimp.core.prompt import Prompt, Reading, read_prompt
+from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized, read_settings
 from scrimp.core.tokens.learner import Learner
 from scrimp.core.tolerance import tolerance
@@ -29,6 +29,9 @@ from scrimp.wire.request import Body
 from scrimp.wire.response import Usage
 
 __all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
+
+
+_ANSWERS_REMEMBERED = 10_000
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -42,11 +45,12 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A plan with what it was made from."""
+    """A plan with what it was made from; `previous` is the message id of the conversation's last answer."""
 
     asked: Asked
     situation: Situation
     plan: Plan
+    previous: str | None = None
 
     @property
     def prompt(self) -> Prompt:
@@ -74,6 +78,7 @@ class Workspace:
         self._learner = Learner()
         self._horizon = Horizon()
         self._ruler = Ruler()
+        self._answers: dict[Digest, str] = {}
         self._estimators: dict[str, Estimator] = {}
 
     def plan(self, body: Body, now: float, *, again: bool = False) -> Planned | None:
@@ -98,8 +103,7 @@ class Workspace:
         """Plan a request that was read and measured already. Raises `PlanError`."""
         prompt, model = asked.prompt, asked.model
         total = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)
-        if not again:
-            self._horizon.observe(prompt, now)
+        before = None if again else self._horizon.observe(prompt, now)
         situation = Situation(
             prompt=prompt,
             ends=self._lengths.ends(prompt, asked.sized.sizes, total.mid),
@@ -113,15 +117,23 @@ class Workspace:
             stable_end=self._horizon.stable_end(prompt),
         )
         interval = Range(total.low, total.mid, total.high)
-        return Planned(asked, situation, plan(situation, total=interval))
+        previous = self._answers.get(before) if before is not None else None
+        return Planned(asked, situation, plan(situation, total=interval), previous)
 
     def sent(self, planned: Planned, started_at: float, first_event_at: float) -> None:
         """The planned request went out and its response began: its entries are there now."""
         self._cache.commit(planned.prompt, planned.plan.chosen.outcome, started_at, first_event_at)
 
-    def billed(self, planned: Planned, usage: Usage) -> None:
-        """Learn from a bill: lengths, how far off the estimate was, and what the cache held after all."""
+    def billed(self, planned: Planned, usage: Usage, message_id: str | None = None) -> None:
+        """Learn from a bill: lengths, how far off the estimate was, and what the cache held after all.
+
+        `message_id` names the answer, for the provider's own diagnosis of the step after it.
+        """
         prompt = planned.prompt.remarked(planned.plan.markers)
+        if message_id is not None and prompt.prefixes:
+            self._answers[prompt.prefixes[-1]] = message_id
+            if len(self._answers) > _ANSWERS_REMEMBERED:
+                del self._answers[next(iter(self._answers))]
         self._lengths.reveal(prompt, usage)
         self._learner.learn(
             planned.model.id, prompt.blocks, prompt.prefixes, planned.asked.sized, usage.total_input

@@ -33,6 +33,7 @@ _RULE_ROWS: dict[str, Any] = {
     "nested_blocks_are_positions": list[Dated[bool]],
     "merging_shifts_positions": list[Dated[bool]],
     "images_break_messages": list[Dated[bool]],
+    "cache_diagnostics": list[Dated[bool]],
     "tool_prompt_after": list[Dated[Literal["tools", "system"]]],
 }
 

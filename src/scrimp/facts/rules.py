@@ -67,6 +67,7 @@ class Rules:
     nested_blocks_are_positions: Rule[bool]
     merging_shifts_positions: Rule[bool]
     images_break_messages: Rule[bool]
+    cache_diagnostics: Rule[bool]
     tool_prompt_after: Rule[Literal["tools", "system"]]
     caching_since: dict[str, CachingSince]
 

@@ -39,6 +39,8 @@ class Office:
         capture: Capture | bool = False,
     ) -> None:
         self.clock = clock
+        self.diagnoses = False
+        self._own_api_met = False
         self._capture = capture
         self._workspace = workspace
         self._ledger = ledger
@@ -59,12 +61,17 @@ class Office:
     def billed(self, command: Billed) -> None:
         """Learn from a bill."""
         with self._lock:
-            self._workspace.billed(command.planned, command.usage)
+            self._workspace.billed(command.planned, command.usage, command.message_id)
 
     def keep(self, record: Record) -> None:
         """Hand a record to the ledger; a failure to write it is told when it is known."""
         ledger = self._ledger or home_ledger(self.hear)
         ledger.submit(record).add_done_callback(self._kept)
+
+    def met(self, headers: Mapping[str, str]) -> None:
+        """An answer came: the provider's own API, which alone diagnoses misses, names the organisation."""
+        if not self._own_api_met and "anthropic-organization-id" in headers:
+            self._own_api_met = self.diagnoses = True
 
     @property
     def captures(self) -> bool:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import anthropic
 
-from scrimp.core.flow import Answer, Attempt, Fault, Send, flow
+from scrimp.core.flow import Answer, Attempt, Send, flow
 from scrimp.core.plan import Mode
 from scrimp.core.workspace import Workspace
 from scrimp.drive import adrive, drive
@@ -25,7 +25,6 @@ from scrimp.middleware.response import Reading
 from scrimp.runs import current_run, current_tags
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
-from scrimp.wire.markers import MarkerEdit
 from scrimp.wire.request import with_markers
 
 try:
@@ -75,7 +74,7 @@ class Middleware(SdkMiddleware):
             return call_next(request)
 
         def send(command: Send) -> Answer:
-            planned = call.planned(command.edits)
+            planned = call.planned(command)
             started_at = self._clock()
             response = call_next(call.went_out(planned))
             if call.refused(planned, response):
@@ -92,7 +91,7 @@ class Middleware(SdkMiddleware):
             return await call_next(request)
 
         async def send(command: Send) -> Answer:
-            planned = call.planned(command.edits)
+            planned = call.planned(command)
             started_at = self._clock()
             response = await call_next(call.went_out(planned))
             if call.refused(planned, response):
@@ -133,14 +132,18 @@ class _Call:
         self.flow = flow(attempt, facts, office.clock)
         self.response: Any = None
 
-    def planned(self, edits: tuple[MarkerEdit, ...]) -> Any:
-        """The request with its edits; the very request when there are none or they cannot be made."""
-        if not edits:
+    def planned(self, command: Send) -> Any:
+        """The request as planned; the very request when nothing is to be done, or it cannot be done."""
+        ask = command.previous if self._office.diagnoses else None
+        if not command.edits and ask is None:
             return self._request
         try:
-            return self._request.copy(body=with_markers(self._request.json, edits))
+            body = with_markers(self._request.json, command.edits)
+            if ask is not None:
+                body = {**body, "diagnostics": {"previous_message_id": ask}}
+            return self._request.copy(body=body)
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
-            self._fault = self._office.fault("the planned markers could not be set", error).reason
+            self._fault = self._office.fault("the planned request could not be made", error).reason
             return self._request
 
     def went_out(self, request: Any) -> Any:
@@ -152,8 +155,9 @@ class _Call:
         """Whether the API refused the planned request: the caller's own then goes out, a refusal is free."""
         if sent is self._request or response.status_code != 400:
             return False
-        fault = Fault("the API refused the planned request, so the untouched one was sent")
-        self._fault = self._office.tell(fault.reason).reason
+        self._office.diagnoses = False
+        reason = "the API refused the planned request, so the untouched one was sent"
+        self._fault = self._office.tell(reason).reason
         return True
 
     def answered(self, response: Any, started_at: float) -> Answer:
@@ -161,6 +165,7 @@ class _Call:
         self.response = response
         raw = response.http_response
         if response.status_code < 400:
+            self._office.met(raw.headers)
             self.desk.reading = Reading(raw, self._office.clock, rebuild=self._office.captures)
             self.desk.reading.tee()
         host = raw.request.url.host

@@ -13,11 +13,12 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from scrimp.errors import StoreError
-from scrimp.stores.migrations import Schema, migrate
+from scrimp.stores.migrations import Schema, check_owner, migrate
 from scrimp.stores.set_aside import Identity, identity, set_aside
 from scrimp.stores.sqlite_faults import is_busy, is_damage, store_error
 
@@ -105,6 +106,8 @@ class Database:
                 return self._mended(slot, work)
         except (sqlite3.Error, OSError) as error:
             raise store_error(self.path, error, self._busy_seconds) from None
+        except StoreError as error:
+            raise StoreError(f"{self.path}: {error}") from None
 
     def _mended(self, slot: _Slot, work: Callable[[sqlite3.Connection], R]) -> R:
         """Do `work`; on a damaged file once more, on a new one."""
@@ -135,9 +138,9 @@ class Database:
 
     def _open(self, slot: _Slot) -> sqlite3.Connection:
         self.path.parent.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
-        is_new = _create(self.path)
+        _create(self.path)
         slot.file = identity(self.path)
-        if not is_new and _is_cut_short(self.path):
+        if _is_cut_short(self.path):
             raise _damage("file is too short")
         slot.connection = connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=rw",
@@ -146,16 +149,14 @@ class Database:
             isolation_level=None,
             check_same_thread=False,  # the slot's lock sees to it
         )
+        check_owner(connection, self._schema)
         self._switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES:d}")
-        if not is_new and slot is self._writer and slot.file != self._sound:
+        if slot is self._writer and slot.file != self._sound:
             _check(connection)
-        self._sound = slot.file
-        try:
-            migrate(connection, self._schema)
-        except StoreError as error:
-            raise StoreError(f"{self.path}: {error}") from None
+            self._sound = slot.file
+        migrate(connection, self._schema)
         return connection
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:
@@ -172,16 +173,13 @@ class Database:
             time.sleep(_RETRY_SECONDS)
 
 
-def _create(path: Path) -> bool:
+def _create(path: Path) -> None:
     """Create the file for its owner alone, where there is none.
 
     A file that exists must not be opened here: closing it again would take this process's SQLite locks.
     """
-    try:
+    with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _OWNER_ONLY_FILE))
-    except FileExistsError:
-        return False
-    return True
 
 
 def _check(connection: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from scrimp.errors import StoreError
 
-__all__ = ["Migration", "Schema", "migrate"]
+__all__ = ["Migration", "Schema", "check_owner", "migrate"]
 
 Migration = Callable[[sqlite3.Connection], None]
 """Changes tables; named `m0001_what_it_does`, and never edited once released."""
@@ -23,26 +23,30 @@ class Schema(NamedTuple):
     migrations: Sequence[Migration]
 
 
-def migrate(db: sqlite3.Connection, schema: Schema) -> None:
-    """Bring the tables up to date; several processes may try at once.
+def check_owner(db: sqlite3.Connection, schema: Schema) -> None:
+    """Raises StoreError for another program's database and for one that a newer scrimp has written.
 
-    Raises StoreError for another program's database and for one that a newer scrimp has written.
+    Changes nothing, so that such a file stays as it is.
     """
-    wanted = {migration.__name__: migration for migration in schema.migrations}
-    if _applied(db, schema) == wanted.keys():
-        return
-    db.execute("BEGIN IMMEDIATE")
-    applied = _applied(db, schema)
-    newer = sorted(applied - wanted.keys())
+    newer = sorted(_applied(db, schema) - {migration.__name__ for migration in schema.migrations})
     if newer:
         raise StoreError(f"this {schema.kind} was written by a newer scrimp ({newer[-1]}): upgrade scrimp")
+
+
+def migrate(db: sqlite3.Connection, schema: Schema) -> None:
+    """Bring the tables up to date; several processes may try at once. Raises StoreError as `check_owner`."""
+    if len(_applied(db, schema)) == len(schema.migrations):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    check_owner(db, schema)
+    applied = _applied(db, schema)
     if not applied:
         db.execute("CREATE TABLE migrations (name TEXT PRIMARY KEY, applied_at REAL NOT NULL)")
         db.execute(f"PRAGMA application_id = {schema.mark:d}")
-    for name, migration in wanted.items():
-        if name not in applied:
+    for migration in schema.migrations:
+        if migration.__name__ not in applied:
             migration(db)
-            db.execute("INSERT INTO migrations VALUES (?, ?)", (name, time.time()))
+            db.execute("INSERT INTO migrations VALUES (?, ?)", (migration.__name__, time.time()))
     db.execute("COMMIT")
 
 
