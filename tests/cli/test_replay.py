@@ -10,6 +10,8 @@ import pytest
 from scrimp.cli import main
 from scrimp.cli.exit_codes import ExitCode
 from tests.cli.recordings import exchange, quick_agent, write
+from tests.traces.sessions import assistant, usage, user
+from tests.traces.sessions import write as write_session
 
 # Claude Opus 5: 5 / 6.25 / 0.50 / 25 USD per million (input / 5m write / read / output).
 WRITTEN = 2600 * 6.25
@@ -76,7 +78,20 @@ def test_a_path_without_billed_calls_is_an_input_error(
 ) -> None:
     path = write(tmp_path / "empty.jsonl", ["[]"])
     assert main(["replay", str(path)]) == ExitCode.INPUT
-    assert "no billed Messages call" in capsys.readouterr().err
+    assert "no billed call with its whole request" in capsys.readouterr().err
+
+
+def test_transcripts_are_named_as_what_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_session(
+        tmp_path / "session.jsonl",
+        user("u1", None, 0, "hello"),
+        assistant("a1", "u1", 4, "m1", usage(read=10_000, write_1h=5_000)),
+    )
+    assert main(["replay", str(tmp_path)]) == ExitCode.INPUT
+    assert "`scrimp calibrate` reads transcripts" in capsys.readouterr().err
+    write(tmp_path / "agent.jsonl", quick_agent())
+    found = replayed(capsys, str(tmp_path))
+    assert found["skipped"] == {"transcripts, which hold no system prompt and no tools": 1}
 
 
 def test_people_see_a_table_against_the_floor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

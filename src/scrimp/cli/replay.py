@@ -53,8 +53,12 @@ def replay(paths: tuple[str, ...], names: tuple[str, ...], at: Any, *, as_json: 
     recordings = read_recordings(paths)
     wanted = list(dict.fromkeys(names)) or list(POLICIES)
     runs, skipped = replay_all(recordings, wanted, at=at.date() if at else None)
+    transcripts = len(recordings.corpus.transcripts)
+    if transcripts:
+        skipped["transcripts, which hold no system prompt and no tools"] = transcripts
     if not runs:
-        raise TraceError(f"{', '.join(paths)}: no billed Messages call with its whole request was found")
+        hint = "; `scrimp calibrate` reads transcripts, replay needs whole requests" if transcripts else ""
+        raise TraceError(f"{', '.join(paths)}: no billed call with its whole request was found{hint}")
     whole = add_up(runs)
     if as_json:
         print_json(replay_json(whole, runs, skipped))
