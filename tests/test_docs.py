@@ -66,3 +66,26 @@ def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert shape(found) == shape(documented("explain"))
     assert set(found["edits"][0]) == {"path", "ttl"}
     assert set(found["decisions"][0]) == {"action", "mode", "what", "why", "saves_usd"}
+
+
+def keys_named(command: str) -> set[str]:
+    """What a section without a skeleton puts in code style."""
+    section = re.search(
+        rf"## `scrimp {command} .*?\n(.*?)(?=\n## |\Z)", DOCS.read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert section, command
+    return set(re.findall(r"`(\w+)`", section[1]))
+
+
+def test_models(capsys: pytest.CaptureFixture[str]) -> None:
+    found = printed(capsys, "models", "opus-5-5")
+    assert set(found) - keys_named("models") <= {"facts", "pricing", "endpoints", "factors", "image_rules"}
+    assert {"features", "prices", "fast", "source", "inferred"} <= set(found["models"][0])
+
+
+def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = printed(capsys, "demo", "--quick", "--html", str(tmp_path / "page.html"))
+    assert set(found) <= keys_named("demo")
+    for name, bill in found["bills"].items():
+        assert name in keys_named("demo")
+        assert set(bill) <= keys_named("demo")
