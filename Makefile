@@ -38,14 +38,19 @@ check: $(STAMP) ## Lint, formatting, types and import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-sdks: $(STAMP) ## Install older and newer SDKs beside the tests, each in its own environment
-	@for version in 0.125.0 1.17.0 2.11.0; do \
-	  test -x .sdks/$$version/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python .sdks/$$version; \
-	  $(BIN)/uv pip install --quiet --python .sdks/$$version/bin/python "anthropic==$$version" \
+sdks: $(STAMP) ## Install SDKs and peers beside the tests, each in its own environment
+	@for pair in 0.125.0,anthropic==0.125.0 1.17.0,anthropic==1.17.0 2.11.0,anthropic==2.11.0 \
+	  "pydantic-ai,pydantic-ai-slim[anthropic]==2.68.0 anthropic==2.12.0" \
+	  "langchain-anthropic,langchain-anthropic==1.7.7 langchain-core==1.7.2 anthropic==2.12.0"; do \
+	  python=.sdks/$${pair%%,*}/bin/python; \
+	  test -x $$python || $(BIN)/uv venv --quiet --python $(BIN)/python .sdks/$${pair%%,*} || exit 1; \
+	  $(BIN)/uv pip install --quiet --python $$python $${pair#*,} \
 	    click genai-prices kitoken msgspec orjson rich uvicorn httptools || exit 1; \
 	done
+	@test -e .sdks/examples/anthropic-2.11.0.tar.gz || $(BIN)/python -m pip download --quiet \
+	  --disable-pip-version-check --no-deps --no-binary :all: -d .sdks/examples anthropic==2.11.0
 
-bench: $(STAMP) ## Measure planning, pricing and reading speed
+bench: $(STAMP) ## Measure speed side by side: planning, metering, middleware, emulator, ledger
 	@$(BIN)/python -m benchmarks
 
 docs: $(STAMP) ## Renew what the README shows of the demo

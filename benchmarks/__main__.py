@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.growth import measure_growth
+from benchmarks.ledger import measure_ledger_rows, measure_ledger_wait
 from benchmarks.metering import measure_metering_body, measure_metering_stream
+from benchmarks.middleware import measure_calls, measure_events
 from benchmarks.planning import measure_planning
 from benchmarks.pricing import measure_pricing
 from benchmarks.reading import measure_reading
 from benchmarks.report import as_json, print_tables
+from benchmarks.serving import measure_serving
 from benchmarks.timing import Section
 from scrimp.cli.output import print_json
 
@@ -33,14 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measured(options: argparse.Namespace) -> list[Section]:
     rounds, seed = options.rounds, options.seed
     gc.freeze()  # as services do: what was imported is not walked through again at every collection
-    with tempfile.TemporaryDirectory(prefix="scrimp-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="scrimp-bench-") as name:
+        folder = Path(name)
         return [
             measure_planning(size=200_000, rounds=rounds, seed=seed),
             measure_metering_body(rounds=rounds, seed=seed),
             measure_metering_stream(events=100, rounds=rounds, seed=seed),
             measure_pricing(calls=200, rounds=rounds, seed=seed),
-            measure_reading(Path(folder), size=round(options.size * 1e6), rounds=min(rounds, 3), seed=seed),
+            measure_reading(folder, size=round(options.size * 1e6), rounds=min(rounds, 3), seed=seed),
             measure_growth(most_blocks=options.blocks, seed=seed),
+            measure_calls(folder, size=20_000, rounds=rounds, seed=seed),
+            measure_calls(folder, size=200_000, rounds=rounds, seed=seed),
+            measure_events(folder, answer=20_000, rounds=min(rounds, 10), seed=seed),
+            measure_serving(requests=400, rounds=min(rounds, 5), seed=seed),
+            measure_ledger_rows(folder, submitters=64, each=20, rounds=min(rounds, 5)),
+            measure_ledger_wait(folder, rows=300),
         ]
 
 

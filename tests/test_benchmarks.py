@@ -11,26 +11,33 @@ from pathlib import Path
 import pytest
 from benchmarks.conversations import BLOCKS_PER_STEP, Conversation, encoded
 from benchmarks.growth import measure_growth
+from benchmarks.ledger import measure_ledger_rows, measure_ledger_wait
 from benchmarks.metering import measure_metering_body, measure_metering_stream
+from benchmarks.middleware import BARE, measure_calls, measure_events
 from benchmarks.planning import NOW, answer, measure_planning, plan_bytes
 from benchmarks.pricing import measure_pricing
 from benchmarks.reading import json_sum, measure_reading, scrimp_sum, usage_sum
 from benchmarks.report import as_json
+from benchmarks.serving import measure_serving
 from benchmarks.timing import Contender, Section, compare, repeated, spread
 from benchmarks.transcripts import write_transcripts
 
 from scrimp.core.workspace import Workspace
 from scrimp.facts import default
+from scrimp.stores.sqlite_ledger import SqliteLedger
 
 PROJECT = Path(__file__).parents[1]
-SECTIONS = ["planning", "metering_body", "metering_stream", "pricing", "reading", "growth"]
+SECTIONS = [
+    *("planning", "metering_body", "metering_stream", "pricing", "reading", "growth"),
+    *("calls_20k", "calls_200k", "events", "serving", "ledger_rows", "ledger_wait"),
+]
 
 
 def assert_figures(section: Section, *, ours: int, baselines: int = 1) -> None:
     """Figures above nothing in every row, medians inside their quartiles, and the baseline at 1."""
     assert section.about
     assert sum(row.name.startswith("scrimp") for row in section.rows) == ours
-    assert [row.ratio for row in section.rows if row.is_baseline] == [1.0] * baselines
+    assert [row.ratio for row in section.rows if row.is_baseline] == pytest.approx([1.0] * baselines)
     for row in section.rows:
         assert 0 < row.figure.low <= row.figure.median <= row.figure.high
         assert row.ratio > 0
@@ -59,6 +66,33 @@ def test_growth_is_measured() -> None:
     section = measure_growth(most_blocks=40, seed=1)
     assert_figures(section, ours=2, baselines=2)
     assert section.rows[-2].name.startswith("scrimp, 40 blocks")
+
+
+def test_calls_through_the_middleware_are_measured(tmp_path: Path) -> None:
+    section = measure_calls(tmp_path, size=2_000, rounds=2, seed=1)
+    assert_figures(section, ours=2)
+    assert [row.name for row in section.rows if row.is_baseline] == [BARE]
+    assert all(row.note.endswith("µs") for row in section.rows if not row.is_baseline)
+    ledger = SqliteLedger(next(tmp_path.glob("*.sqlite")))
+    records = list(ledger.records())
+    ledger.close()
+    assert len(records) == 3  # one to warm up, then two rounds
+    assert all(record.measured for record in records)
+
+
+def test_events_through_the_middleware_are_measured(tmp_path: Path) -> None:
+    section = measure_events(tmp_path, answer=100, rounds=2, seed=1)
+    assert_figures(section, ours=2)
+    assert int(section.about.split(" ")[0]) > 10
+
+
+def test_serving_is_measured() -> None:
+    assert_figures(measure_serving(requests=16, rounds=2, seed=1), ours=3)
+
+
+def test_keeping_records_is_measured(tmp_path: Path) -> None:
+    assert_figures(measure_ledger_rows(tmp_path, submitters=4, each=2, rounds=2), ours=3)
+    assert_figures(measure_ledger_wait(tmp_path, rows=4), ours=2, baselines=2)
 
 
 def test_the_next_step_is_a_warm_one() -> None:

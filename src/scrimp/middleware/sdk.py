@@ -20,6 +20,7 @@ from scrimp.core.workspace import Workspace
 from scrimp.drive import adrive, drive
 from scrimp.errors import SdkError
 from scrimp.facts.models import Facts, default
+from scrimp.middleware.copying import with_body
 from scrimp.middleware.desk import CallDesk, Office
 from scrimp.middleware.response import Reading
 from scrimp.runs import current_run, current_tags
@@ -141,7 +142,7 @@ class _Call:
             body = with_markers(self._request.json, command.edits)
             if ask is not None:
                 body = {**body, "diagnostics": {"previous_message_id": ask}}
-            return self._request.copy(body=body)
+            return with_body(self._request, body)
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
             self._fault = self._office.fault("the planned request could not be made", error).reason
             return self._request
