@@ -49,3 +49,8 @@ def test_a_day_has_its_own_prices() -> None:
 def test_what_cannot_be_priced_says_what_to_pass(response: object, fault: str) -> None:
     with pytest.raises(ResponseError, match=fault):
         scrimp.cost(response)
+
+
+def test_what_holds_no_token_count_is_never_free() -> None:
+    with pytest.raises(ResponseError, match="no token counts"):
+        scrimp.cost({"tokens": 1000}, model="claude-opus-5-5")

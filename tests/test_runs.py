@@ -6,6 +6,7 @@ import asyncio
 import threading
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 import scrimp
@@ -154,4 +155,12 @@ def test_the_receipt_says_what_was_spent_and_what_is_estimated() -> None:
     assert text.splitlines()[0] == "report: 2 calls, $0.01"
     assert "saved $0.006" in text
     assert "(estimated)" in text
-    assert "1 of the calls broke off" in text
+    assert "1 of the calls had no whole answer" in text
+
+
+def test_the_receipt_of_one_call_that_wrote_more_than_it_saved_says_so() -> None:
+    with scrimp.run("report") as run:
+        run.book(msgspec.structs.replace(record(), own_cost=4_000_000_000))
+    text = run.receipt()
+    assert "report: 1 call, $0.005" in text
+    assert "$0.001 more so far than the requests as they were written" in text

@@ -9,9 +9,11 @@ from typing import Any
 from scrimp.core.bill import Bill, bill
 from scrimp.errors import ResponseError
 from scrimp.facts.models import Facts, default
-from scrimp.wire.response import read_usage
+from scrimp.wire.response import TokenCounts, read_usage
 
 __all__ = ["cost"]
+
+_COUNTS = frozenset(TokenCounts.__struct_fields__) | {"iterations"}
 
 
 def cost(
@@ -30,6 +32,8 @@ def cost(
     name = model or body.get("model")
     if not isinstance(name, str):
         raise ResponseError("model is not known: pass model=… with a bare usage block")
+    if not _COUNTS & usage.keys():
+        raise ResponseError("usage has no token counts: pass a message, its body, or its usage block")
     known = facts or default()
     return bill(read_usage(usage), known.resolve(name), at=at, facts=known)
 

@@ -115,12 +115,12 @@ class Run:
         usage = self._usage
         share = usage.read / usage.input if usage.input else 0.0
         lines = [
-            f"{self.name}: {usage.calls:,} calls, ${self.cost:f}",
+            f"{self.name}: {usage.calls:,} {_calls(usage.calls)}, ${self.cost:f}",
             f"  input {usage.input:,} tokens, {share:.1%} read from the cache; output {usage.output:,}",
-            f"  saved ${self.saved:f} against the requests as they were written (estimated)",
+            f"  {_difference(self.saved)} the requests as they were written (estimated)",
         ]
         if self._estimated:
-            lines.append(f"  {self._estimated:,} of the calls broke off: their cost is estimated")
+            lines.append(f"  {self._estimated:,} of the calls had no whole answer: their cost is estimated")
         return "\n".join(lines)
 
     def bind(self, fn: Callable[P, T]) -> Callable[P, T]:
@@ -195,3 +195,12 @@ def current_tags() -> Tags:
     """Whose calls these are."""
     found = current_run()
     return found.tags if found else Tags()
+
+
+def _calls(count: int) -> str:
+    return "call" if count == 1 else "calls"
+
+
+def _difference(saved: Decimal) -> str:
+    """Writing a prefix costs more at first, so that a run of one call may be dearer."""
+    return f"${-saved:f} more so far than" if saved < 0 else f"saved ${saved:f} against"

@@ -140,6 +140,19 @@ def test_when_no_answer_is_seen_the_input_is_kept_as_an_estimate_and_the_error_g
         steps.send(None)
 
 
+def test_a_call_that_never_reached_the_api_cost_nothing_and_is_not_kept() -> None:
+    class ConnectError(Exception):
+        """Named as httpx names it."""
+
+    refused = RuntimeError("Connection error.")
+    refused.__cause__ = ConnectError("connection refused")
+    steps = flow(attempt(), FACTS, lambda: NOW)
+    next(steps)
+    steps.send(Workspace(FACTS).plan(BODY, NOW))
+    with pytest.raises(RuntimeError, match="Connection error"):
+        steps.throw(refused)
+
+
 def test_a_stream_that_broke_off_is_kept_with_its_exact_input_and_marked() -> None:
     _, (record,) = run(attempt(stream=True), end=metered(complete=False))
     assert (record.outcome, record.measured, record.cost) == ("cut off", False, COST)

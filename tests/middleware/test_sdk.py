@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import socket
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.opening import home_ledger
+from scrimp.traces.corpus import read_corpus
 from scrimp.traces.exchanges import read_exchange
 
 SYSTEM = "You are a careful assistant. " * 900
@@ -332,7 +334,26 @@ def test_captured_exchanges_are_what_calibrate_and_replay_read(emulator: Emulato
     assert second.usage.cache_read_input_tokens == emulator.bill[1].usage.cache_read_input_tokens
     assert second.run.startswith("captured@")
     capture.close()
+    (tmp_path / "ledger.sqlite").touch()
+    corpus = read_corpus([tmp_path])
+    assert [exchange.run for exchange in corpus.sources["captured"]] == [second.run] * 2
+    assert not corpus.faults
     assert b"sk-secret-key" not in (tmp_path / "capture.sqlite").read_bytes()
+
+
+def test_a_connection_that_is_never_made_costs_nothing() -> None:
+    ledger = MemoryLedger()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    client = anthropic.Anthropic(
+        base_url=url, api_key="sk", middleware=[scrimp.Middleware(ledger=ledger)], max_retries=1
+    )
+    OPEN.append(client)
+    with scrimp.run("down") as run, pytest.raises(anthropic.APIConnectionError):
+        client.messages.create(**request())
+    assert records(ledger) == []
+    assert run.cost == 0
 
 
 def test_nothing_is_captured_unless_asked_for(

@@ -123,6 +123,10 @@ class Finished(msgspec.Struct, frozen=True):
     ended_at: float
 
 
+_NO_CONNECTION = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"})
+"""By name, which httpx and its successor share: the core knows no HTTP library."""
+
+
 def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generator[Command, Any, None]:
     """Everything that happens around one attempt; errors of sending pass through to the caller."""
     planned = yield Plan(attempt.body, again=attempt.number > 0)
@@ -137,8 +141,9 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
         answer = yield Send(edits, _diagnosed(attempt, plan, facts))
     except GeneratorExit:
         raise
-    except BaseException:  # a cancelled call may have been billed like any other
-        yield Keep(draft.unanswered(clock()))
+    except BaseException as error:  # a cancelled call may have been billed like any other
+        if not _never_sent(error):
+            yield Keep(draft.unanswered(clock()))
         raise
     if answer.status >= 400:
         return
@@ -154,6 +159,15 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     if plan and finished.metered.input_exact:
         yield Billed(plan, usage, finished.metered.message_id)
     yield Keep(draft.billed(answer, finished, usage, facts))
+
+
+def _never_sent(error: BaseException | None) -> bool:
+    """Whether no connection was made, so that nothing can have been billed."""
+    while error is not None:
+        if type(error).__name__ in _NO_CONNECTION:
+            return True
+        error = error.__cause__
+    return False
 
 
 def _diagnosed(attempt: Attempt, planned: Planned | None, facts: Facts) -> str | None:

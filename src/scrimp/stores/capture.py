@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -22,11 +23,12 @@ from scrimp.stores.capture_secrets import without_secrets
 from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.migrations import Schema
 
-__all__ = ["Capture"]
+__all__ = ["Capture", "is_capture"]
 
 _DIGEST_BYTES = 16
 _NO_LINK = 0
 _PAGE = 100
+_SQLITE = b"SQLite format 3\0"
 
 _TABLES = (
     "CREATE TABLE pieces (key INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, json BLOB NOT NULL)",
@@ -120,6 +122,19 @@ class Capture:
     def close(self) -> None:
         """Flush and close the file; what is submitted later fails."""
         self._store.close()
+
+
+def is_capture(path: Path) -> bool:
+    """Whether the file at `path` says it is a capture; it is only read."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_SQLITE)) != _SQLITE:
+                return False
+        # Not from the file's header: what a living process wrote last may be in the log beside it.
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            return db.execute("PRAGMA application_id").fetchone() == (_CAPTURE.mark,)
+    except (OSError, sqlite3.Error):
+        return False
 
 
 def _entry(exchange: Mapping[str, Any], record_id: str) -> _Entry:

@@ -12,8 +12,9 @@ import msgspec
 import orjson
 
 from scrimp.core.recorded import RecordedCall
-from scrimp.errors import InputError
+from scrimp.errors import InputError, StoreError
 from scrimp.facts.models import Facts
+from scrimp.stores.capture import Capture, is_capture
 from scrimp.traces.exchanges import Exchange, in_time_order, read_exchange
 from scrimp.traces.files import Fault, Faults, find_files, read_lines
 from scrimp.traces.recorded_calls import Sizer, recorded_call, unusable
@@ -46,6 +47,10 @@ def read_corpus(paths: Iterable[str | Path], advance: Advance = lambda _: None) 
     """
     corpus = Corpus(defaultdict(list), [], [])
     for path in find_files(paths):
+        if is_capture(path):
+            _add_captured(corpus, path)
+            advance(1)
+            continue
         lines = read_lines(path, corpus.faults)
         for number, line in lines:
             record = _record(path, number, line, corpus.faults)
@@ -98,6 +103,17 @@ def _record(path: Path, number: int, line: bytes, faults: Faults) -> Mapping[str
         faults.append(Fault(path, number, "not a JSON object"))
         return None
     return record
+
+
+def _add_captured(corpus: Corpus, path: Path) -> None:
+    capture = Capture(path)
+    try:
+        for number, exchange in enumerate(capture.exchanges(), start=1):
+            _add(corpus, path, number, exchange)
+    except StoreError as error:
+        corpus.faults.append(Fault(path, 0, str(error)))
+    finally:
+        capture.close()
 
 
 def _add(corpus: Corpus, path: Path, number: int, record: Mapping[str, Any]) -> None:

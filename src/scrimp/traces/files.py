@@ -1,4 +1,4 @@
-"""Recorded calls on disk: plain, `.gz` and `.xz` JSON Lines, in files, folders and globs.
+"""Recorded calls on disk: JSON Lines (plain, `.gz`, `.xz`) and capture files, in files, folders and globs.
 
 A line that cannot be read is named (`path:line`) and counted, never fatal; the rest of the file still counts.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import msgspec
 
 from scrimp.errors import TraceError
+from scrimp.stores.opening import CAPTURE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,11 +45,11 @@ Faults = list[Fault]
 
 
 def find_files(paths: Iterable[str | Path]) -> list[Path]:
-    """The JSON Lines files under `paths`, each once, sorted by path within every argument.
+    """The recordings under `paths`, each once, sorted by path within every argument.
 
-    A file is taken whatever its name; a folder gives its `.jsonl`/`.ndjson` files (also `.gz`, `.xz`),
-    subfolders included; a glob (`**` allowed) gives what it matches. Raises TraceError for a path that does
-    not exist and for a glob that matches nothing.
+    A file is taken whatever its name; a folder gives its `.jsonl`/`.ndjson` files (also `.gz`, `.xz`) and
+    what `capture=True` wrote, subfolders included; a glob (`**` allowed) gives what it matches. Raises
+    TraceError for a path that does not exist and for a glob that matches nothing.
     """
     found: dict[Path, None] = {}
     for path in paths:
@@ -71,7 +72,7 @@ def _matches(path: Path) -> list[Path]:
 
 def _is_recording(path: Path) -> bool:
     name = path.with_suffix("") if path.suffix in PACKED else path
-    return name.suffix in SUFFIXES and path.is_file()
+    return (name.suffix in SUFFIXES or path.name == CAPTURE_FILE) and path.is_file()
 
 
 def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
