@@ -132,7 +132,8 @@ def is_capture(path: Path) -> bool:
                 return False
         # Not from the file's header: what a living process wrote last may be in the log beside it.
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
-            return db.execute("PRAGMA application_id").fetchone() == (_CAPTURE.mark,)
+            [mark] = db.execute("PRAGMA application_id").fetchone()
+            return bool(mark == _CAPTURE.mark)
     except (OSError, sqlite3.Error):
         return False
 
