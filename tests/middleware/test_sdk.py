@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import socket
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import scrimp
 from scrimp.core.record import Record
 from scrimp.emulator import Emulator, Fault, Scripted
+from scrimp.emulator.books import Billed
 from scrimp.errors import ScrimpWarning, StoreError
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
@@ -66,6 +68,14 @@ def sync_client(emulator: Emulator, ledger: Ledger, **options: Any) -> anthropic
 def records(ledger: Ledger) -> list[Record]:
     ledger.flush()
     return list(ledger.records())
+
+
+def bills(emulator: Emulator, count: int) -> list[Billed]:
+    """What was billed, once it is `count` rows: the server is the last to learn that a stream was closed."""
+    give_up = time.monotonic() + 10
+    while len(emulator.bill) < count and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return emulator.bill
 
 
 def test_markers_are_placed_and_the_second_step_reads_the_first(emulator: Emulator) -> None:
@@ -124,7 +134,7 @@ def test_a_stream_closed_early_keeps_its_exact_input(emulator: Emulator) -> None
         next(iter(stream))
     (record,) = records(ledger)
     assert (record.outcome, record.measured) == ("cut off", False)
-    (billed,) = emulator.bill
+    (billed,) = bills(emulator, 1)
     assert record.usage.total_input == billed.usage.total_input
     assert record.usage.write_5m == billed.usage.write_5m
 
