@@ -1,6 +1,6 @@
 """A mixed session of the real SDK through the middleware, run by any SDK version in its own interpreter.
 
-    python tests/middleware/session.py BASE_URL mixed|tools
+    python tests/middleware/session.py BASE_URL mixed|many|tools
 
 Prints one line of JSON: the SDK's version, what the ledger holds, and what went to the caller.
 """
@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import anthropic
 
 import scrimp
 from scrimp.stores.memory import MemoryLedger
 
+MANY = 1000
 MODEL = "claude-haiku-4-5"
 SYSTEM = "You are a careful assistant. " * 900
 TOOL = {"name": "ls", "description": "List files.", "input_schema": {"type": "object", "properties": {}}}
@@ -66,6 +69,57 @@ async def async_session(url: str, middleware: object) -> int:
     return 23
 
 
+def many_session(url: str, middleware: object) -> int:
+    """A thousand calls from sixteen threads, then a thousand from sixteen tasks; broken ones are let go."""
+    client = anthropic.Anthropic(base_url=url, api_key="key", middleware=[middleware], max_retries=4)
+    with scrimp.run("sync") as run, ThreadPoolExecutor(16) as pool:
+        list(pool.map(run.bind(partial(one_of_many, client)), range(MANY)))
+    client.close()
+    asyncio.run(many_at_once(url, middleware))
+    return 2 * MANY
+
+
+def one_of_many(client: anthropic.Anthropic, number: int) -> None:
+    """Two in five calls are streamed, a third have no prefix to cache."""
+    try:
+        if number % 5 < 2:
+            with client.messages.stream(**one_body(number)) as stream:
+                stream.get_final_message()
+        else:
+            client.messages.create(**one_body(number))
+    except Exception:  # noqa: BLE001 - the emulator was told to break some, each in its own way
+        return
+
+
+async def many_at_once(url: str, middleware: object) -> None:
+    """The same for an async client."""
+    gate = asyncio.Semaphore(16)
+
+    async def one(client: anthropic.AsyncAnthropic, number: int) -> None:
+        async with gate:
+            try:
+                if number % 5 < 2:
+                    async with client.messages.stream(**one_body(number)) as stream:
+                        await stream.get_final_message()
+                else:
+                    await client.messages.create(**one_body(number))
+            except Exception:  # noqa: BLE001 - as above
+                return
+
+    async with (
+        anthropic.AsyncAnthropic(
+            base_url=url, api_key="key", middleware=[middleware], max_retries=4
+        ) as client,
+        scrimp.run("async"),
+    ):
+        await asyncio.gather(*(one(client, number) for number in range(MANY)))
+
+
+def one_body(number: int) -> dict[str, object]:
+    """The request of one of many calls."""
+    return ask(number % 4, system=SYSTEM if number % 3 else "short")
+
+
 def tool_session(url: str, middleware: object) -> int:
     """The SDK's own tool runner, until the agent is done; returns how many tool calls it made."""
     client = anthropic.Anthropic(base_url=url, api_key="key-tools", middleware=[middleware])
@@ -101,6 +155,8 @@ def main(url: str, kind: str) -> None:
     middleware = scrimp.Middleware(ledger=ledger)
     if kind == "tools":
         calls = tool_session(url, middleware)
+    elif kind == "many":
+        calls = many_session(url, middleware)
     else:
         calls = sync_session(url, middleware) + asyncio.run(async_session(url, middleware))
     ledger.flush()
@@ -112,6 +168,11 @@ def main(url: str, kind: str) -> None:
         "cut_off": sum(record.outcome == "cut off" for record in records),
         "faults": sorted({record.fault for record in records if record.fault}),
         "exact": sorted((record.message_id or "", record.cost) for record in records if record.measured),
+        "broken": sorted(
+            (record.message_id or "", record.usage.total_input, record.usage.cache_read_input_tokens)
+            for record in records
+            if not record.measured
+        ),
         "runs": sorted({record.tags.run[-1] for record in records}),
         "read": sum(record.usage.cache_read_input_tokens for record in records),
     }

@@ -11,12 +11,22 @@ from typing import Any
 
 import pytest
 
-from scrimp.emulator import Agent, Emulator, Scripted
+from scrimp.emulator import Agent, Emulator, Fault, Scripted
 
 PROJECT = Path(__file__).parents[2]
 SESSION = Path(__file__).with_name("session.py")
 VERSIONS = ("0.125.0", "1.17.0", "2.11.0")
 """Before and after the change of the HTTP library, and the one the API facts were read from."""
+
+
+FAULTS = (
+    Fault("overloaded", times=None, every=17),
+    Fault("rate_limit", times=None, every=23, seconds=0.001),
+    Fault("server_error", times=None, every=29),
+    Fault("cut", times=None, every=37),
+    Fault("disconnect", times=None, every=41),
+    Fault("stream_error", times=None, every=43),
+)
 
 
 @pytest.fixture(params=["installed", *VERSIONS])
@@ -54,6 +64,25 @@ def test_every_way_to_call_is_recorded_to_the_picodollar(python: str) -> None:
     assert len(exact) == found["records"] - found["cut_off"]
     billed = {one.message_id: one.cost for one in emulator.bill}
     assert exact == {message: billed[message] for message in exact}
+
+
+def test_two_thousand_mixed_calls_with_faults_add_up_to_the_picodollar(python: str) -> None:
+    with Emulator(Scripted(["An answer of some length. " * 9])) as emulator:
+        for fault in FAULTS:
+            emulator.inject(fault)
+        found = session(python, emulator.url, "many")
+    assert found["calls"] == 2000
+    assert found["faults"] == []
+    complete = {one.message_id: one.cost for one in emulator.bill if one.outcome == "complete"}
+    assert len(complete) > 1500
+    assert dict(found["exact"]) == complete
+    # Of answers that broke off the input is exact from their first event on; the rest is marked as estimated.
+    cut = {one.message_id: one.usage for one in emulator.bill if one.outcome == "cut off"}
+    begun = [row for row in found["broken"] if row[0]]
+    assert begun
+    assert [(total, read) for _, total, read in begun] == [
+        (cut[message].total_input, cut[message].cache_read_input_tokens) for message, *_ in begun
+    ]
 
 
 def test_the_tool_runner_works_and_is_recorded(python: str) -> None:
