@@ -53,10 +53,14 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Plan the request. Answered with a `Planned`, None when there is nothing to plan, or a `Fault`."""
+    """Plan the request. Answered with a `Planned`, None when there is nothing to plan, or a `Fault`.
+
+    `label` says what kind of agent calls: those of a kind behave alike.
+    """
 
     body: Body
     again: bool
+    label: str | None = None
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -129,7 +133,7 @@ _NO_CONNECTION = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "Un
 
 def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generator[Command, Any, None]:
     """Everything that happens around one attempt; errors of sending pass through to the caller."""
-    planned = yield Plan(attempt.body, again=attempt.number > 0)
+    planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
     fault = planned.reason if isinstance(planned, Fault) else None
     plan = planned if isinstance(planned, Planned) else None
     if plan and attempt.mode == "observe":

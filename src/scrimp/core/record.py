@@ -29,6 +29,11 @@ class Tags(msgspec.Struct, frozen=True):
     task_type: str | None = None
     agent: str | None = None
 
+    @property
+    def label(self) -> str | None:
+        """What kind of agent calls, as closely as the caller says: agent, else task type, else run name."""
+        return self.agent or self.task_type or (self.run[-1] if self.run else None)
+
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt. Money in picodollars, times in epoch seconds, tokens as billed.

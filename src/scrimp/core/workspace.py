@@ -81,8 +81,12 @@ class Workspace:
         self._answers: dict[Digest, str] = {}
         self._estimators: dict[str, Estimator] = {}
 
-    def plan(self, body: Body, now: float, *, again: bool = False) -> Planned | None:
+    def plan(
+        self, body: Body, now: float, *, again: bool = False, label: str | None = None
+    ) -> Planned | None:
         """Plan a request that starts at `now` (epoch seconds); `again` for a retry of one planned before.
+
+        `label` is the kind of agent that calls, where known: what comes next is learned per label.
 
         None for the next turn of a thread that the API holds: the rest of the prompt is not in the request.
 
@@ -97,9 +101,11 @@ class Workspace:
         prompt = read_prompt(body, reading(self._facts, model, day))
         measured = self._estimator(model, name).measure(prompt.blocks, read_settings(body), prompt.digests)
         rules = cache_rules(self._facts, model, self._provider, day, in_thread="thread" in body)
-        return self.decide(Asked(prompt, measured, model, rules, day), now, again=again)
+        return self.decide(Asked(prompt, measured, model, rules, day), now, again=again, label=label)
 
-    def decide(self, asked: Asked, now: float, *, again: bool = False) -> Planned:
+    def decide(
+        self, asked: Asked, now: float, *, again: bool = False, label: str | None = None
+    ) -> Planned:
         """Plan a request that was read and measured already. Raises `PlanError`."""
         prompt, model = asked.prompt, asked.model
         total = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)

@@ -50,7 +50,9 @@ class Office:
     def plan(self, command: Plan) -> Planned | None:
         """Plan a request under the lock."""
         with self._lock:
-            return self._workspace.plan(command.body, self.clock(), again=command.again)
+            return self._workspace.plan(
+                command.body, self.clock(), again=command.again, label=command.label
+            )
 
     def began(self, command: Began) -> None:
         """The response began: the planned entries are there."""
