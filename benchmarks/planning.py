@@ -19,7 +19,7 @@ from scrimp.wire.loads import loads
 from scrimp.wire.response import CacheCreation, Usage
 from scrimp.wire.splice import splice_markers
 
-__all__ = ["JSON", "NOW", "ORJSON", "STEP_SECONDS", "answer", "measure_planning", "plan_bytes"]
+__all__ = ["JSON", "NOW", "ORJSON", "STEP_SECONDS", "answer", "measure_planning", "plan_body", "plan_bytes"]
 
 NOW = 1_795_000_000.0
 """When it is in the benchmarks, epoch seconds."""
@@ -31,9 +31,15 @@ COLD, WARM = "scrimp: first request of a conversation", "scrimp: next step of a 
 
 def plan_bytes(workspace: Workspace, raw: bytes, now: float) -> tuple[Planned, bytes]:
     """All that happens to a request before it is sent."""
-    body: Any = loads(raw)
-    planned = workspace.plan(body, now)
+    planned = plan_body(workspace, loads(raw), now)
     return planned, splice_markers(raw, planned.plan.edits)
+
+
+def plan_body(workspace: Workspace, body: Any, now: float) -> Planned:
+    """The plan for a parsed request that is no turn of a thread."""
+    planned = workspace.plan(body, now)
+    assert planned is not None
+    return planned
 
 
 def answer(workspace: Workspace, planned: Planned, now: float) -> None:

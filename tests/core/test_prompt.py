@@ -190,3 +190,20 @@ def test_a_prefix_is_shared_up_to_the_first_difference(texts: list[str], place: 
 
     expected = len(texts) if text == texts[place] else place
     assert shared_positions(prompt(texts), prompt(other)) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "marked", "kept"),
+    [
+        ("x-anthropic-billing-header: cc_version=2.1.63; cch=a1;", False, False),
+        ("x-anthropic-billing-header: cc_version=2.1.63; cch=a1;", True, True),
+        ("You bill customers.", False, True),
+    ],
+)
+def test_a_clients_billing_line_is_no_part_of_the_prompt(first: str, *, marked: bool, kept: bool) -> None:
+    line: dict[str, Any] = {"type": "text", "text": first}
+    if marked:
+        line["cache_control"] = {"type": "ephemeral"}
+    body = {"system": [line, {"type": "text", "text": "You are an agent."}], "messages": []}
+    paths = [block.path for block in read_prompt(body, Reading(key="model")).blocks]
+    assert paths == [("system", 0), ("system", 1)][0 if kept else 1 :]

@@ -91,6 +91,16 @@ class Cache:
         entry = self._entries.get(prefix)
         return entry if entry is not None and entry.alive(now) else None
 
+    def living(self, prompt: Prompt, now: float) -> Iterator[int]:
+        """Positions of `prompt` whose entries a request starting at `now` can read, the last first."""
+        entries = self._entries
+        if entries.keys().isdisjoint(prompt.prefixes):
+            return
+        for position in range(len(prompt) - 1, -1, -1):
+            entry = entries.get(prompt.prefixes[position])
+            if entry is not None and entry.alive(now):
+                yield position
+
     def outcome(
         self, prompt: Prompt, ends: Sequence[int], total: int, rules: CacheRules, now: float
     ) -> Outcome:

@@ -1,162 +1,260 @@
-"""What happens next: how likely a prompt, or its static start, is used again while its entry lives.
+"""What happens next: which prefixes of a prompt will be used again, and how soon.
 
-Learned by watching requests go by: a request that extends an earlier one continues its conversation, a new
-conversation that begins with a known static prefix shares it. Each label starts from a prior, so that the
-first request is planned sensibly too.
+Learned by watching requests go by, per label (kind of agent), below that per static start and stage of the
+conversation. A request that extends an earlier one continues its conversation; a new conversation that begins
+with a known prefix shares it. Each kind starts from patterns known beforehand (`habits`), so that the first
+request is planned sensibly too.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from scrimp.core.cache import TTL_SECONDS
+from scrimp.core.gaps import EDGES, Counts, GapTable, Pattern, Returns, Waits
+from scrimp.core.habits import (
+    BRANCHING,
+    BRANCHING_WEIGHTS,
+    CONTINUING,
+    SHARING,
+    SHARING_WEIGHTS,
+    continuing_weights,
+    shape_of,
+)
 from scrimp.core.prompt import Digest, Prompt
-from scrimp.core.trails import Trails
+from scrimp.core.trails import Join, Trails
+from scrimp.core.worth import Chances, Event
 
-__all__ = ["BARE", "CONTINUES", "SHARES", "Horizon", "Odds"]
+__all__ = ["Horizon", "Learned", "Taken"]
 
+_STAGES = (0, 1, 2, 4, 8)
+"""A conversation's stage by how many steps it has behind it: the odds of going on change early."""
 
-class Odds(msgspec.Struct, frozen=True):
-    """Probability that the next use comes within 5 minutes, and after that but within the hour."""
+_KINDS_REMEMBERED = 20_000
+_JOINS_REMEMBERED = 16
+_SEEN_OFTEN = 2
+_PLACES_FORETOLD = 3
 
-    within_5m: float
-    within_1h: float
+_PAUSES_PROVING = 3.0
+"""Uses after more than five minutes that a prefix must have had before an hour is paid for others to come."""
 
-
-# Agents mostly go on at once: of 17,000 consecutive calls in recorded sessions 19 in 20 came within five
-# minutes. Prompts without tools or system are mostly one question (of 1,003 recorded ones 87 were taken up).
-# A shared start is rarer; a prior of one in three lets either way be learned in a few requests.
-CONTINUES = Odds(0.85, 0.08)
-BARE = Odds(0.15, 0.05)
-SHARES = Odds(0.30, 0.15)
-_PRIOR_WEIGHT = 4.0
-_REMEMBERED = 10_000
-_PATIENCE = 20.0
-_LEAST_PATIENCE = 30.0
+Place = tuple[str, int]
+"""A position by its section and how many blocks come before it there: alike in all prompts of a kind."""
 
 
-class _Tally(msgspec.Struct):
-    """Uses seen so far, by what followed them."""
+class Learned(msgspec.Struct, frozen=True):
+    """What a horizon has learned of each label, for the next process. Keys: see `Horizon.learned`."""
 
-    within_5m: float = 0.0
-    within_1h: float = 0.0
-    later: float = 0.0
-
-    def count(self, gap: float) -> None:
-        if gap < TTL_SECONDS["5m"]:
-            self.within_5m += 1
-        elif gap < TTL_SECONDS["1h"]:
-            self.within_1h += 1
-        else:
-            self.later += 1
-
-    def odds(self, prior: Odds) -> Odds:
-        seen = self.within_5m + self.within_1h + self.later + _PRIOR_WEIGHT
-        return Odds(
-            (self.within_5m + prior.within_5m * _PRIOR_WEIGHT) / seen,
-            (self.within_1h + prior.within_1h * _PRIOR_WEIGHT) / seen,
-        )
+    continuing: Mapping[str, Counts] = {}
+    sharing: Mapping[str, Counts] = {}
+    joins: Mapping[str, Sequence[Place | None]] = {}
 
 
-class _Wait(msgspec.Struct):
-    """A prefix waiting for its next use, and the tally of its own kind."""
+class Taken(msgspec.Struct, frozen=True):
+    """How much of a prompt went by before.
 
-    since: float
-    own: _Tally
-
-
-class _Uses(msgspec.Struct):
-    """Prefixes waiting for their next use, oldest first, and the tally of all.
-
-    A wait far longer than usual is overdue: it counts as never answered until an answer comes after all.
+    `position` is the last one known (-1: none), `owner` the digest of the prompt whose conversation it goes
+    on with, None where it begins one of its own.
     """
 
-    tally: _Tally = msgspec.field(default_factory=_Tally)
-    waiting: OrderedDict[Digest, _Wait] = msgspec.field(default_factory=OrderedDict)
-    overdue: OrderedDict[Digest, _Wait] = msgspec.field(default_factory=OrderedDict)
-    usual_gap: float = 10.0
+    position: int
+    owner: Digest | None
 
-    def use(self, prefix: Digest, own: _Tally, now: float) -> None:
-        """`prefix` is in use now; if it was waiting, the wait is over."""
-        self.answered(prefix, now)
-        self.waiting[prefix] = _Wait(now, own)
-        self._lose_patience(now)
 
-    def answered(self, prefix: Digest, now: float) -> bool:
-        """Whether `prefix` was waiting; if so its wait is counted."""
-        wait = self.waiting.pop(prefix, None)
-        if wait is None:
-            wait = self.overdue.pop(prefix, None)
-            if wait is None:
-                return False
-            for tally in (self.tally, wait.own):
-                tally.later -= 1
-        gap = now - wait.since
-        self.usual_gap += (gap - self.usual_gap) / 20
-        for tally in (self.tally, wait.own):
-            tally.count(gap)
-        return True
+class _Path(msgspec.Struct, frozen=True):
+    """A prompt's place in its conversation: steps before it, and the positions where others may join."""
 
-    def _lose_patience(self, now: float) -> None:
-        patience = min(max(_PATIENCE * self.usual_gap, _LEAST_PATIENCE), TTL_SECONDS["1h"])
-        while self.waiting:
-            prefix, wait = next(iter(self.waiting.items()))
-            if now - wait.since < patience and len(self.waiting) <= _REMEMBERED:
-                return
-            self.overdue[prefix] = self.waiting.pop(prefix)
-            for tally in (self.tally, wait.own):
-                tally.later += 1
-            if len(self.overdue) > _REMEMBERED:
-                self.overdue.popitem(last=False)
+    step: int
+    forks: tuple[int, ...]
 
 
 class Horizon:
-    """The learned future of one workspace, for all its traffic and for each kind of agent in it.
+    """The learned future of one workspace."""
 
-    Agents of a kind share tools and system, so the static prefix tells them apart where no label is given. A
-    kind seen for the first time is expected to behave like the rest of the workspace.
-    """
-
-    def __init__(self) -> None:
-        self._tails = _Uses()
-        self._starts = _Uses()
+    def __init__(self, learned: Learned | None = None) -> None:
+        learned = learned or Learned()
+        self._before = learned
         self._trails = Trails()
-        self._tails_of: dict[Digest, _Tally] = {}
-        self._starts_of: dict[Digest, _Tally] = {}
+        self._next = Waits()
+        self._others = Waits()
+        self._continuing: dict[tuple[Any, ...], GapTable] = {}
+        self._sharing: dict[tuple[Any, ...], GapTable] = {}
+        self._joins: dict[str, deque[Place | None]] = {
+            label: deque(map(_place, joins), _JOINS_REMEMBERED) for label, joins in learned.joins.items()
+        }
+        self._paths: dict[Digest, _Path] = {}
 
-    def continues(self, prompt: Prompt) -> Odds:
-        """Odds that `prompt` is followed by the next step of its conversation."""
-        kind = _kind(prompt)
-        prior = self._tails.tally.odds(CONTINUES) if kind else BARE
-        return self._tails_of.get(kind, _Tally()).odds(prior)
+    def observe(self, prompt: Prompt, now: float, label: str | None = None, *, live: int = -1) -> Taken:
+        """A request went by; returns what it takes up.
 
-    def shares(self, prompt: Prompt) -> Odds:
-        """Odds that another conversation soon begins with the tools and system of `prompt`."""
-        everyone = self._starts.tally.odds(SHARES)
-        return self._starts_of.get(_kind(prompt), _Tally()).odds(everyone)
-
-    def stable_end(self, prompt: Prompt) -> int:
-        """The last position that the next step is expected to have in common with `prompt`."""
-        return len(prompt) - 1 - self._trails.usually_dropped(_kind(prompt), prompt)
-
-    def observe(self, prompt: Prompt, now: float) -> Digest | None:
-        """A request went by; returns the digest of the prompt whose conversation it goes on with."""
+        `live` is the position of the longest entry it can read: what is shorter serves it no more.
+        """
         if not len(prompt):
-            return None
-        kind = _kind(prompt)
-        tails = self._tails_of.setdefault(kind, _Tally())
-        join = self._trails.take_up(prompt)
-        goes_on = join is not None and self._tails.answered(join.owner, now)
-        if join is not None and goes_on:
-            self._trails.dropped(kind, prompt, join)
-        self._tails.use(prompt.prefixes[-1], tails, now)
-        if kind and not goes_on:
-            self._starts.use(kind, self._starts_of.setdefault(kind, _Tally()), now)
-        return join.owner if join is not None and goes_on else None
+            return Taken(-1, None)
+        self._next.pass_to(now)
+        self._others.pass_to(now)
+        join = self._trails.take_up(prompt, now)
+        owner = join.owner if join is not None and join.goes_on and self._next.end(join.owner, now) else None
+        if join is not None and owner is not None:
+            self._trails.dropped(_kind(prompt), prompt, join)
+            before = self._paths.get(owner, _Path(0, ()))
+            path = _Path(before.step + 1, tuple(fork for fork in before.forks if fork <= join.position))
+            self._used(prompt, now, label or "", [fork for fork in path.forks if fork >= live])
+        else:
+            forks = self._new_conversation(prompt, now, label or "", join)
+            path = _Path(max(0, prompt.blocks[-1].message) // 2, forks)
+        self._paths[prompt.prefixes[-1]] = path
+        _forget(self._paths)
+        self._next.end(prompt.prefixes[-1], now)
+        self._next.begin(prompt.prefixes[-1], now, self._continuing_tables(prompt, label or "", path.step))
+        return Taken(join.position if join is not None else -1, owner)
+
+    def events(self, prompt: Prompt, label: str | None = None) -> tuple[Event, ...]:
+        """What may use prefixes of `prompt` again: its conversation's next step first, then other ones."""
+        if not len(prompt):
+            return ()
+        path = self._paths.get(prompt.prefixes[-1], _Path(0, ()))
+        stable = len(prompt) - 1 - self._trails.usually_dropped(_kind(prompt), prompt)
+        events = [self._goes_on(prompt, stable, label or "", path.step)]
+        for fork in path.forks:
+            own = self._sharing_tables(prompt, fork, label or "")[1]
+            proven = min(1.0, own.pauses / _PAUSES_PROVING)
+            events.append(Event(fork, (_chances(own.returns()),), proven))
+        return tuple(events)
+
+    def next_step(self, prompt: Prompt, label: str | None = None) -> Returns:
+        """When the next step of this prompt's conversation comes."""
+        path = self._paths.get(prompt.prefixes[-1], _Path(0, ())) if len(prompt) else _Path(0, ())
+        return self._continuing_tables(prompt, label or "", path.step)[-1].returns()
+
+    @property
+    def learned(self) -> Learned:
+        """What holds for labels, not for single prompts: keys are the label, with the stage or the place."""
+        return Learned(
+            continuing={
+                _name(key): table.learned
+                for key, table in self._continuing.items()
+                if not any(isinstance(part, bytes) for part in key)
+            },
+            sharing={
+                _name(key): table.learned
+                for key, table in self._sharing.items()
+                if not any(isinstance(part, bytes) for part in key)
+            },
+            joins={label: list(joins) for label, joins in self._joins.items()},
+        )
+
+    def _goes_on(self, prompt: Prompt, stable: int, label: str, step: int) -> Event:
+        """The next step and those after it."""
+        steps = range(step, max(step, _STAGES[-1]) + 1)
+        tables = (self._continuing_tables(prompt, label, at)[-1] for at in steps)
+        return Event(stable, tuple(_chances(table.returns()) for table in tables))
+
+    def _new_conversation(self, prompt: Prompt, now: float, label: str, join: Join | None) -> tuple[int, ...]:
+        """Count what the new conversation shares; returns where others may join it."""
+        shared = join.position if join is not None else -1
+        forks = {prompt.section_end("tools"), prompt.static_end, *self._foretold(prompt, label)}
+        forks.update(self._trails.branches(prompt, shared))
+        forks -= {-1, len(prompt) - 1}
+        found = join is not None and prompt.prefixes[shared] not in self._others
+        if join is not None and found and shared in forks and now - join.at < EDGES[-1]:
+            for table in self._sharing_tables(prompt, shared, label):
+                table.ended_in(bisect_right(EDGES, now - join.at))
+        self._used(prompt, now, label, sorted(forks))
+        joins = self._joins.setdefault(label, deque(maxlen=_JOINS_REMEMBERED))
+        joins.append(_place_of(prompt, shared) if shared >= 0 else None)
+        _forget(self._joins)
+        return tuple(sorted(forks))
+
+    def _used(self, prompt: Prompt, now: float, label: str, forks: Sequence[int]) -> None:
+        """These prefixes are used by another request than the next step of who used them last."""
+        for fork in forks:
+            self._others.end(prompt.prefixes[fork], now)
+            self._others.begin(prompt.prefixes[fork], now, self._sharing_tables(prompt, fork, label))
+
+    def _foretold(self, prompt: Prompt, label: str) -> list[int]:
+        """Positions where conversations of this kind usually part."""
+        counts = Counter(place for place in self._joins.get(label, ()) if place is not None)
+        often = (place for place, count in counts.most_common(_PLACES_FORETOLD) if count >= _SEEN_OFTEN)
+        places = ((section, _start(prompt, section) + offset) for section, offset in often)
+        return [at for section, at in places if at < len(prompt) and prompt.blocks[at].section == section]
+
+    def _continuing_tables(self, prompt: Prompt, label: str, step: int) -> tuple[GapTable, ...]:
+        """The tables a wait counts in, from all traffic to this stage of this kind of conversation."""
+        stage = _STAGES[bisect_right(_STAGES, step) - 1]
+        kind, shape = _kind(prompt), shape_of(prompt)
+        keys: list[tuple[Any, ...]] = [("", shape), (label, shape), (label, shape, stage), (label, kind)]
+        keys.append((label, kind, stage))
+        tables = self._continuing
+        if keys[-1] not in tables:
+            weights = continuing_weights(prompt)
+            for key, parents in zip(keys, ([], keys[:1], keys[1:2], keys[1:2], keys[2:4]), strict=True):
+                if key not in tables:
+                    learned = self._before.continuing.get(_name(key))
+                    wider = [tables[parent] for parent in parents]
+                    tables[key] = GapTable(CONTINUING, weights, wider, learned)
+            _forget(tables)
+        return tuple(tables[key] for key in dict.fromkeys(keys) if key in tables)
+
+    def _class_table(self, prompt: Prompt, position: int, label: str) -> GapTable:
+        """The table of all positions like this one."""
+        key = (label, *_place_of(prompt, position))
+        table = self._sharing.get(key)
+        if table is None:
+            learned = self._before.sharing.get(_name(key))
+            table = self._sharing[key] = GapTable(*_patterns(prompt, position), learned=learned)
+        return table
+
+    def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
+        """The table of all positions like this one, and that of the very prefix that ends here."""
+        wider = self._class_table(prompt, position, label)
+        key = (label, prompt.prefixes[position])
+        table = self._sharing.get(key)
+        if table is None:
+            table = self._sharing[key] = GapTable(*_patterns(prompt, position), [wider])
+            _forget(self._sharing)
+        return wider, table
 
 
 def _kind(prompt: Prompt) -> Digest:
     """The chained digest of tools and system, empty without either."""
     return prompt.prefixes[prompt.static_end] if prompt.static_end >= 0 else b""
+
+
+def _patterns(prompt: Prompt, position: int) -> tuple[tuple[Pattern, ...], tuple[float, ...]]:
+    if position <= prompt.static_end:
+        return SHARING, SHARING_WEIGHTS
+    return BRANCHING, BRANCHING_WEIGHTS
+
+
+def _start(prompt: Prompt, section: str) -> int:
+    if section == "messages":
+        return prompt.static_end + 1
+    return 0 if section == "tools" else prompt.section_end("tools") + 1
+
+
+def _place_of(prompt: Prompt, position: int) -> Place:
+    section = prompt.blocks[position].section
+    return section, position - _start(prompt, section)
+
+
+def _chances(found: Returns) -> tuple[Chances, ...]:
+    return tuple(Chances(*one) for one in found.if_like)
+
+
+def _name(key: tuple[Any, ...]) -> str:
+    return "\x1f".join(map(str, key))
+
+
+def _place(stored: Sequence[Any] | None) -> Place | None:
+    return None if stored is None else (str(stored[0]), int(stored[1]))
+
+
+def _forget(table: dict[Any, Any]) -> None:
+    """Bounded memory: the oldest go."""
+    while len(table) > _KINDS_REMEMBERED:
+        del table[next(iter(table))]

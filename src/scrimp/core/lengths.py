@@ -2,13 +2,19 @@
 
 A bill gives the whole prompt's tokens exactly, and where it read or wrote the cache also the length of the
 prefix up to that marker. Those are anchors, remembered by chained digest; between two anchors the tokens are
-shared out in proportion to each block's estimated size.
+shared out in proportion to each block's estimated size. What lies before an anchor depends on nothing that
+follows it, so that the next step of a conversation is worked out from its last anchor on.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from math import inf
+from typing import NamedTuple
+
+import msgspec
 
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.wire.response import Usage
@@ -18,6 +24,42 @@ __all__ = ["CLOSING", "Lengths"]
 CLOSING = 3
 """Tokens the API bills after a prompt's last block: the turn markers that follow it (seen on every model)."""
 
+_CHANGES_REMEMBERED = 4_096
+_POSITIONS_REMEMBERED = 1_000_000
+
+
+class _Settled(msgspec.Struct, eq=False):
+    """A prompt's lengths up to and including an anchor.
+
+    `exact` is how many positions end with the last exact anchor. Those after it hold as long as they fit in
+    before what follows: `refused` is the least that did not. `changes` is how many changes were heard of.
+    """
+
+    prefixes: Sequence[Digest] = ()
+    sizes: Sequence[float] = ()
+    ends: list[int] = []
+    exact: int = 0
+    refused: float = inf
+    changes: int = 0
+
+    @property
+    def last(self) -> int:
+        """Tokens up to the anchor."""
+        return self.ends[-1] if self.ends else 0
+
+
+class _Anchor(NamedTuple):
+    """A position whose length is known; the other fields are those of `_Settled`, were it to end here.
+
+    `sure` says that nothing can come between this anchor and those before it but what is learned later.
+    """
+
+    position: int
+    tokens: int
+    exact: int
+    refused: float
+    sure: bool
+
 
 class Lengths:
     """Prefix lengths learned from the bills of one source, in tokens."""
@@ -25,24 +67,33 @@ class Lengths:
     def __init__(self) -> None:
         self._known: dict[Digest, int] = {}
         self._about: dict[Digest, int] = {}
+        self._changes: list[tuple[int | None, Digest]] = []
+        self._forgotten = 0
+        self._settled: OrderedDict[Digest, _Settled] = OrderedDict()
+        self._positions = 0
 
     def ends(self, prompt: Prompt, sizes: Sequence[float], total: int) -> list[int]:
         """Tokens up to and including each position, for a prompt billed `total` in all.
 
         `sizes` are estimated tokens per position; they only shape the split between anchors.
         """
-        ends = [0] * len(prompt)
-        done, at = 0, 0
-        for position, tokens in self._anchors(prompt, total):
-            ends[done : position + 1] = _share(sizes[done : position + 1], at, tokens)
-            done, at = position + 1, tokens
-        ends[done:] = _share(sizes[done:], at, max(at, total - CLOSING))
-        return ends
+        before = self._find(prompt, sizes)
+        anchors = None if before is None else self._anchors(before, prompt, total)
+        if before is None or anchors is None:
+            before = _Settled()
+            anchors = self._anchors(before, prompt, total) or []
+        ends, done, at = list(before.ends), len(before.ends), before.last
+        for anchor in anchors:
+            ends += _share(sizes[done : anchor.position + 1], at, anchor.tokens)
+            done, at = anchor.position + 1, anchor.tokens
+        self._settle(before, anchors, prompt, sizes, ends)
+        return ends + _share(sizes[done:], at, max(at, total - CLOSING))
 
-    def learn(self, prefix: Digest, tokens: int) -> None:
-        """A bill showed that the prefix has `tokens` tokens."""
-        if tokens > 0:
+    def learn(self, prefix: Digest, tokens: int, position: int | None = None) -> None:
+        """A bill showed that the prefix has `tokens` tokens; `position` is where it ends, if known."""
+        if tokens > 0 and self._known.get(prefix) != tokens:
             self._known[prefix] = tokens
+            self._changed(prefix, position)
 
     def reveal(self, prompt: Prompt, usage: Usage) -> None:
         """Take from a bill the prefix lengths it shows whatever the cache held before.
@@ -51,44 +102,127 @@ class Lengths:
         """
         read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
         if prompt.markers and read + written:
-            self.learn(prompt.prefixes[max(m.position for m in prompt.markers)], read + written)
+            last = max(m.position for m in prompt.markers)
+            self.learn(prompt.prefixes[last], read + written, _place(prompt, last))
         hours = [marker.position for marker in prompt.markers if marker.ttl == "1h"]
         if hours and usage.write_1h and usage.write_5m:
-            self.learn(prompt.prefixes[max(hours)], read + usage.write_1h)
-        if prompt.prefixes:
-            end = max(read + written, usage.total_input - CLOSING)
-            self._about.setdefault(prompt.prefixes[-1], end)
+            last = max(hours)
+            self.learn(prompt.prefixes[last], read + usage.write_1h, _place(prompt, last))
+        if prompt.prefixes and prompt.prefixes[-1] not in self._about:
+            self._about[prompt.prefixes[-1]] = max(read + written, usage.total_input - CLOSING)
+            self._changed(prompt.prefixes[-1], _place(prompt, len(prompt) - 1))
 
     def known(self, prefix: Digest) -> int | None:
         """The length of a prefix that some bill revealed."""
         return self._known.get(prefix)
 
-    def _anchors(self, prompt: Prompt, total: int) -> list[tuple[int, int]]:
-        """Known positions, ascending in both place and length; where a prompt ended is known only about."""
+    def _anchors(self, before: _Settled, prompt: Prompt, total: int) -> list[_Anchor] | None:
+        """The anchors after those of `before`, or None when what follows those would change them."""
+        exact, sure_until = self._exact(prompt, len(before.ends), total)
+        ceiling = exact[0][1] if exact else total
+        if before.ends and not before.last <= ceiling < before.refused:
+            return None
+        return list(self._with_ends(before, prompt, [*exact, (len(prompt), total)], sure_until))
+
+    def _exact(self, prompt: Prompt, start: int, total: int) -> tuple[list[tuple[int, int]], int]:
+        """Known positions from `start` on, ascending in both place and length.
+
+        And the first position after the last of them whose known length did not fit in: it may fit in later.
+        """
         anchors: list[tuple[int, int]] = []
-        ceiling = total
-        for position in range(len(prompt) - 1, -1, -1):
+        ceiling, sure_until = total, len(prompt)
+        for position in range(len(prompt) - 1, start - 1, -1):
             tokens = self._known.get(prompt.prefixes[position])
-            if tokens is not None and tokens <= ceiling:
+            if tokens is None:
+                continue
+            if tokens <= ceiling:
                 anchors.append((position, tokens))
                 ceiling = tokens
+            elif not anchors:
+                sure_until = position
         anchors.reverse()
-        return [*self._with_ends(prompt, anchors, total)]
+        return anchors, sure_until
 
     def _with_ends(
-        self, prompt: Prompt, exact: list[tuple[int, int]], total: int
-    ) -> Iterator[tuple[int, int]]:
+        self, before: _Settled, prompt: Prompt, exact: list[tuple[int, int]], sure_until: int
+    ) -> Iterator[_Anchor]:
         """The exact anchors and, between them, where earlier prompts ended, if that fits in."""
-        low, done = 0, 0
-        for position, tokens in [*exact, (len(prompt), total)]:
+        low, done = before.last, len(before.ends)
+        anchored, refused = before.exact, before.refused
+        for position, tokens in exact:
             for place in range(done, position):
                 about = self._about.get(prompt.prefixes[place])
-                if about is not None and low <= about <= tokens:
-                    yield place, about
-                    low = about
+                if about is None or about < low:
+                    continue
+                if about > tokens:
+                    refused = min(refused, about)
+                    continue
+                yield _Anchor(place, about, anchored, refused, sure=place < sure_until)
+                low = about
             if position < len(prompt):
-                yield position, tokens
+                anchored, refused = position + 1, inf
+                yield _Anchor(position, tokens, anchored, refused, sure=True)
             low, done = tokens, position + 1
+
+    def _find(self, prompt: Prompt, sizes: Sequence[float]) -> _Settled | None:
+        """The longest beginning of `prompt` that was worked out before and still holds."""
+        for position in range(len(prompt) - 1 if self._settled else -1, -1, -1):
+            found = self._settled.get(prompt.prefixes[position])
+            if found is not None and self._holds(found, position + 1, sizes):
+                return found
+        return None
+
+    def _holds(self, found: _Settled, length: int, sizes: Sequence[float]) -> bool:
+        since = found.changes - self._forgotten
+        if since < 0 or len(found.ends) != length or found.sizes != sizes[:length]:
+            return False
+        prefixes = found.prefixes
+        return not any(
+            prefix == prefixes[length - 1]
+            or (prefix in prefixes if place is None else place < length and prefixes[place] == prefix)
+            for place, prefix in self._changes[since:]
+        )
+
+    def _changed(self, prefix: Digest, place: int | None) -> None:
+        self._changes.append((place, prefix))
+        if len(self._changes) > _CHANGES_REMEMBERED:
+            self._forgotten += _CHANGES_REMEMBERED // 2
+            del self._changes[: _CHANGES_REMEMBERED // 2]
+
+    def _settle(
+        self,
+        before: _Settled,
+        anchors: list[_Anchor],
+        prompt: Prompt,
+        sizes: Sequence[float],
+        ends: list[int],
+    ) -> None:
+        """Remember the lengths up to the last anchor that can be relied on."""
+        last = next((anchor for anchor in reversed(anchors) if anchor.sure), None)
+        if before.ends:
+            self._forget(before)
+        if last is not None:
+            length = last.position + 1
+            before = _Settled(prompt.prefixes, sizes[:length], ends[:length], last.exact, last.refused)
+        if not before.ends:
+            return
+        before.changes = self._forgotten + len(self._changes)
+        key = before.prefixes[len(before.ends) - 1]
+        if key in self._settled:
+            self._forget(self._settled[key])
+        self._settled[key] = before
+        self._positions += len(before.ends)
+        while self._positions > _POSITIONS_REMEMBERED and len(self._settled) > 1:
+            self._forget(next(iter(self._settled.values())))
+
+    def _forget(self, settled: _Settled) -> None:
+        del self._settled[settled.prefixes[len(settled.ends) - 1]]
+        self._positions -= len(settled.ends)
+
+
+def _place(prompt: Prompt, position: int) -> int | None:
+    """Where a prefix ends in every prompt that has it; tools outside the chain have no place of their own."""
+    return None if prompt.blocks[position].section == "tools" else position
 
 
 def _share(sizes: Sequence[float], low: int, high: int) -> list[int]:

@@ -136,8 +136,7 @@ def _place(prompt: Prompt, marker: Marker) -> str:
 
 def _why(situation: Situation, chosen: Choice) -> str:
     outcome = chosen.outcome
-    odds = situation.continues
-    share = round(100 * odds.within_5m)
+    share = round(100 * situation.events[0].within_5m) if situation.events else 0
     if outcome.written:
         return (
             f"reads {outcome.read:,} and writes {outcome.written:,} tokens; "

@@ -18,9 +18,34 @@ import msgspec
 import orjson
 
 from scrimp.wire.markers import TTL
-from scrimp.wire.request import Block, Body, automatic_ttl, blocks
+from scrimp.wire.request import (
+    BILLING_HEADER,
+    Block,
+    Body,
+    automatic_ttl,
+    message_blocks,
+    messages_of,
+    static_blocks,
+)
 
-__all__ = ["Digest", "Marker", "Prompt", "Reading", "content_digest", "read_prompt"]
+__all__ = [
+    "Digest",
+    "Marker",
+    "Prompt",
+    "Reading",
+    "Static",
+    "content_digest",
+    "entering_messages",
+    "grown",
+    "is_input",
+    "last_input",
+    "read_prompt",
+    "read_static",
+    "shows_image",
+    "strips_thinking",
+    "with_automatic",
+    "without_old_thinking",
+]
 
 Digest = bytes
 """16 bytes of BLAKE2b."""
@@ -106,22 +131,131 @@ class Prompt(msgspec.Struct, frozen=True):
         return None
 
 
+class Static(msgspec.Struct, frozen=True):
+    """Tools and system as read, which all prompts of one agent share, and the chain where they end."""
+
+    prompt: Prompt
+    state: Digest
+    image: bool
+
+
 def read_prompt(body: Body, reading: Reading) -> Prompt:
-    """`body` as `reading`'s model sees it."""
-    seen = blocks(body)
-    if reading.strips_thinking and not _keeps_thinking(body):
-        seen = list(_without_old_thinking(seen))
-    digests = [content_digest(block) for block in seen]
-    prompt = Prompt(
-        model=reading.key,
-        blocks=tuple(seen),
-        digests=tuple(digests),
-        prefixes=tuple(_chain(body, reading, seen, digests)),
-        ranks=tuple(_ranks(seen, nested_positions=reading.nested_positions)),
-        markers=tuple(Marker(n, block.ttl) for n, block in enumerate(seen) if block.ttl is not None),
+    """`body` as `reading`'s model sees it; raises `RequestError` when it is not a Messages request."""
+    static = read_static(body, reading)
+    seen = message_blocks(messages_of(body))
+    if strips_thinking(body, reading):
+        seen = without_old_thinking(seen, last_input(seen))
+    state = entering_messages(static, body, reading, image=static.image or shows_image(seen))
+    return with_automatic(grown(static.prompt, len(static.prompt), state, seen, reading), body)
+
+
+def read_static(body: Body, reading: Reading) -> Static:
+    """The tools and system of `body`; raises `RequestError`."""
+    seen = [block for block in static_blocks(body) if not _attribution(block)]
+    if strips_thinking(body, reading):
+        seen = without_old_thinking(seen, fresh=-1)
+    tools = [block for block in seen if block.section == "tools"]
+    prefixes, state, searches = _chained_tools(_mix(b"", b"tools", reading.key), tools)
+    salt = repr((body.get("speed") or "standard", searches, _output_format(body)))
+    state = _mix(state, b"system", salt)
+    prompt = grown(Prompt(reading.key, (), (), (), (), ()), 0, state, tools, reading)
+    prompt = msgspec.structs.replace(prompt, prefixes=prefixes)
+    prompt = grown(prompt, len(tools), state, seen[len(tools) :], reading)
+    return Static(prompt, state if len(seen) == len(tools) else prompt.prefixes[-1], shows_image(seen))
+
+
+def _attribution(block: Block) -> bool:
+    """Whether the API takes this block off: a client's billing line, while it stays first.
+
+    Recorded calls read on over it though its text differs from call to call.
+    """
+    if block.path != ("system", 0) or block.ttl is not None or block.kind != "text":
+        return False
+    text = block.value if isinstance(block.value, str) else block.value.get("text")
+    return isinstance(text, str) and text.startswith(BILLING_HEADER)
+
+
+def entering_messages(static: Static, body: Body, reading: Reading, *, image: bool) -> Digest:
+    """The chain where the first message begins; `image` says whether the prompt shows any."""
+    thinking = body.get("thinking")
+    config = body.get("output_config")
+    config = config if isinstance(config, Mapping) else {}
+    choice = body.get("tool_choice")
+    salt = (
+        _pairs(choice, without={"type": "auto"}),
+        _pairs(thinking, without={"type": "disabled"}),
+        config.get("effort") or reading.default_effort,
+        _pairs(config.get("task_budget"), without={}),
+        reading.images_break_messages and image,
     )
+    return _mix(static.state, b"messages", repr(salt))
+
+
+def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], reading: Reading) -> Prompt:
+    """The first `kept` positions of `prompt`, which end where a message or a tier does, and then `added`.
+
+    `state` is the chained digest that `added` goes on from.
+    """
+    digests = [content_digest(block) for block in added]
+    rank = prompt.ranks[kept - 1] + 1 if kept else 0
+    return msgspec.structs.replace(
+        prompt,
+        blocks=(*prompt.blocks[:kept], *added),
+        digests=(*prompt.digests[:kept], *digests),
+        prefixes=(*prompt.prefixes[:kept], *_chained(state, added, digests)),
+        ranks=(*prompt.ranks[:kept], *_ranks(added, rank, nested_positions=reading.nested_positions)),
+        markers=(
+            *(marker for marker in prompt.markers if marker.position < kept),
+            *(Marker(n, block.ttl) for n, block in enumerate(added, kept) if block.ttl is not None),
+        ),
+    )
+
+
+def with_automatic(prompt: Prompt, body: Body) -> Prompt:
+    """The API marks the last block that may carry a marker, unless that block has one of its own."""
     ttl = automatic_ttl(body)
-    return prompt if ttl is None else _with_automatic(prompt, ttl)
+    if ttl is None:
+        return prompt
+    prompt = msgspec.structs.replace(prompt, automatic=ttl)
+    position = prompt.last_markable()
+    if position is None or any(marker.position == position for marker in prompt.markers):
+        return prompt
+    return prompt.remarked([*prompt.markers, Marker(position, ttl, automatic=True)])
+
+
+def strips_thinking(body: Body, reading: Reading) -> bool:
+    """Whether thinking of earlier turns never reaches the model.
+
+    Newer models see it, and older ones where the request edits its context to that end ("Context editing").
+    """
+    editing = body.get("context_management")
+    edits = editing.get("edits") if isinstance(editing, Mapping) else None
+    return reading.strips_thinking and not any(
+        isinstance(edit, Mapping)
+        and str(edit.get("type", "")).startswith("clear_thinking_")
+        and edit.get("keep") == "all"
+        for edit in edits or ()
+    )
+
+
+def is_input(block: Block) -> bool:
+    """Whether the user says something with it that is no tool result."""
+    return block.role == "user" and block.depth == 0 and block.kind != "tool_result"
+
+
+def last_input(seen: Sequence[Block]) -> int:
+    """Index of the last message with input of the user, or -1."""
+    return next((block.message for block in reversed(seen) if is_input(block)), -1)
+
+
+def without_old_thinking(seen: Sequence[Block], fresh: int) -> list[Block]:
+    """What older models see: no thinking from before the last input of the user, message `fresh`."""
+    return [block for block in seen if block.kind not in _THINKING or block.message > fresh]
+
+
+def shows_image(seen: Sequence[Block]) -> bool:
+    """Whether any of these blocks is an image."""
+    return any(block.kind == "image" for block in seen)
 
 
 def content_digest(block: Block) -> Digest:
@@ -159,35 +293,26 @@ def _fields(value: Any) -> Any:
     if not isinstance(value, _OBJECT):
         return value
     return [
-        (key, [_fields(inner) for inner in item] if key == "content" and isinstance(item, list) else item)
+        (
+            key,
+            [_fields(inner) for inner in item]
+            if key == "content" and isinstance(item, (list, tuple))
+            else item,
+        )
         for key, item in sorted(value.items())
         if item is not None and key not in _NEVER_RENDERED
     ]
 
 
-def _ranks(seen: Sequence[Block], *, nested_positions: bool) -> Iterator[int]:
-    rank = 0
+def _ranks(seen: Sequence[Block], rank: int, *, nested_positions: bool) -> Iterator[int]:
     for block in seen:
         yield rank
         rank += 1 if nested_positions or block.depth == 0 else 0
 
 
-def _chain(
-    body: Body, reading: Reading, seen: Sequence[Block], digests: Sequence[Digest]
-) -> Iterator[Digest]:
-    state = _mix(b"", b"tools", reading.key)
-    section = "tools"
-    outside_tools: list[str] = []
+def _chained(state: Digest, seen: Sequence[Block], digests: Sequence[Digest]) -> Iterator[Digest]:
     nested = state
     for block, digest in zip(seen, digests, strict=True):
-        while section != block.section:
-            section, salt = _next_tier(section, body, reading, seen, outside_tools)
-            state = nested = _mix(state, section.encode(), salt)
-        if section == "tools" and _is_server_search(block.value):
-            # Toggling web search or fetch leaves the tools tier cached and breaks the system tier.
-            outside_tools.append(digest.hex())
-            yield state
-            continue
         if block.depth:
             nested = _mix(nested, block.role.encode(), digest)
             yield nested
@@ -196,24 +321,23 @@ def _chain(
         yield state
 
 
-def _next_tier(
-    section: str, body: Body, reading: Reading, seen: Sequence[Block], outside_tools: Sequence[str]
-) -> tuple[str, str]:
-    if section == "tools":
-        return "system", repr((body.get("speed") or "standard", tuple(outside_tools), _output_format(body)))
-    thinking = body.get("thinking")
-    config = body.get("output_config")
-    config = config if isinstance(config, Mapping) else {}
-    choice = body.get("tool_choice")
-    return "messages", repr(
-        (
-            _pairs(choice, without={"type": "auto"}),
-            _pairs(thinking, without={"type": "disabled"}),
-            config.get("effort") or reading.default_effort,
-            _pairs(config.get("task_budget"), without={}),
-            reading.images_break_messages and any(block.kind == "image" for block in seen),
-        )
-    )
+def _chained_tools(
+    state: Digest, tools: Sequence[Block]
+) -> tuple[tuple[Digest, ...], Digest, tuple[str, ...]]:
+    """The prefixes of tools, the last of them, and the tools left out of the chain.
+
+    Toggling web search or fetch leaves the tools tier cached and breaks the system tier.
+    """
+    prefixes: list[Digest] = []
+    searches: list[str] = []
+    for tool in tools:
+        digest = content_digest(tool)
+        if _is_server_search(tool.value):
+            searches.append(digest.hex())
+        else:
+            state = _mix(state, tool.role.encode(), digest)
+        prefixes.append(state)
+    return tuple(prefixes), state, tuple(searches)
 
 
 def _output_format(body: Body) -> str:
@@ -238,34 +362,3 @@ def _is_server_search(tool: Any) -> bool:
 def _mix(state: Digest, tag: bytes, item: Digest | str) -> Digest:
     data = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item
     return blake2b(b"\0".join((state, tag, data)), digest_size=_SIZE).digest()
-
-
-def _keeps_thinking(body: Body) -> bool:
-    """Whether the request edits its context so that thinking of every turn stays ("Context editing")."""
-    editing = body.get("context_management")
-    edits = editing.get("edits") if isinstance(editing, Mapping) else None
-    return any(
-        isinstance(edit, Mapping)
-        and str(edit.get("type", "")).startswith("clear_thinking_")
-        and edit.get("keep") == "all"
-        for edit in edits or ()
-    )
-
-
-def _without_old_thinking(seen: Sequence[Block]) -> Iterator[Block]:
-    """Older models never see thinking from before the last user turn that is more than tool results."""
-    fresh = max(
-        (b.message for b in seen if b.role == "user" and b.depth == 0 and b.kind != "tool_result"), default=-1
-    )
-    for block in seen:
-        if block.kind not in _THINKING or block.message > fresh:
-            yield block
-
-
-def _with_automatic(prompt: Prompt, ttl: TTL) -> Prompt:
-    """The API marks the last block that may carry a marker, unless that block has one of its own."""
-    prompt = msgspec.structs.replace(prompt, automatic=ttl)
-    position = prompt.last_markable()
-    if position is None or any(marker.position == position for marker in prompt.markers):
-        return prompt
-    return prompt.remarked([*prompt.markers, Marker(position, ttl, automatic=True)])

@@ -1,13 +1,14 @@
-"""Which prefixes went by lately, and which prompt a new one takes up.
+"""Which prefixes went by lately, which prompt a new one takes up, and where conversations branch.
 
 Most prompts extend one that was sent before. Some take up only the first part of it: agents that put a
-reminder last and drop it again, questions about one shared document. How many blocks were dropped says which
-end of a prompt is worth writing to the cache.
+reminder last and drop it again go on without those blocks; questions about one shared document, or other
+users of one agent, begin a conversation of their own there.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Hashable
 from typing import Any
 
 import msgspec
@@ -21,49 +22,71 @@ _DROPS_REMEMBERED = 8
 
 
 class Join(msgspec.Struct, frozen=True):
-    """A prompt took up the one that ended with `owner`, less its last `dropped` positions."""
+    """How far a prompt takes up an earlier one.
 
+    `position` is the last one in common, `owner` the prompt that last had that prefix, at `at` (epoch
+    seconds); `dropped` positions followed there. `goes_on` says that the new prompt is the owner's next step:
+    nothing the model saw was left out but what stood after the last question.
+    """
+
+    position: int
     owner: Digest
     dropped: int
+    goes_on: bool
+    at: float
 
 
 class _Place(msgspec.Struct):
-    """The prompt that last had a prefix, and how many positions followed it there."""
+    """The prompt that last had a prefix, when, how many positions followed, and if all were the user's."""
 
     owner: Digest
     following: int
+    open: bool
+    at: float
 
 
 class Trails:
-    """Message prefixes of the prompts seen lately, bounded in number."""
+    """Prefixes of the prompts seen lately, bounded in number."""
 
     def __init__(self) -> None:
         self._places: dict[Digest, _Place] = {}
+        self._branches: dict[Digest, None] = {}
         self._last_drop: dict[Digest, int] = {}
-        self._drops: dict[Digest, deque[int]] = {}
+        self._drops: dict[Hashable, deque[int]] = {}
 
-    def take_up(self, prompt: Prompt) -> Join | None:
+    def take_up(self, prompt: Prompt, now: float) -> Join | None:
         """Remember `prompt` and say which one it takes up; the cost is that of its new positions."""
         end = len(prompt) - 1
         owner = prompt.prefixes[end]
-        join = None
-        for position in range(end, prompt.static_end, -1):
+        join, open_ = None, True
+        for position in range(end, -1, -1):
             prefix = prompt.prefixes[position]
             place = self._places.get(prefix)
-            self._places[prefix] = _Place(owner, end - position)
+            self._places[prefix] = _Place(owner, end - position, open_, now)
             if place is not None:
-                join = Join(place.owner, place.following)
+                goes_on = _goes_on(prompt, position, place)
+                join = Join(position, place.owner, place.following, goes_on, place.at)
                 break
+            open_ = open_ and prompt.blocks[position].role == "user"
+        if join is not None and not join.goes_on:
+            self._branches[prompt.prefixes[join.position]] = None
+            _forget(self._branches)
         _forget(self._places)
         return join
 
-    def dropped(self, kind: Digest, prompt: Prompt, join: Join) -> None:
+    def branches(self, prompt: Prompt, upto: int) -> list[int]:
+        """Positions up to `upto` where conversations were seen to part."""
+        known = self._branches
+        return [n for n, prefix in enumerate(prompt.prefixes[: upto + 1]) if prefix in known]
+
+    def dropped(self, kind: Hashable, prompt: Prompt, join: Join) -> None:
         """`prompt` is the next step of the conversation it joined: remember how much it dropped."""
         self._last_drop[prompt.prefixes[-1]] = join.dropped
         self._drops.setdefault(kind, deque(maxlen=_DROPS_REMEMBERED)).append(join.dropped)
         _forget(self._last_drop)
+        _forget(self._drops)
 
-    def usually_dropped(self, kind: Digest, prompt: Prompt) -> int:
+    def usually_dropped(self, kind: Hashable, prompt: Prompt) -> int:
         """How many last positions the next step will drop: as many as this one did, or as its kind does."""
         own = self._last_drop.get(prompt.prefixes[-1]) if len(prompt) else 0
         if own is not None:
@@ -72,7 +95,19 @@ class Trails:
         return Counter(drops).most_common(1)[0][0] if drops else 0
 
 
-def _forget(table: dict[Digest, Any]) -> None:
+def _goes_on(prompt: Prompt, position: int, place: _Place) -> bool:
+    """Whether a prompt that has `place` at `position` answers what was asked there.
+
+    The model's reply comes next, and what the earlier prompt had beyond was the user's alone.
+    """
+    if position <= prompt.static_end or not place.open:
+        return False
+    if position == len(prompt) - 1:
+        return place.following == 0
+    return place.following == 0 or prompt.blocks[position + 1].role == "assistant"
+
+
+def _forget(table: dict[Any, Any]) -> None:
     """Bounded memory: the oldest go."""
     while len(table) > _PREFIXES_REMEMBERED:
         del table[next(iter(table))]

@@ -15,12 +15,15 @@ from datetime import UTC, date, datetime
 import msgspec
 
 from scrimp.core.cache import Cache, CacheRules, windows
+from scrimp.core.elsewhere import Elsewhere
 from scrimp.core.horizon import Horizon
 from scrimp.core.lengths import Lengths
 from scrimp.core.passes.mark import Situation
+from scrimp.core.pending import Pending
 from scrimp.core.plan import Plan, Range, plan
-from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
-from scrimp.core.tokens.estimator import Estimator, Ruler, Sized, read_settings
+from scrimp.core.prompt import Digest, Prompt, Reading
+from scrimp.core.reading_memory import ReadingMemory
+from scrimp.core.tokens.estimator import Estimator, Ruler, Sized
 from scrimp.core.tokens.learner import Learner
 from scrimp.core.tolerance import tolerance
 from scrimp.facts.model import Model
@@ -77,6 +80,9 @@ class Workspace:
         self._lengths = Lengths()
         self._learner = Learner()
         self._horizon = Horizon()
+        self._pending = Pending()
+        self._elsewhere = Elsewhere()
+        self._memory = ReadingMemory()
         self._ruler = Ruler()
         self._answers: dict[Digest, str] = {}
         self._estimators: dict[str, Estimator] = {}
@@ -98,18 +104,20 @@ class Workspace:
         day = datetime.fromtimestamp(now, UTC).date()
         name = str(body.get("model", ""))
         model = self._facts.resolve(name)
-        prompt = read_prompt(body, reading(self._facts, model, day))
-        measured = self._estimator(model, name).measure(prompt.blocks, read_settings(body), prompt.digests)
+        read = self._memory.read(body, reading(self._facts, model, day), name)
+        estimator, prompt = self._estimator(model, name), read.prompt
+        measured = estimator.extend(read.kept.measured, read.kept.positions, prompt.blocks, prompt.digests)
+        read.remember(measured)
+        sized = estimator.finish(measured, prompt.blocks, read.settings)
         rules = cache_rules(self._facts, model, self._provider, day, in_thread="thread" in body)
-        return self.decide(Asked(prompt, measured, model, rules, day), now, again=again, label=label)
+        return self.decide(Asked(prompt, sized, model, rules, day), now, again=again, label=label)
 
-    def decide(
-        self, asked: Asked, now: float, *, again: bool = False, label: str | None = None
-    ) -> Planned:
+    def decide(self, asked: Asked, now: float, *, again: bool = False, label: str | None = None) -> Planned:
         """Plan a request that was read and measured already. Raises `PlanError`."""
         prompt, model = asked.prompt, asked.model
         total = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)
-        before = None if again else self._horizon.observe(prompt, now)
+        live = next(self._cache.living(prompt, now), -1)
+        taken = None if again else self._horizon.observe(prompt, now, label, live=live)
         situation = Situation(
             prompt=prompt,
             ends=self._lengths.ends(prompt, asked.sized.sizes, total.mid),
@@ -117,17 +125,20 @@ class Workspace:
             cache=self._cache,
             rules=asked.rules,
             rates=model.rates(asked.day, prompt_tokens=total.mid),
-            continues=self._horizon.continues(prompt),
-            shares=self._horizon.shares(prompt),
+            events=self._horizon.events(prompt, label),
             now=now,
-            stable_end=self._horizon.stable_end(prompt),
+            pending=self._pending.of(prompt, now),
+            elsewhere=self._elsewhere.odds if taken else 0.0,
+            seen=taken.position if taken else -1,
         )
-        interval = Range(total.low, total.mid, total.high)
-        previous = self._answers.get(before) if before is not None else None
-        return Planned(asked, situation, plan(situation, total=interval), previous)
+        found = plan(situation, total=Range(total.low, total.mid, total.high))
+        self._pending.planned(found.chosen.outcome, now)
+        previous = self._answers.get(taken.owner) if taken and taken.owner is not None else None
+        return Planned(asked, situation, found, previous)
 
     def sent(self, planned: Planned, started_at: float, first_event_at: float) -> None:
         """The planned request went out and its response began: its entries are there now."""
+        self._pending.began(planned.plan.chosen.outcome)
         self._cache.commit(planned.prompt, planned.plan.chosen.outcome, started_at, first_event_at)
 
     def billed(self, planned: Planned, usage: Usage, message_id: str | None = None) -> None:
@@ -145,6 +156,7 @@ class Workspace:
             planned.model.id, prompt.blocks, prompt.prefixes, planned.asked.sized, usage.total_input
         )
         if usage.reports_cache:
+            self._elsewhere.billed(planned.situation, prompt.markers, usage.cache_read_input_tokens)
             self._correct(planned, prompt, usage)
 
     def _correct(self, planned: Planned, prompt: Prompt, usage: Usage) -> None:

@@ -16,7 +16,19 @@ import msgspec
 from scrimp.errors import RequestError
 from scrimp.wire.markers import TTL, MarkerEdit, Path
 
-__all__ = ["Block", "Body", "Section", "automatic_ttl", "blocks", "marker_ttl", "with_markers"]
+__all__ = [
+    "BILLING_HEADER",
+    "Block",
+    "Body",
+    "Section",
+    "automatic_ttl",
+    "blocks",
+    "marker_ttl",
+    "message_blocks",
+    "messages_of",
+    "static_blocks",
+    "with_markers",
+]
 
 Body = Mapping[str, Any]
 Section = Literal["tools", "system", "messages"]
@@ -44,6 +56,10 @@ _STRING_CONTENT = ("system", "content")
 _SERVER_RESULT_SUFFIX = "_tool_result"
 
 # The usual type first: asking an abstract class takes several times as long.
+BILLING_HEADER = "x-anthropic-billing-header:"
+"""What Claude Code's first system block begins with. The API takes it out of the prompt: requests that differ
+in nothing else read one another's entries (14 of 14 pairs in recorded traffic)."""
+
 _OBJECT = (dict, Mapping)
 _LIST = (list, Sequence)
 
@@ -68,13 +84,27 @@ class Block(msgspec.Struct, frozen=True, gc=False):
 
 def blocks(body: Body) -> list[Block]:
     """Every block of `body` in render order; raises `RequestError` when it is not a Messages request."""
-    found = list(_tools(body.get("tools")))
-    found.extend(_system(body.get("system")))
+    return [*static_blocks(body), *message_blocks(messages_of(body))]
+
+
+def static_blocks(body: Body) -> list[Block]:
+    """The blocks of tools and system, in render order; raises `RequestError`."""
+    return [*_tools(body.get("tools")), *_system(body.get("system"))]
+
+
+def messages_of(body: Body) -> Sequence[Any]:
+    """The messages of `body`, unread; raises `RequestError` when there is no list of them."""
     messages = body.get("messages")
     if not isinstance(messages, Sequence) or isinstance(messages, str):
         raise RequestError("messages: expected a list; pass the whole Messages request body")
-    for index, message in enumerate(messages):
-        found.extend(_message(index, message))
+    return messages
+
+
+def message_blocks(messages: Sequence[Any], start: int = 0) -> list[Block]:
+    """The blocks of the messages from index `start` on, in render order; raises `RequestError`."""
+    found: list[Block] = []
+    for index in range(start, len(messages)):
+        found.extend(_message(index, messages[index]))
     return found
 
 
@@ -122,7 +152,8 @@ def _system(system: Any) -> Iterator[Block]:
 def _message(index: int, message: Any) -> Iterator[Block]:
     if not isinstance(message, _OBJECT):
         raise RequestError(f"messages.{index}: expected an object with role and content")
-    role = str(message.get("role", ""))
+    role = message.get("role", "")
+    role = role if isinstance(role, str) else str(role)
     content = message.get("content")
     path = ("messages", index, "content")
     if isinstance(content, str):
@@ -131,7 +162,7 @@ def _message(index: int, message: Any) -> Iterator[Block]:
     for number, value in enumerate(_items(content, f"messages.{index}.content")):
         here = (*path, number)
         kind = _kind(value)
-        if kind == "tool_result" and isinstance(value.get("content"), list):
+        if kind == "tool_result" and isinstance(value.get("content"), (list, tuple)):
             yield from _nested(here, index, role, value["content"])
         yield Block(here, "messages", role, kind, value, marker_ttl(value), _markable(kind, value), 0, index)
 

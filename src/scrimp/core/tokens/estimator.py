@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor
+from operator import add
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ from scrimp.wire.request import Block, Body
 __all__ = [
     "Estimate",
     "Estimator",
+    "Measured",
     "Ruler",
     "Settings",
     "Sized",
@@ -55,17 +57,20 @@ class Sized(msgspec.Struct, frozen=True):
     """A measured prompt: tokens per block, tokens the API renders around each, and the whole.
 
     Turn markers stand at the first block of a turn, hidden prompts at the first turn, what closes the prompt
-    at the end.
+    at the end. `summed` are the sizes, where they are known already.
     """
 
     content: Sequence[float]
     around: Sequence[float]
     estimate: Estimate
+    summed: list[float] | None = None
 
     @property
     def sizes(self) -> list[float]:
         """Tokens per position, what surrounds the blocks included but not what closes the prompt."""
-        sizes = [inside + outside for inside, outside in zip(self.content, self.around, strict=True)]
+        if self.summed is not None:
+            return self.summed
+        sizes = list(map(add, self.content, self.around))
         if sizes:
             sizes[-1] -= _REQUEST
         return sizes
@@ -104,12 +109,29 @@ class Parts(msgspec.Struct):
     def total(self) -> float:
         return self.text + self.schema + self.structure
 
-    def add(self, other: Parts) -> None:
-        self.text += other.text
-        self.schema += other.schema
-        self.structure += other.structure
-        self.below += other.below
-        self.above += other.above
+
+class _Sums(NamedTuple):
+    """Tokens of all blocks up to one, turn markers included, by how well they are known (as in `Parts`)."""
+
+    text: float = 0.0
+    schema: float = 0.0
+    structure: float = 0.0
+    below: float = 0.0
+    above: float = 0.0
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """Blocks measured so far, so that a prompt that begins with them is measured from there on.
+
+    `sizes` are `content` and `around` together; `sums` run along; `turn` is where the first turn starts.
+    What depends on the end of the prompt, or on settings, is not in it.
+    """
+
+    content: tuple[float, ...] = ()
+    around: tuple[float, ...] = ()
+    sizes: tuple[float, ...] = ()
+    sums: tuple[_Sums, ...] = ()
+    turn: int | None = None
 
 
 class Ruler:
@@ -165,23 +187,53 @@ class Estimator:
 
         Content digests, where the caller has them, save counting a block twice.
         """
-        parts = self._parts(blocks, digests)
-        around = [0.0] * len(blocks)
-        turns = find_turns(blocks)
-        for position in turns.starts:
-            around[position] += self._per_message
-        for position in turns.beside:
-            around[position] += self._per_beside
+        return self.finish(self.extend(Measured(), 0, blocks, digests), blocks, settings)
+
+    def extend(
+        self, measured: Measured, kept: int, blocks: Sequence[Block], digests: Sequence[bytes] | None = None
+    ) -> Measured:
+        """The first `kept` blocks as they were measured, the others of `blocks` measured now.
+
+        The first of those others begins a message or a tier. The cost is that of the others.
+        """
+        added = blocks[kept:]
+        parts = self._parts(added, None if digests is None else digests[kept:])
+        turns = find_turns(added)
+        around = self._around(len(added), turns)
+        content = [part.total for part in parts]
+        sums = list(measured.sums[:kept])
+        running = sums[-1] if sums else _Sums()
+        for part, outside in zip(parts, around, strict=True):
+            running = _summed(running, part, outside)
+            sums.append(running)
+        turn = measured.turn
+        if turn is None or turn >= kept:
+            turn = kept + turns.starts[0] if turns.starts else None
+        return Measured(
+            content=(*measured.content[:kept], *content),
+            around=(*measured.around[:kept], *around),
+            sizes=(*measured.sizes[:kept], *map(add, content, around)),
+            sums=tuple(sums),
+            turn=turn,
+        )
+
+    def finish(self, measured: Measured, blocks: Sequence[Block], settings: Settings) -> Sized:
+        """The measured prompt `blocks` as a whole, under the settings of its request."""
         hidden = self._hidden(blocks, settings)
-        if around:
-            before = self._prompt.before if blocks[0].section == "tools" else 0.0
-            around[0] += before
-            around[turns.starts[0] if turns.starts else -1] += hidden.total - before
-            around[-1] += _REQUEST
-        whole = Parts(structure=sum(around) - hidden.schema, schema=hidden.schema)
-        for part in parts:
-            whole.add(part)
-        return Sized(content=[part.total for part in parts], around=around, estimate=self._interval(whole))
+        if not blocks:
+            return Sized((), (), self._interval(Parts()))
+        around, sizes = list(measured.around), list(measured.sizes)
+        before = self._prompt.before if blocks[0].section == "tools" else 0.0
+        turn = -1 if measured.turn is None else measured.turn
+        around[0] += before
+        around[turn] += hidden.total - before
+        for position in (0, turn):
+            sizes[position] = measured.content[position] + around[position]
+        around[-1] += _REQUEST  # in no size: where the prompt ends, it does not close when it goes on
+        whole = Parts(*measured.sums[-1])
+        whole.structure += hidden.structure + _REQUEST
+        whole.schema += hidden.schema
+        return Sized(measured.content, around, self._interval(whole), summed=sizes)
 
     def estimate(
         self, blocks: Sequence[Block], settings: Settings, digests: Sequence[bytes] | None = None
@@ -197,6 +249,14 @@ class Estimator:
         if digests is None:
             return [self._known_part(block, None) for block in blocks]
         return [self._known_part(block, digest) for block, digest in zip(blocks, digests, strict=True)]
+
+    def _around(self, length: int, turns: Turns) -> list[float]:
+        around = [0.0] * length
+        for position in turns.starts:
+            around[position] += self._per_message
+        for position in turns.beside:
+            around[position] += self._per_beside
+        return around
 
     def _known_part(self, block: Block, digest: bytes | None) -> Parts:
         if digest is None:
@@ -250,7 +310,7 @@ class Estimator:
     def _hidden(self, blocks: Sequence[Block], settings: Settings) -> Parts:
         """What the provider adds once: the prompts that tools, thinking and a shaped answer bring."""
         hidden = Parts()
-        if any(block.section == "tools" for block in blocks):
+        if blocks and blocks[0].section == "tools":
             prompt = self._prompt
             hidden.structure += prompt.forced if settings.forced else prompt.auto
             hidden.structure -= prompt.serial if settings.serial and not settings.forced else 0.0
@@ -297,6 +357,16 @@ def find_turns(blocks: Sequence[Block]) -> Turns:
                 turns.beside.append(position)
             with_result = True
     return turns
+
+
+def _summed(sums: _Sums, part: Parts, outside: float) -> _Sums:
+    return _Sums(
+        sums.text + part.text,
+        sums.schema + part.schema,
+        sums.structure + part.structure + outside,
+        sums.below + part.below,
+        sums.above + part.above,
+    )
 
 
 def _loosely(part: Parts, low: float, mid: float, high: float) -> None:

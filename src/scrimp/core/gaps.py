@@ -1,0 +1,266 @@
+"""How long until something is used again: learned gap distributions that also learn from silence.
+
+Time since the last use is cut into bins. Of every wait a table counts which bins it outlasted and in which it
+ended, as a life table does, so that a wait still going on teaches what it can: nothing about bins that it has
+not reached. What was never seen is filled in from patterns of use known beforehand; which of them fits is
+inferred from the same counts, so that a few waits tell a quick loop from single questions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Sequence
+from itertools import pairwise
+from math import exp, log
+
+import msgspec
+
+__all__ = ["EDGES", "Counts", "GapTable", "Pattern", "Returns", "Waits", "pattern"]
+
+EDGES = (2.0, 5.0, 15.0, 45.0, 120.0, 300.0, 600.0, 1200.0, 2400.0, 3600.0, 14_400.0, 86_400.0)
+"""Ends of the bins in seconds; two are lifetimes of cache entries. What is later counts as never."""
+
+_5M, _1H = EDGES.index(300.0) + 1, EDGES.index(3600.0) + 1
+_MEMORY = 300.0
+"""Waits remembered: older ones fade by a factor e with every so many."""
+_PRIOR_WEIGHT = 2.0
+_NEGLIGIBLE = 1e-3
+_PARENT_TRUSTED_FROM = 4.0
+_LIKE_PARENT = 0.0
+"""Log odds beforehand of being like a wider kind rather than like any of the patterns."""
+_LEAST, _MOST = 0.001, 0.995
+_WAITS_REMEMBERED = 20_000
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """A way of being used again: for each bin the probability that a wait that reached it ends in it."""
+
+    name: str
+    hazards: tuple[float, ...]
+
+
+def pattern(name: str, *masses: float) -> Pattern:
+    """The pattern in which this share of all waits ends in each bin."""
+    left, hazards = 1.0, []
+    for mass in masses:
+        hazards.append(min(_MOST, max(_LEAST, mass / left if left > 0 else _MOST)))
+        left -= mass
+    return Pattern(name, tuple(hazards))
+
+
+class Returns(msgspec.Struct, frozen=True):
+    """When the next use comes: `within[i]` is the probability that it does by `EDGES[i]` seconds.
+
+    `if_like` splits that up by the pattern that may hold: its probability, and the probabilities that the
+    next use then comes within five minutes, and after that but within the hour.
+    """
+
+    within: tuple[float, ...]
+    if_like: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def within_5m(self) -> float:
+        """Probability of a next use within 5 minutes."""
+        return self.within[_5M - 1]
+
+    @property
+    def within_1h(self) -> float:
+        """Probability of a next use after 5 minutes but within the hour."""
+        return self.within[_1H - 1] - self.within[_5M - 1]
+
+    def by(self, seconds: float) -> float:
+        """Probability of a next use by then, straight lines between the edges."""
+        if seconds >= EDGES[-1]:
+            return self.within[-1]
+        bin_ = bisect_right(EDGES, seconds)
+        start, reached = (EDGES[bin_ - 1], self.within[bin_ - 1]) if bin_ else (0.0, 0.0)
+        share = (seconds - start) / (EDGES[bin_] - start)
+        return reached + share * (self.within[bin_] - reached)
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """What a table has learned: waits that reached and that ended in each bin, and how well patterns fit."""
+
+    reached: tuple[float, ...]
+    ended: tuple[float, ...]
+    fits: tuple[float, ...]
+
+
+class GapTable:
+    """The gaps of one kind of use. `parents` are the tables of wider kinds that this one is part of."""
+
+    def __init__(
+        self,
+        patterns: Sequence[Pattern],
+        weights: Sequence[float],
+        parents: Sequence[GapTable] = (),
+        learned: Counts | None = None,
+    ) -> None:
+        """`weights[i]` is the prior probability of `patterns[i]`."""
+        bins = len(EDGES)
+        self._patterns = [p.hazards for p in patterns]
+        self._priors = [log(max(weight, 1e-6)) for weight in weights]
+        self._wider = [_Wider(parent) for parent in parents]
+        self._reached = list(learned.reached) if learned else [0.0] * bins
+        self._ended = list(learned.ended) if learned else [0.0] * bins
+        self._fits = list(learned.fits) if learned else [0.0] * len(patterns)
+        self._returns: Returns | None = None
+
+    @property
+    def waits(self) -> float:
+        """How many waits, faded, it has learned from."""
+        return self._reached[0]
+
+    @property
+    def pauses(self) -> float:
+        """How many waits, faded, have ended after more than five minutes but within the hour."""
+        return sum(self._ended[_5M:_1H])
+
+    @property
+    def learned(self) -> Counts:
+        """What to keep for the next process."""
+        return Counts(tuple(self._reached), tuple(self._ended), tuple(self._fits))
+
+    def outlasted(self, bin_: int) -> None:
+        """A wait has gone on beyond the end of a bin."""
+        self._count(bin_, ended=False)
+
+    def ended_in(self, bin_: int) -> None:
+        """A wait has ended in a bin."""
+        self._count(bin_, ended=True)
+
+    def returns(self) -> Returns:
+        """When the next use comes, as far as is known."""
+        if self._refresh() or self._returns is None:
+            self._returns = self._estimate()
+        return self._returns
+
+    def _count(self, bin_: int, *, ended: bool) -> None:
+        self._refresh()
+        if bin_ == 0:
+            self._fade()
+        self._reached[bin_] += 1.0
+        self._ended[bin_] += ended
+        for number, hazards in enumerate(self._patterns):
+            self._fits[number] += log(hazards[bin_] if ended else 1.0 - hazards[bin_])
+        for wider in self._wider:
+            if wider.hazards:
+                wider.fit += log(wider.hazards[bin_] if ended else 1.0 - wider.hazards[bin_])
+        self._returns = None
+
+    def _fade(self) -> None:
+        keep = 1.0 - 1.0 / _MEMORY
+        self._reached = [count * keep for count in self._reached]
+        self._ended = [count * keep for count in self._ended]
+        self._fits = [fit * keep for fit in self._fits]
+        for wider in self._wider:
+            wider.fit *= keep
+
+    def _refresh(self) -> bool:
+        """Take over what wider kinds have learned since, where that is worth something."""
+        moved = False
+        for wider in self._wider:
+            waits = wider.table.waits
+            if waits >= _PARENT_TRUSTED_FROM and waits > 1.2 * wider.taken_at:
+                wider.taken_at = waits
+                wider.hazards = tuple(_hazards(wider.table.returns().within))
+                moved = True
+        return moved
+
+    def _estimate(self) -> Returns:
+        candidates: list[Sequence[float]] = [*self._patterns]
+        scores = [prior + fit for prior, fit in zip(self._priors, self._fits, strict=True)]
+        for wider in self._wider:
+            if wider.hazards:
+                candidates.append(wider.hazards)
+                scores.append(_LIKE_PARENT + wider.fit)
+        best = max(scores)
+        weights = [exp(score - best) for score in scores]
+        whole = sum(weights)
+        within = [0.0] * len(EDGES)
+        if_like = []
+        for hazards, weight in zip(candidates, weights, strict=True):
+            share = weight / whole
+            if share > _NEGLIGIBLE:
+                found = Returns(tuple(self._blended(hazards)))
+                if_like.append((share, found.within_5m, found.within_1h))
+                within = [sofar + share * by for sofar, by in zip(within, found.within, strict=True)]
+        return Returns(tuple(within), tuple(if_like))
+
+    def _blended(self, hazards: Sequence[float]) -> list[float]:
+        """The probability of an end by each edge, what was counted set against a pattern."""
+        left, within = 1.0, []
+        for ended, reached, hazard in zip(self._ended, self._reached, hazards, strict=True):
+            left *= 1.0 - (ended + _PRIOR_WEIGHT * hazard) / (reached + _PRIOR_WEIGHT)
+            within.append(1.0 - left)
+        return within
+
+
+def _hazards(within: Sequence[float]) -> list[float]:
+    return [
+        min(_MOST, max(_LEAST, (by - before) / (1.0 - before) if before < 1.0 else _MOST))
+        for before, by in pairwise((0.0, *within))
+    ]
+
+
+class _Wider:
+    """A wider kind: its hazards as last taken over, and how well they fit here."""
+
+    __slots__ = ("fit", "hazards", "table", "taken_at")
+
+    def __init__(self, table: GapTable) -> None:
+        self.table = table
+        self.hazards: tuple[float, ...] = ()
+        self.fit = 0.0
+        self.taken_at = 0.0
+
+
+class _Wait(msgspec.Struct):
+    since: float
+    tables: tuple[GapTable, ...]
+    over: bool = False
+
+
+class Waits:
+    """What is waiting for its next use, by key; every table of a wait is told how long it goes on."""
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[Hashable, _Wait] = OrderedDict()
+        self._in_bin: list[deque[_Wait]] = [deque() for _ in EDGES]
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._waiting
+
+    def begin(self, key: Hashable, now: float, tables: tuple[GapTable, ...]) -> None:
+        """`key` was used now; a wait of the same key that is still going on must have been ended."""
+        wait = _Wait(now, tables)
+        self._waiting[key] = wait
+        self._in_bin[0].append(wait)
+        if len(self._waiting) > _WAITS_REMEMBERED:
+            self._waiting.popitem(last=False)[1].over = True
+
+    def end(self, key: Hashable, now: float) -> bool:
+        """`key` is used again; whether it was waiting. Call `pass_to(now)` first."""
+        wait = self._waiting.pop(key, None)
+        if wait is None or wait.over:
+            return False
+        wait.over = True
+        gap = now - wait.since
+        if gap < EDGES[-1]:
+            for table in wait.tables:
+                table.ended_in(bisect_right(EDGES, gap))
+        return True
+
+    def pass_to(self, now: float) -> None:
+        """Time went by: waits that outlasted a bin are counted in it."""
+        for bin_, edge in enumerate(EDGES):
+            queue = self._in_bin[bin_]
+            while queue and (queue[0].over or queue[0].since + edge <= now):
+                wait = queue.popleft()
+                if wait.over:
+                    continue
+                for table in wait.tables:
+                    table.outlasted(bin_)
+                if bin_ + 1 < len(EDGES):
+                    self._in_bin[bin_ + 1].append(wait)

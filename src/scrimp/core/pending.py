@@ -1,0 +1,41 @@
+"""Entries that requests under way are about to write: unreadable as yet, but nobody need write them again."""
+
+from __future__ import annotations
+
+from scrimp.core.cache import Outcome
+from scrimp.core.prompt import Digest, Prompt
+from scrimp.wire.markers import TTL
+
+__all__ = ["Pending"]
+
+_PATIENCE = 60.0
+"""Seconds after which a request that was never heard of again is taken to have failed."""
+
+
+class Pending:
+    """The writes of requests that were planned and whose responses have not begun."""
+
+    def __init__(self) -> None:
+        self._writes: dict[Digest, tuple[int, TTL, float]] = {}
+
+    def planned(self, outcome: Outcome, now: float) -> None:
+        """A request with these writes is about to go out."""
+        for write in outcome.writes:
+            self._writes.setdefault(write.prefix, (write.position, write.ttl, now))
+
+    def began(self, outcome: Outcome) -> None:
+        """Its response began: the entries are in the cache."""
+        for write in outcome.writes:
+            self._writes.pop(write.prefix, None)
+
+    def of(self, prompt: Prompt, now: float) -> tuple[tuple[int, TTL], ...]:
+        """Positions of `prompt` that are being written, and for how long."""
+        if not self._writes:
+            return ()
+        for prefix in [p for p, (_, _, since) in self._writes.items() if now - since > _PATIENCE]:
+            del self._writes[prefix]
+        return tuple(
+            (position, ttl)
+            for prefix, (position, ttl, _) in self._writes.items()
+            if position < len(prompt) and prompt.prefixes[position] == prefix
+        )

@@ -1,0 +1,313 @@
+"""Requests read before, so that the next step of a conversation costs what is new in it.
+
+Every request carries its whole conversation, as new objects each time. What tells conversations apart is what
+they say on the wire, so the messages are encoded once, at C speed and so that equal bytes mean equal values
+(`1`, `1.0` and `True` differ, and so do orders of keys). How many leading messages are those of an earlier
+request is then a comparison of bytes: their blocks, digests and positions are taken over, and only what comes
+after them is read. A message whose marker moved is one that changed: it is read again.
+
+What comes out is exactly what `read_prompt` gives, but that blocks taken over hold the values of the request
+they were read from.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from scrimp.core.prompt import (
+    Digest,
+    Prompt,
+    Reading,
+    Static,
+    entering_messages,
+    grown,
+    is_input,
+    read_prompt,
+    read_static,
+    strips_thinking,
+    with_automatic,
+    without_old_thinking,
+)
+from scrimp.core.tokens.estimator import Measured, Settings, read_settings
+from scrimp.wire.request import Block, Body, message_blocks
+
+__all__ = ["Read", "ReadingMemory"]
+
+_MOST_BYTES = 64 * 1024 * 1024
+_BLOCK_BYTES = 1_000
+"""What is kept of a block beside its value, in bytes: about."""
+_TRIED = 64
+"""Conversations with the same beginning that are compared with a request."""
+_PROBED, _PROBE_BYTES = 8, 48
+_REPLACED_WITHIN = 4
+"""A conversation that a request goes on with is replaced by it, even if its last messages changed."""
+
+_encoder = msgspec.msgpack.Encoder()
+_NOT_ENCODED = (TypeError, ValueError, OverflowError, RecursionError)
+
+_FIXED = (
+    *("tools", "system", "speed", "tool_choice", "thinking"),
+    *("output_config", "output_format", "context_management"),
+)
+"""What a reading depends on besides the messages."""
+
+
+class Kept(NamedTuple):
+    """How many leading positions were measured before, and how."""
+
+    positions: int
+    measured: Measured
+
+
+class Read(NamedTuple):
+    """A request as read. `kept` is what an earlier step of its conversation leaves to measure no more."""
+
+    prompt: Prompt
+    settings: Settings
+    kept: Kept
+    trunk: _Trunk | None = None
+
+    def remember(self, measured: Measured) -> None:
+        """Keep how this request was measured, for the next step of its conversation."""
+        if self.trunk is not None:
+            self.trunk.measured = measured
+
+
+class _Frame(msgspec.Struct, eq=False):
+    """All that a request is besides its messages, and the conversations that began so, by first message."""
+
+    key: tuple[Reading, bytes]
+    static: Static
+    settings: Settings
+    strips: bool
+    states: tuple[Digest, Digest]
+    """The chain where the messages begin: without images in the prompt, and with."""
+    trunks: dict[bytes, list[_Trunk]] = {}
+
+    @property
+    def weight(self) -> int:
+        """Bytes kept for it, about."""
+        return 2 * len(self.key[1]) + _BLOCK_BYTES * len(self.static.prompt)
+
+
+class _Trunk(msgspec.Struct, eq=False):
+    """The last request of a conversation: its messages encoded, and what was read from them.
+
+    Per message: `bounds` are the bytes and `positions` the positions up to its end, `inputs` the last message
+    up to it in which the user said something (-1: none). `image` is where the first image of the messages is
+    (-1: nowhere); `prompt` has no automatic marker.
+    """
+
+    frame: _Frame
+    first: bytes
+    prompt: Prompt
+    payload: bytearray
+    bounds: list[int]
+    positions: list[int]
+    inputs: list[int]
+    image: int
+    measured: Measured = Measured()
+
+    @property
+    def weight(self) -> int:
+        """Bytes kept for it: the encoded messages, about as much of values, and what was read."""
+        return 2 * len(self.payload) + _BLOCK_BYTES * len(self.prompt)
+
+
+class _Request(NamedTuple):
+    """A request that is being read."""
+
+    frame: _Frame
+    first: bytes
+    payload: bytearray
+    messages: list[Any]
+
+
+class ReadingMemory:
+    """The conversations read lately, at most so many bytes of them; the least recent go first."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most = most_bytes
+        self._weight = 0
+        self._frames: dict[tuple[Reading, bytes], _Frame] = {}
+        self._recent: OrderedDict[int, _Trunk] = OrderedDict()
+
+    @property
+    def weight(self) -> int:
+        """Bytes remembered, about."""
+        return self._weight
+
+    def read(self, body: Body, reading: Reading, spelling: str = "") -> Read:
+        """`body` as `reading`'s model sees it, for the estimator of the model spelled `spelling`.
+
+        Raises `RequestError` when `body` is not a Messages request.
+        """
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            return _afresh(body, reading)
+        try:
+            fixed = _encoder.encode((spelling, [body.get(name) for name in _FIXED]))
+            first, payload = _encoder.encode(messages[0]), _payload(messages)
+        except _NOT_ENCODED:  # no JSON, half of a surrogate pair, an integer beyond 64 bits: rare
+            return _afresh(body, reading)
+        key = reading, fixed
+        frame = self._frames.get(key) or _frame(key, body)
+        before, common = _longest(frame.trunks.get(first, ()), payload)
+        trunk, kept = _grown(_Request(frame, first, payload, messages), before, common)
+        self._remember(trunk, before, common)
+        return Read(with_automatic(trunk.prompt, body), frame.settings, kept, trunk)
+
+    def _remember(self, trunk: _Trunk, before: _Trunk | None, common: int) -> None:
+        if before is not None and common >= len(before.bounds) - _REPLACED_WITHIN:
+            self._forget(before)
+        elif before is not None:
+            self._recent.move_to_end(id(before))
+        frame = trunk.frame
+        if trunk.weight + frame.weight > self._most:
+            return
+        while self._recent and self._weight + trunk.weight + frame.weight > self._most:
+            self._forget(next(iter(self._recent.values())))
+        if frame.key not in self._frames:
+            self._frames[frame.key] = frame
+            self._weight += frame.weight
+        frame.trunks.setdefault(trunk.first, []).append(trunk)
+        self._recent[id(trunk)] = trunk
+        self._weight += trunk.weight
+
+    def _forget(self, trunk: _Trunk) -> None:
+        del self._recent[id(trunk)]
+        self._weight -= trunk.weight
+        frame = trunk.frame
+        alike = frame.trunks[trunk.first]
+        alike.remove(trunk)
+        if not alike:
+            del frame.trunks[trunk.first]
+        if not frame.trunks:
+            del self._frames[frame.key]
+            self._weight -= frame.weight
+
+
+def _afresh(body: Body, reading: Reading) -> Read:
+    return Read(read_prompt(body, reading), read_settings(body), Kept(0, Measured()))
+
+
+def _frame(key: tuple[Reading, bytes], body: Body) -> _Frame:
+    reading = key[0]
+    static = read_static(body, reading)
+    plain, pictured = (entering_messages(static, body, reading, image=image) for image in (False, True))
+    return _Frame(key, static, read_settings(body), strips_thinking(body, reading), (plain, pictured))
+
+
+def _payload(messages: list[Any]) -> bytearray:
+    """The messages encoded one after the other, without the header that says how many there are."""
+    payload = bytearray()
+    _encoder.encode_into(messages, payload)
+    header = 1 if len(messages) < 16 else 3 if len(messages) < 65_536 else 5
+    del payload[:header]
+    return payload
+
+
+def _longest(trunks: Sequence[_Trunk], payload: bytearray) -> tuple[_Trunk | None, int]:
+    """The conversation that has most in common with a request, and how many leading messages that is."""
+    probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
+    best, common = None, 0
+    for reach, trunk in sorted(probed, key=itemgetter(0), reverse=True):
+        if reach <= common:
+            break
+        found = _common(trunk, payload)
+        if found > common:
+            best, common = trunk, found
+    return best, common
+
+
+def _probed(trunk: _Trunk, payload: bytearray) -> int:
+    """How many messages are probably common, from the few last bytes of each."""
+    fitting = bisect_right(trunk.bounds, len(payload))
+    for count in range(fitting, max(1, fitting - _PROBED), -1):
+        end = trunk.bounds[count - 1]
+        start = max(0, end - _PROBE_BYTES)
+        if payload[start:end] == trunk.payload[start:end]:
+            return count
+    return 1
+
+
+def _common(trunk: _Trunk, payload: bytearray) -> int:
+    """How many leading messages are the same, byte for byte."""
+    known = memoryview(trunk.payload)
+    low, high = 0, bisect_right(trunk.bounds, len(payload))
+    tried = high
+    while low < high:
+        start = trunk.bounds[low - 1] if low else 0
+        if payload.startswith(known[start : trunk.bounds[tried - 1]], start):
+            low = tried
+        else:
+            high = tried - 1
+        tried = (low + high + 1) // 2
+    return low
+
+
+def _grown(request: _Request, before: _Trunk | None, common: int) -> tuple[_Trunk, Kept]:
+    """The first `common` messages as they were read `before`, the others read now."""
+    frame, _, payload, messages = request
+    reading, static = frame.key[0], frame.static
+    base = before or _Trunk(frame, b"", static.prompt, payload, [], [], [], -1)
+    seen = message_blocks(messages, common)
+    inputs = base.inputs[:common] + _inputs(seen, range(common, len(messages)), base.inputs[:common])
+    if frame.strips:
+        settled = common if before is None else _settled(base.inputs[-1], inputs[-1], common)
+        if settled < common:
+            return _grown(request, before, settled)
+        seen = without_old_thinking(seen, inputs[-1])
+    start = base.positions[common - 1] if common else len(static.prompt)
+    image = base.image if 0 <= base.image < start else _first_image(seen, start)
+    pictured = static.image or image >= 0
+    if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
+        return _grown(request, None, 0)  # another chain altogether
+    state = base.prompt.prefixes[start - 1] if start > len(static.prompt) else frame.states[pictured]
+    trunk = _Trunk(
+        *request[:2],
+        prompt=grown(base.prompt, start, state, seen, reading),
+        payload=payload,
+        bounds=base.bounds[:common] + _bounds(messages, common, base.bounds),
+        positions=base.positions[:common] + _positions(seen, range(common, len(messages)), start),
+        inputs=inputs,
+        image=image,
+    )
+    measured = base.measured if len(base.measured.content) >= start else Measured()
+    return trunk, Kept(start if measured.content else 0, measured)
+
+
+def _settled(last_input_before: int, last_input_now: int, common: int) -> int:
+    """How many messages are seen as before: a new input makes older models forget earlier thinking."""
+    if last_input_before == last_input_now:
+        return common
+    return min(common, min(last_input_before, last_input_now) + 1)
+
+
+def _inputs(seen: Sequence[Block], messages: range, before: list[int]) -> list[int]:
+    """For each of `messages`, the last one up to it with input of the user."""
+    said = {block.message for block in seen if is_input(block)}
+    last = before[-1] if before else -1
+    return [last := index if index in said else last for index in messages]
+
+
+def _positions(seen: Sequence[Block], messages: range, start: int) -> list[int]:
+    """For each of `messages`, the positions up to its end."""
+    amounts = Counter(block.message for block in seen)
+    return [start := start + amounts[index] for index in messages]
+
+
+def _bounds(messages: list[Any], common: int, before: list[int]) -> list[int]:
+    """For each message from `common` on, the bytes up to its end."""
+    start = before[common - 1] if common else 0
+    return [start := start + len(_encoder.encode(message)) for message in messages[common:]]
+
+
+def _first_image(seen: Sequence[Block], start: int) -> int:
+    return next((position for position, block in enumerate(seen, start) if block.kind == "image"), -1)
