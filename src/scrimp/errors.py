@@ -8,6 +8,7 @@ ScrimpError
 │   └── FactsError        a price or model file with a fault in it
 ├── PlanError             a planned request broke one of its own promises (the untouched request is sent)
 ├── StoreError            the ledger or a capture could not be written or read; it may work again later
+├── FanoutError           requests of a fan-out failed; carries what became of every one of them
 └── SdkError              the installed SDK cannot do what was asked of it
 
 ScrimpWarning             something of scrimp failed and the call went on without it
@@ -15,8 +16,11 @@ ScrimpWarning             something of scrimp failed and the call went on withou
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "FactsError",
+    "FanoutError",
     "InputError",
     "PlanError",
     "RequestError",
@@ -59,6 +63,14 @@ class PlanError(ScrimpError):
 
 class StoreError(ScrimpError):
     """A store could not be written or read: the message names the file, why, and what to do, in one line."""
+
+
+class FanoutError(ScrimpError):
+    """Requests of a fan-out failed. `results` has every answer in order, and an error where there is none."""
+
+    def __init__(self, message: str, results: list[Any]) -> None:
+        super().__init__(message)
+        self.results = results
 
 
 class SdkError(ScrimpError):

@@ -1,0 +1,28 @@
+"""What child processes do in the tests of warming: `python -m tests.warming.children URL LEASES SECONDS`.
+
+A child warms the prefix and writes one line: whether it sent a request, and why or why not.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import anthropic
+
+import scrimp
+from scrimp.stores.leases import Leases
+
+REQUEST = {"model": "claude-sonnet-5", "system": "You are a careful assistant. " * 500}
+
+
+def main(url: str, path: str, seconds: str) -> None:
+    """Warm once."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with anthropic.Anthropic(base_url=url, api_key="key", max_retries=0) as client:
+        warmth = scrimp.warm(client, REQUEST, leases=Leases(path, lease_seconds=float(seconds)))
+    print(f"{warmth.sent} {warmth.why}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
