@@ -7,14 +7,19 @@ from typing import Any
 
 import pytest
 
+from scrimp.core.causes import Cause
+from scrimp.core.diagnose import Watch
+from scrimp.core.diagnose_planned import call_of
 from scrimp.core.flow import (
     Answer,
     Attempt,
     Began,
     Billed,
     Command,
+    Dropped,
     Fault,
     Finished,
+    Foresee,
     Keep,
     Meter,
     Plan,
@@ -66,10 +71,15 @@ OK = Answer(status=200, started_at=NOW, first_event_at=NOW + 1, provider="anthro
 
 
 def run(
-    one: Attempt, *, sent: Answer | Exception = OK, end: Finished | Fault | None = None, plan: Any = None
+    one: Attempt,
+    *,
+    sent: Answer | Exception = OK,
+    end: Finished | Fault | None = None,
+    plan: Any = None,
+    watch: Watch | None = None,
 ) -> tuple[list[Command], list[Record]]:
     """Run the flow to its end; returns every command and the records kept."""
-    workspace = Workspace(FACTS)
+    workspace, watch = Workspace(FACTS), watch or Watch()
     steps: Generator[Command, Any, None] = flow(one, FACTS, lambda: NOW)
     commands, kept = [], []
     command: Command | None = next(steps)
@@ -78,6 +88,12 @@ def run(
         answer: Any = None
         if isinstance(command, Plan):
             answer = plan or workspace.plan(command.body, NOW, again=command.again)
+        elif isinstance(command, Foresee):
+            answer = watch.expect(call_of(command.planned, command.body))
+        elif isinstance(command, Began) and command.watched is not None:
+            watch.began(command.watched, command.answer.first_event_at)
+        elif isinstance(command, Billed) and command.watched is not None:
+            answer = watch.judge(command.watched, command.usage, provider=command.missed)
         elif isinstance(command, Keep):
             kept.append(command.record)
         elif isinstance(command, Meter):
@@ -93,8 +109,8 @@ def run(
 
 def test_a_call_that_goes_well_is_planned_sent_metered_learned_and_kept() -> None:
     commands, (record,) = run(attempt())
-    assert [type(command) for command in commands] == [Plan, Send, Began, Meter, Billed, Keep]
-    assert commands[1].edits  # type: ignore[union-attr]  # the second is Send
+    assert [type(command) for command in commands] == [Plan, Foresee, Send, Began, Meter, Billed, Keep]
+    assert commands[2].edits  # type: ignore[union-attr]  # the third is Send
     assert (record.cost, record.measured, record.outcome) == (COST, True, "complete")
     assert (record.id, record.call_id, record.attempt, record.status) == ("a1", "c1", 0, 200)
     assert (record.started_at, record.first_event_at, record.ended_at) == (NOW, NOW + 1, NOW + 5)
@@ -116,7 +132,7 @@ def test_observing_sends_the_very_request_and_predicts_its_own_markers() -> None
     commands, (record,) = run(
         attempt(mode="observe"), end=metered(Usage(input_tokens=4003, output_tokens=50))
     )
-    assert commands[1] == Send(())
+    assert commands[2] == Send(())
     assert (record.predicted_read, record.predicted_write) == (0, 0)
     assert record.saved == 0
 
@@ -124,15 +140,19 @@ def test_observing_sends_the_very_request_and_predicts_its_own_markers() -> None
 def test_a_refused_request_costs_nothing_and_is_not_kept() -> None:
     refused = Answer(status=529, started_at=NOW, first_event_at=NOW, provider="anthropic")
     commands, kept = run(attempt(), sent=refused)
-    assert [type(command) for command in commands] == [Plan, Send]
+    assert [type(command) for command in commands] == [Plan, Foresee, Send, Dropped]
     assert kept == []
 
 
 def test_when_no_answer_is_seen_the_input_is_kept_as_an_estimate_and_the_error_goes_on() -> None:
     steps = flow(attempt(), FACTS, lambda: NOW)
     next(steps)
-    steps.send(Workspace(FACTS).plan(BODY, NOW))
-    keep = steps.throw(TimeoutError("no answer"))
+    planned = Workspace(FACTS).plan(BODY, NOW)
+    assert planned is not None
+    steps.send(planned)
+    steps.send(Watch().expect(call_of(planned, BODY)))
+    assert isinstance(steps.throw(TimeoutError("no answer")), Dropped)
+    keep = steps.send(None)
     assert isinstance(keep, Keep)
     assert (keep.record.outcome, keep.record.measured) == ("unknown", False)
     assert keep.record.cost > 3000 * 4_000_000
@@ -149,6 +169,7 @@ def test_a_call_that_never_reached_the_api_cost_nothing_and_is_not_kept() -> Non
     steps = flow(attempt(), FACTS, lambda: NOW)
     next(steps)
     steps.send(Workspace(FACTS).plan(BODY, NOW))
+    steps.send(Fault("not watched"))
     with pytest.raises(RuntimeError, match="Connection error"):
         steps.throw(refused)
 
@@ -178,8 +199,19 @@ def test_when_the_untouched_request_went_out_after_all_nothing_is_believed_of_th
         status=200, started_at=NOW, first_event_at=NOW, provider="anthropic", fault="the API refused the plan"
     )
     commands, (record,) = run(attempt(), sent=answer)
-    assert [type(command) for command in commands] == [Plan, Send, Meter, Keep]
+    assert [type(command) for command in commands] == [Plan, Foresee, Send, Dropped, Meter, Keep]
     assert record.fault == "the API refused the plan"
+    assert record.miss is None
+
+
+def test_the_record_says_why_the_cache_was_missed_and_what_that_cost() -> None:
+    watch = Watch()
+    _, (first,) = run(attempt(), watch=watch)
+    assert (first.miss, first.lost) == (Cause.FIRST.value, 0)
+    edited = {**BODY, "system": BODY["system"].replace("agent", "clerk", 1)}
+    _, (second,) = run(attempt(body=edited), watch=watch)
+    # 4,000 tokens written again at 5 USD per million instead of read at 0.20.
+    assert (second.miss, second.lost) == (Cause.SYSTEM_EDITED.value, 4000 * (5_000_000 - 200_000))
 
 
 def test_a_retry_is_planned_again_without_being_counted_as_a_new_step() -> None:

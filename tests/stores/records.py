@@ -123,6 +123,8 @@ any_records = st.builds(
     message_id=_maybe_text,
     request_id=_maybe_text,
     fault=_maybe_text,
+    miss=_maybe_text,
+    lost=st.none() | _money,
 )
 """Any record a ledger keeps, whatever it says."""
 

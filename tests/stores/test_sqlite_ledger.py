@@ -8,21 +8,26 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from scrimp.core.record import Record
 from scrimp.errors import StoreError
+from scrimp.stores import ledger_rows
+from scrimp.stores.adding import label_of
 from scrimp.stores.appending import Appender
-from scrimp.stores.ledger_rows import Labels, insert_records
-from scrimp.stores.ledger_schema import LEDGER
+from scrimp.stores.ledger_rows import Labels
+from scrimp.stores.ledger_schema import LEDGER, roll_up
 from scrimp.stores.migrations import Schema
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from tests.stores.records import record
 
-OLD = Schema(LEDGER.kind, LEDGER.mark, LEDGER.migrations[:1])
+OLD_COLUMNS = """id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
+    input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
+    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage"""
+"""What a record was before misses were kept with it."""
 
 
 def mode(path: Path) -> int:
@@ -196,10 +201,21 @@ def test_damage_that_shows_later_is_mended_too(tmp_path: Path) -> None:
     ledger.close()
 
 
-def test_an_older_file_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_older_file_is_brought_up_to_date_with_its_rows(tmp_path: Path, version: int) -> None:
     path = tmp_path / "ledger.sqlite"
     labels = Labels()
-    old: Appender[Record] = Appender(path, OLD, lambda db, records: insert_records(db, records, labels))
+
+    def insert(db: sqlite3.Connection, records: Sequence[Record]) -> None:
+        [last] = db.execute("SELECT ifnull(max(seq), 0) FROM records").fetchone()
+        for item in records:
+            row = ledger_rows._row(item, labels.key(db, label_of(item)))[:26]
+            db.execute(f"INSERT INTO records ({OLD_COLUMNS}) VALUES ({', '.join('?' * 26)})", row)  # noqa: S608 - our own words only
+        if version > 1:
+            roll_up(db, last)
+
+    schema = Schema(LEDGER.kind, LEDGER.mark, LEDGER.migrations[:version])
+    old: Appender[Record] = Appender(path, schema, insert)
     kept = [record(cost=10**number, own_cost=2) for number in range(12)]
     for item in kept:
         old.append(item)
@@ -210,6 +226,8 @@ def test_an_older_file_is_brought_up_to_date_with_its_rows(tmp_path: Path) -> No
     ledger.record(record(cost=5))
     assert ledger.totals()[0].cost == 111_111_111_116
     assert list(ledger.records())[:12] == kept
+    ledger.record(record(miss="TTL expired", lost=12_345))
+    assert [(row.miss, row.lost) for row in ledger.records()][-2:] == [(None, None), ("TTL expired", 12_345)]
     ledger.close()
 
 

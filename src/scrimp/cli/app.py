@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "Replay bundled agent runs: the bill before and after.",
     "replay": "What recorded runs would have cost under each policy.",
     "calibrate": "How well the model reproduces what was billed.",
+    "diagnose": "Why calls missed the cache, what it cost, and the fix.",
     "explain": "Every decision for one request, in dollars.",
     "emulate": "A local Messages API that caches and bills like the real one.",
     "models": "Every model's prices, limits and features, with sources.",

@@ -1,4 +1,4 @@
-"""One call, top to bottom: plan, send, meter, record.
+"""One call, top to bottom: plan, foresee, send, meter, judge, record.
 
 A generator that does no I/O. It yields commands and is sent the answers; two short drivers run it, one sync,
 one async (`scrimp.drive`). Whatever goes wrong while sending is thrown into it, so that what must be written
@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 from scrimp.core.bill import Bill, bill
+from scrimp.core.causes import Diagnosis
+from scrimp.core.diagnose import Watched
 from scrimp.core.meter import Metered, OutputChars, estimate_output
 from scrimp.core.plan import Mode
 from scrimp.core.record import Outcome, Record, Tags
@@ -29,8 +31,10 @@ __all__ = [
     "Began",
     "Billed",
     "Command",
+    "Dropped",
     "Fault",
     "Finished",
+    "Foresee",
     "Keep",
     "Meter",
     "Plan",
@@ -63,6 +67,14 @@ class Plan(msgspec.Struct, frozen=True):
     label: str | None = None
 
 
+class Foresee(msgspec.Struct, frozen=True):
+    """Say what the request should read, and warn of a miss that is certain. Answered with a `Watched`."""
+
+    planned: Planned
+    body: Body
+    tags: Tags
+
+
 class Send(msgspec.Struct, frozen=True):
     """Send the request with these edits (none: the very request). Answered with an `Answer`.
 
@@ -78,6 +90,13 @@ class Began(msgspec.Struct, frozen=True):
 
     planned: Planned
     answer: Answer
+    watched: Watched | None = None
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """The request came to nothing, or another went out in its place."""
+
+    watched: Watched
 
 
 class Meter(msgspec.Struct, frozen=True):
@@ -87,11 +106,16 @@ class Meter(msgspec.Struct, frozen=True):
 
 
 class Billed(msgspec.Struct, frozen=True):
-    """A planned request's bill is known: learn from it."""
+    """A planned request's bill is known: learn from it. Answered with a `Diagnosis` where it missed.
+
+    `missed` is the provider's own word on why, where it was asked.
+    """
 
     planned: Planned
     usage: Usage
     message_id: str | None = None
+    watched: Watched | None = None
+    missed: str | None = None
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -100,7 +124,7 @@ class Keep(msgspec.Struct, frozen=True):
     record: Record
 
 
-Command = Plan | Send | Began | Meter | Billed | Keep
+Command = Plan | Foresee | Send | Began | Dropped | Meter | Billed | Keep
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -140,29 +164,45 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
         plan = plan.untouched()
     model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
     draft = _Draft(attempt, plan, model, fault, clock())
+    watched = yield from _foreseen(attempt, plan)
     edits = plan.plan.edits if plan else ()
     try:
         answer = yield Send(edits, _diagnosed(attempt, plan, facts))
     except GeneratorExit:
         raise
     except BaseException as error:  # a cancelled call may have been billed like any other
+        yield from _dropped(watched)
         if not _never_sent(error):
             yield Keep(draft.unanswered(clock()))
         raise
     if answer.status >= 400:
+        yield from _dropped(watched)
         return
     if answer.fault is not None:
-        plan, draft = None, draft.untouched(answer.fault)
+        yield from _dropped(watched)
+        plan, watched, draft = None, None, draft.untouched(answer.fault)
     if plan:
-        yield Began(plan, answer)
+        yield Began(plan, answer, watched)
     finished = yield Meter(output_estimate(model))
     if isinstance(finished, Fault) or finished.metered.usage is None:
         yield Keep(draft.unanswered(clock()))
         return
-    usage = finished.metered.usage
-    if plan and finished.metered.input_exact:
-        yield Billed(plan, usage, finished.metered.message_id)
-    yield Keep(draft.billed(answer, finished, usage, facts))
+    metered = finished.metered
+    found = None
+    if plan and metered.input_exact:
+        found = yield Billed(plan, metered.usage, metered.message_id, watched, metered.missed)
+    miss = found if isinstance(found, Diagnosis) else None
+    yield Keep(draft.billed(answer, finished, metered.usage, facts, miss))
+
+
+def _foreseen(attempt: Attempt, planned: Planned | None) -> Generator[Command, Any, Watched | None]:
+    watched = (yield Foresee(planned, attempt.body, attempt.tags)) if planned else None
+    return watched if isinstance(watched, Watched) else None
+
+
+def _dropped(watched: Watched | None) -> Generator[Command, Any, None]:
+    if watched is not None:
+        yield Dropped(watched)
 
 
 def _never_sent(error: BaseException | None) -> bool:
@@ -211,7 +251,9 @@ class _Draft(msgspec.Struct, frozen=True):
             notes=("no answer was seen: it may not have been billed",),
         )
 
-    def billed(self, answer: Answer, finished: Finished, usage: Usage, facts: Facts) -> Record:
+    def billed(
+        self, answer: Answer, finished: Finished, usage: Usage, facts: Facts, miss: Diagnosis | None
+    ) -> Record:
         """The bill as the provider counts it, or the nearest to it that a broken stream allows."""
         metered = finished.metered
         # The model asked for also says where it runs, which has a price; the answer names the model alone.
@@ -236,6 +278,8 @@ class _Draft(msgspec.Struct, frozen=True):
             own_cost=self._own_cost(found, usage),
             message_id=metered.message_id,
             request_id=answer.request_id,
+            miss=miss.cause.value if miss else None,
+            lost=miss.lost if miss else None,
         )
 
     def _own_cost(self, found: Bill, usage: Usage) -> int | None:

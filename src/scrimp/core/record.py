@@ -43,7 +43,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     began, `ended_at` when it was over (None: not seen). `cost` is exact when `measured`. `own_cost` is what
     the caller's own request would have cost under the same model, always an estimate. `predicted_read` and
     `predicted_write` are what was expected of the cache. `prompt` is the chained digest of the whole prompt.
-    `fault` is why scrimp left the request untouched, in one line without prompt text.
+    `fault` is why scrimp left the request untouched, in one line without prompt text. `miss` names the cause
+    where the cache was not read as it should have been (see `causes.Cause`), `lost` is what that cost.
     """
 
     id: str
@@ -70,6 +71,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str | None = None
     request_id: str | None = None
     fault: str | None = None
+    miss: str | None = None
+    lost: int | None = None
 
     @property
     def saved(self) -> int | None:

@@ -10,9 +10,13 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
-from scrimp.core.flow import Began, Billed, Command, Fault, Keep, Meter, Plan
+from scrimp.core.causes import Diagnosis
+from scrimp.core.diagnose import Watch, Watched
+from scrimp.core.diagnose_planned import call_of
+from scrimp.core.flow import Began, Billed, Command, Dropped, Fault, Foresee, Keep, Meter, Plan
 from scrimp.core.record import Record
 from scrimp.core.workspace import Planned, Workspace
 from scrimp.drive import Flow, resume
@@ -28,7 +32,7 @@ __all__ = ["CallDesk", "Office"]
 
 
 class Office:
-    """What all calls through one middleware share: the workspace with its lock, the ledger, the clock."""
+    """What all calls through one middleware share: workspace and watch with their lock, ledger, clock."""
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Office:
         self._own_api_met = False
         self._capture = capture
         self._workspace = workspace
+        self._watch = Watch()
         self._ledger = ledger
         self._lock = threading.Lock()
         self._warned: set[str] = set()
@@ -50,20 +55,42 @@ class Office:
     def plan(self, command: Plan) -> Planned | None:
         """Plan a request under the lock."""
         with self._lock:
-            return self._workspace.plan(
-                command.body, self.clock(), again=command.again, label=command.label
-            )
+            return self._workspace.plan(command.body, self.clock(), again=command.again, label=command.label)
+
+    def foresee(self, command: Foresee) -> Watched:
+        """What the request should read; a miss that is certain is told before it is sent."""
+        tags = command.tags
+        run = tags.run_ids[-1] if tags.run_ids else None
+        with self._lock:
+            watched = self._watch.expect(call_of(command.planned, command.body, label=tags.label, run=run))
+        if watched.foreseen is not None:
+            self._alert(watched.foreseen)
+        return watched
 
     def began(self, command: Began) -> None:
         """The response began: the planned entries are there."""
         answer = command.answer
         with self._lock:
             self._workspace.sent(command.planned, answer.started_at, answer.first_event_at)
+            if command.watched is not None:
+                self._watch.began(command.watched, answer.first_event_at)
 
-    def billed(self, command: Billed) -> None:
-        """Learn from a bill."""
+    def dropped(self, command: Dropped) -> None:
+        """Nothing came of the request."""
+        with self._lock:
+            self._watch.dropped(command.watched)
+
+    def billed(self, command: Billed) -> Diagnosis | None:
+        """Learn from a bill, and say why it shows less read than it should."""
+        watched = command.watched
         with self._lock:
             self._workspace.billed(command.planned, command.usage, command.message_id)
+            if watched is None:
+                return None
+            found = self._watch.judge(watched, command.usage, provider=command.missed)
+        if found is not None and not found.foretold_by(watched.foreseen):
+            self._alert(found)
+        return found
 
     def keep(self, record: Record) -> None:
         """Hand a record to the ledger; a failure to write it is told when it is known."""
@@ -103,6 +130,15 @@ class Office:
         """A store had something to say that is no failure of a call."""
         self.tell(reason)
 
+    def _alert(self, found: Diagnosis) -> None:
+        """Warn of a bust, once until the conversation reads what it should again; without prompt text.
+
+        A miss is no failure of the call: where warnings are made errors, this one is not raised.
+        """
+        if found.alarming:
+            with suppress(ScrimpWarning):
+                warnings.warn(f"scrimp: {found.describe()}", ScrimpWarning, stacklevel=2)
+
     def _kept(self, done: Future[None]) -> None:
         error = done.exception()
         if error is not None:
@@ -138,14 +174,18 @@ class CallDesk:
         match command:
             case Plan():
                 return office.plan(command)
+            case Foresee():
+                return office.foresee(command)
             case Began():
                 office.began(command)
+            case Dropped():
+                office.dropped(command)
             case Meter():
                 if self.reading is None:
                     raise ScrimpError("no response to meter")
                 return self.reading.finish(command.output_tokens_of)
             case Billed():
-                office.billed(command)
+                return office.billed(command)
             case Keep():
                 self._keep(command.record)
         return None
@@ -161,7 +201,9 @@ class CallDesk:
 
 _FAILED: dict[type, str] = {
     Plan: "the request goes out as it is, because planning it failed",
+    Foresee: "the request is not watched for cache misses",
     Began: "the cache model could not be updated",
+    Dropped: "a call that came to nothing is still waited for",
     Meter: "the response could not be metered",
     Billed: "nothing was learned from a bill",
     Keep: "the call could not be written down",

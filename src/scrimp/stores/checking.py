@@ -45,6 +45,7 @@ def keepable(record: Record) -> Record:
         record.status or 0,
         record.predicted_read or 0,
         record.predicted_write or 0,
+        record.lost or 0,
     )
     if (
         all(time is None or _FIRST_TIME <= time <= _LAST_TIME for time in times)

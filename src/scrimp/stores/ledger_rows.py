@@ -24,9 +24,9 @@ _MOST_LABELS = 4096
 _INSERT = """INSERT INTO records (
     id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
     input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
-    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage
+    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage, miss, lost
 ) VALUES """
-_VALUES = f"({', '.join('?' * 26)})"
+_VALUES = f"({', '.join('?' * 28)})"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = (32, 16, 8, 4, 2, 1)
 _INSERTS = {size: _INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in _AT_ONCE}
@@ -36,7 +36,7 @@ which costs more than the row. Of 32 rows, because older SQLite takes 999 values
 COLUMNS = """id, call_id, attempt, started_at, first_event_at, ended_at,
     provider, model, run, run_ids, user, task_type, agent, mode, outcome,
     status, stream, usage, cost, measured, notes, own_cost, predicted_read, predicted_write,
-    prompt, message_id, request_id, fault"""
+    prompt, message_id, request_id, fault, miss, lost"""
 """Of `records JOIN labels`, in the order `read_record` takes them."""
 
 _usages = msgspec.json.Decoder(Usage)
@@ -114,6 +114,8 @@ def _row(record: Record, label: int) -> Row:
         record.fault,
         msgspec.json.encode(record.notes).decode(),
         _usage_text(usage),
+        record.miss,
+        record.lost,
     )
 
 
@@ -127,7 +129,7 @@ def read_record(row: Row) -> Record:
     """The record of a row of `COLUMNS`."""
     (id_, call_id, attempt, started_at, first_event_at, ended_at, provider, model, run, run_ids) = row[:10]
     (user, task_type, agent, mode, outcome, status, stream, usage, cost, measured, notes) = row[10:21]
-    (own_cost, predicted_read, predicted_write, prompt, message_id, request_id, fault) = row[21:]
+    (own_cost, predicted_read, predicted_write, prompt, message_id, request_id, fault, miss, lost) = row[21:]
     return Record(
         id=id_,
         call_id=call_id,
@@ -153,6 +155,8 @@ def read_record(row: Row) -> Record:
         message_id=message_id,
         request_id=request_id,
         fault=fault,
+        miss=miss,
+        lost=lost,
     )
 
 

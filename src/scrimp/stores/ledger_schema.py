@@ -158,4 +158,10 @@ def m0002_hours(db: sqlite3.Connection) -> None:
     roll_up(db, 0)
 
 
-LEDGER = Schema("ledger", 0x73637231, (m0001_records, m0002_hours))
+def m0003_misses(db: sqlite3.Connection) -> None:
+    """Why a call missed the cache, and what that cost; unknown of records from before."""
+    db.execute("ALTER TABLE records ADD COLUMN miss TEXT")
+    db.execute("ALTER TABLE records ADD COLUMN lost INTEGER")
+
+
+LEDGER = Schema("ledger", 0x73637231, (m0001_records, m0002_hours, m0003_misses))

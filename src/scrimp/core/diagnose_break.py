@@ -1,0 +1,113 @@
+"""Whether a request breaks the prefix of an earlier one, or only begins like it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from scrimp.core.causes import Cause, cause_of_change, cause_of_switch
+from scrimp.core.changes import Change, compare, shared_after
+from scrimp.core.diagnose_memory import Call, Mark, Talk
+from scrimp.core.prompt import Digest
+from scrimp.core.settings import first_break, switched
+
+__all__ = ["Break", "find_break"]
+
+_ALIKE = 0.5
+"""Share of a block that must have stayed for it to be the same block, edited."""
+
+_MANY = 4
+_LAST_FEW = 3
+"""Message blocks: shared by chance no more; at the end, where the newest turn is."""
+
+
+class Break(msgspec.Struct, frozen=True):
+    """Where and why a prefix ended early. `mark` is the entry that is out of reach by it.
+
+    `continues` says that the request goes on with the same conversation; else it is a new one that lost the
+    static part all conversations of its kind share.
+    """
+
+    position: int
+    cause: Cause
+    change: Change | None
+    mark: Mark
+    continues: bool
+    also: tuple[Cause, ...] = ()
+
+
+def find_break(talk: Talk, call: Call) -> Break | None:
+    """The break between a conversation's last request and `call`, or None where there is none.
+
+    Two requests that merely share a beginning are two conversations. They are one, broken, if what comes
+    after the break is the same again, or if the very block that differs is recognisably the same.
+    """
+    before = talk.call
+    if not talk.marks:
+        return None
+    change = compare(before.prompt, call.prompt)
+    settings = switched(before.settings, call.settings)
+    static_end = call.prompt.static_end
+    tools_end = call.prompt.section_end("tools")
+    breaks: list[tuple[int, Cause, Change | None]] = [
+        (first_break(name, tools_end=tools_end, static_end=static_end), cause_of_switch(name), None)
+        for name in settings
+    ]
+    if change is not None:
+        breaks.append((change.position, cause_of_change(change), change))
+    if not breaks:
+        return None
+    position, cause, why = min(breaks, key=lambda one: one[0])
+    also = tuple(other for _, other, _ in breaks if other is not cause)
+    if position <= talk.deepest and _goes_on(talk, call, position, why):
+        return Break(position, cause, why, talk.marks[-1], continues=True, also=also)
+    static = talk.mark_within(before.prompt.static_end)
+    if (
+        static is not None
+        and why is not None
+        and position <= static.position
+        and _same_static(talk, call, why)
+    ):
+        return Break(position, cause, why, static, continues=False, also=also)
+    return None
+
+
+def _goes_on(talk: Talk, call: Call, position: int, change: Change | None) -> bool:
+    """Whether `call` is the next step of the conversation in spite of the break.
+
+    Sub-agents begin alike and then say something else, so what the conversation said last must be there
+    again, or most of what it said; and a model that answers differently begins another conversation.
+    """
+    before, after = talk.call, call
+    shared = shared_after(before.prompt, after.prompt, position)
+    beyond = talk.deepest - max(position, before.prompt.static_end + 1) + 1
+    last_again = before.prompt.digests[-1] in after.prompt.digests[after.prompt.static_end + 1 :]
+    if shared and (last_again or (shared >= _MANY and 2 * shared >= beyond)):
+        return shared >= _MANY or after.related(before)
+    if change is None or change.section != "messages" or not after.related(before):
+        return False
+    if after.prompt.blocks[position].role == "assistant" or beyond > _LAST_FEW:
+        return False
+    longer = len(after.prompt) > len(before.prompt)
+    return change.volatile or (longer and change.alike >= _ALIKE and change.offset is not None)
+
+
+def _same_static(talk: Talk, call: Call, change: Change) -> bool:
+    """Whether a new conversation has the static part of an earlier one, but for the change."""
+    if change.volatile:
+        return change.alike >= _ALIKE or talk.call.related(call)
+    if not talk.call.related(call) or change.alike < _ALIKE:
+        return False
+    if change.section != "tools":
+        return True
+    # Another system prompt with other tools is another agent.
+    old, new = _static(talk.call), _static(call)
+    return old[1] == new[1] and 2 * sum(digest in old[0] for digest in new[0]) >= len(new[0])
+
+
+def _static(call: Call) -> tuple[Sequence[Digest], Sequence[Digest]]:
+    """The digests of tools and of system blocks."""
+    prompt = call.prompt
+    tools = prompt.section_end("tools") + 1
+    return prompt.digests[:tools], prompt.digests[tools : prompt.static_end + 1]

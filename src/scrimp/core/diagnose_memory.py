@@ -1,0 +1,243 @@
+"""What a watch remembers: entries written, calls under way, and the last request of each conversation.
+
+Everything is found by digest: the entry a prompt could read and the conversation it extends by walking back
+from its end, which takes as many steps as there are new blocks; the request most like it, where its prefix
+was broken, by the blocks both share. All of it is bounded, the oldest go first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
+
+import msgspec
+
+from scrimp.core.cache import TTL_SECONDS, CacheRules
+from scrimp.core.prompt import Digest, Prompt
+from scrimp.core.settings import CacheSettings
+from scrimp.facts.model import Model
+from scrimp.wire.markers import TTL
+
+__all__ = ["Call", "Entry", "Found", "Mark", "Memory", "Talk"]
+
+_MOST_TALKS = 256
+_MOST_BLOCKS = 200_000
+_MOST_ENTRIES = 50_000
+_LONGEST_WAIT = 600.0
+"""Seconds after which a call that was never heard of again is no longer under way (the SDK's timeout)."""
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A request when it goes out, `prompt` under the markers it goes out with.
+
+    `ends` are tokens up to each position and `total` the whole input, both estimates where no bill has shown
+    them. `at` is the start in epoch seconds. Where nobody will say when the answer began, `wrote_for` bounds
+    it, in seconds. `label` is the kind of agent, `run` one run of it, `predicted` the read a planner
+    foretold (tokens).
+    """
+
+    prompt: Prompt
+    settings: CacheSettings
+    ends: Sequence[int]
+    total: int
+    rules: CacheRules
+    model: Model
+    day: date | None
+    at: float
+    label: str | None = None
+    run: str | None = None
+    predicted: int | None = None
+    wrote_for: float = 0.0
+
+    def related(self, other: Call) -> bool:
+        """Whether nothing says that the two are of different agents."""
+        return self.run == other.run if self.run and other.run else self.label == other.label
+
+
+class Entry(msgspec.Struct):
+    """A written prefix: where it ends, its tokens (`exact` when billed), TTL, when written, used, readable.
+
+    `wrote_for` bounds how long it can have stayed unreadable, as its writer's call said.
+    """
+
+    position: int
+    tokens: int
+    exact: bool
+    ttl: TTL
+    written_at: float
+    used_at: float
+    readable_at: float
+    wrote_for: float = 0.0
+
+    @property
+    def dies_at(self) -> float:
+        """When it can no longer be read."""
+        return self.used_at + TTL_SECONDS[self.ttl]
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A place where a call left an entry."""
+
+    position: int
+    tokens: int
+    exact: bool
+
+
+class Talk(msgspec.Struct):
+    """A conversation by its last billed request. `marks` are where it left or read entries, deepest last."""
+
+    id: int
+    call: Call
+    marks: tuple[Mark, ...] = ()
+    indexed: set[Digest] = msgspec.field(default_factory=set)
+
+    @property
+    def deepest(self) -> int:
+        """The last cached position, or -1."""
+        return self.marks[-1].position if self.marks else -1
+
+    def mark_within(self, last: int) -> Mark | None:
+        """The deepest mark not beyond a position."""
+        return next((mark for mark in reversed(self.marks) if mark.position <= last), None)
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What walking back found: the conversation extended, and the deepest entry, written or under way."""
+
+    talk: Talk | None
+    talk_at: int
+    entry_at: int
+    pending: bool
+
+
+class Memory:
+    """See the top of the module."""
+
+    def __init__(self) -> None:
+        self.entries: dict[Digest, Entry] = {}
+        self._pending: dict[Digest, float] = {}
+        self._tails: dict[Digest, int] = {}
+        self._talks: dict[int, Talk] = {}
+        self._with: dict[Digest, set[int]] = {}
+        self._next = 1
+        self._blocks = 0
+
+    def find(self, call: Call) -> Found:
+        """The conversation whose whole last request `call` extends, and the deepest entry on its way."""
+        prompt, talk, talk_at, entry_at, pending = call.prompt, None, -1, -1, False
+        for position in range(len(prompt) - 1, -1, -1):
+            prefix = prompt.prefixes[position]
+            if entry_at < 0 and (prefix in self.entries or self._under_way(prefix, call.at)):
+                entry_at, pending = position, prefix not in self.entries
+            known = self._talks.get(self._tails.get(prefix, 0))
+            if talk is None and known is not None:
+                talk, talk_at = known, position
+            if talk is not None and (entry_at >= 0 or position <= talk.deepest):
+                break
+        return Found(talk, talk_at, entry_at, pending)
+
+    def readable_before(self, call: Call, position: int) -> int:
+        """The deepest position up to `position` whose entry `call` can read, or -1."""
+        for place in range(min(position, len(call.prompt) - 1), -1, -1):
+            entry = self.entries.get(call.prompt.prefixes[place])
+            if entry is not None and entry.readable_at <= call.at < entry.dies_at and reaches(call, place):
+                return place
+        return -1
+
+    def similar(self, call: Call, *, static_known: bool) -> Talk | None:
+        """The conversation most like `call`: of its run or kind if any is, by the messages they share.
+
+        `static_known`: an entry holds all of tools and system, so that only messages can be broken. Many
+        conversations share those, and counting them would cost every first call.
+        """
+        votes: dict[int, list[int]] = {}
+        first_message = call.prompt.static_end + 1
+        start = first_message if static_known else 0
+        for position, digest in enumerate(call.prompt.digests[start:], start):
+            for number in self._with.get(digest, ()):
+                votes.setdefault(number, [0, 0])[position < first_message] += 1
+
+        def rank(talk: Talk) -> tuple[bool, bool, int, bool, int]:
+            said, static = votes[talk.id]
+            same_run = bool(call.run) and talk.call.run == call.run
+            return said > 1, call.related(talk.call), said, same_run, static
+
+        newest_first = list(reversed(self._talks.values()))
+        voted = [talk for talk in newest_first if talk.id in votes]
+        # Of equals the newest: `max` takes the first it meets.
+        best = max(voted, key=rank, default=None)
+        if best is not None and (votes[best.id][0] or call.related(best.call)):
+            return best
+        return next((talk for talk in newest_first if call.related(talk.call)), None)
+
+    def expect(self, prefixes: Iterable[Digest], at: float) -> None:
+        """A request that would write these went out."""
+        for prefix in prefixes:
+            self._pending.setdefault(prefix, at)
+        for prefix in _oldest(self._pending, _MOST_ENTRIES):
+            del self._pending[prefix]
+
+    def arrived(self, prefixes: Iterable[Digest]) -> None:
+        """That request is no longer waiting for its answer."""
+        for prefix in prefixes:
+            self._pending.pop(prefix, None)
+
+    def put(self, prefix: Digest, entry: Entry) -> None:
+        """Remember an entry, as the newest."""
+        self.entries.pop(prefix, None)
+        self.entries[prefix] = entry
+        for old in _oldest(self.entries, _MOST_ENTRIES):
+            del self.entries[old]
+
+    def keep(self, talk: Talk | None, call: Call, marks: tuple[Mark, ...], *, known_to: int) -> Talk:
+        """`call` is now the last of `talk`, or the first of a new one; up to `known_to` nothing is new."""
+        if talk is not None and talk.id not in self._talks:
+            talk, known_to = None, -1  # forgotten while its call was under way
+        if talk is None:
+            talk = Talk(self._next, call)
+            self._next += 1
+        else:
+            del self._talks[talk.id]
+            self._blocks -= len(talk.call.prompt)
+        talk.call, talk.marks = call, marks
+        self._talks[talk.id] = talk
+        self._blocks += len(call.prompt)
+        for digest in call.prompt.digests[known_to + 1 :]:
+            self._with.setdefault(digest, set()).add(talk.id)
+            talk.indexed.add(digest)
+        if len(call.prompt):
+            self._tails[call.prompt.prefixes[-1]] = talk.id
+        while len(self._talks) > _MOST_TALKS or (self._blocks > _MOST_BLOCKS and len(self._talks) > 1):
+            self._forget(next(iter(self._talks.values())))
+        return talk
+
+    def _under_way(self, prefix: Digest, now: float) -> bool:
+        began = self._pending.get(prefix)
+        return began is not None and now - began < _LONGEST_WAIT
+
+    def _forget(self, talk: Talk) -> None:
+        del self._talks[talk.id]
+        self._blocks -= len(talk.call.prompt)
+        for digest in talk.indexed:
+            others = self._with.get(digest, set())
+            others.discard(talk.id)
+            if not others:
+                self._with.pop(digest, None)
+        for tail in [tail for tail, owner in self._tails.items() if owner == talk.id]:
+            del self._tails[tail]
+
+
+def reaches(call: Call, position: int) -> bool:
+    """Whether some marker of `call` tests `position`."""
+    ranks = call.prompt.ranks
+    return any(
+        marker.position >= position and ranks[marker.position] - ranks[position] < call.rules.lookback
+        for marker in call.prompt.markers
+    )
+
+
+def _oldest(table: Mapping[Digest, object], most: int) -> Iterator[Digest]:
+    """Keys to drop so that at most `most` stay."""
+    surplus = len(table) - most
+    if surplus > 0:
+        yield from [key for _, key in zip(range(surplus), table, strict=False)]
