@@ -6,7 +6,7 @@ STAMP := $(VENV)/.scrimp-installed
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check sdks bench docs lock clean
+.PHONY: help install demo test check sdks bench caching docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,10 +41,11 @@ check: $(STAMP) ## Lint, formatting, types and import contracts
 sdks: $(STAMP) ## Install SDKs and peers beside the tests, each in its own environment
 	@for pair in 0.125.0,anthropic==0.125.0 1.17.0,anthropic==1.17.0 2.11.0,anthropic==2.11.0 \
 	  "pydantic-ai,pydantic-ai-slim[anthropic]==2.68.0 anthropic==2.12.0" \
-	  "langchain-anthropic,langchain-anthropic==1.7.7 langchain-core==1.7.2 anthropic==2.12.0"; do \
+	  "langchain-anthropic,langchain-anthropic==1.7.7 langchain-core==1.7.2 langchain==1.4.7 anthropic==2.12.0" \
+	  "litellm,litellm==1.109.1"; do \
 	  python=.sdks/$${pair%%,*}/bin/python; \
 	  test -x $$python || $(BIN)/uv venv --quiet --python $(BIN)/python .sdks/$${pair%%,*} || exit 1; \
-	  $(BIN)/uv pip install --quiet --python $$python $${pair#*,} \
+	  $(BIN)/uv pip install --quiet --python $$python --overrides benchmarks/caching/peers/overrides.txt $${pair#*,} \
 	    click genai-prices kitoken msgspec orjson rich uvicorn httptools || exit 1; \
 	done
 	@test -e .sdks/examples/anthropic-2.11.0.tar.gz || $(BIN)/python -m pip download --quiet \
@@ -52,6 +53,9 @@ sdks: $(STAMP) ## Install SDKs and peers beside the tests, each in its own envir
 
 bench: $(STAMP) ## Measure speed side by side: planning, metering, middleware, emulator, ledger
 	@$(BIN)/python -m benchmarks
+
+caching: $(STAMP) ## Compare what caching strategies pay, scenario by scenario (ARGS=--help)
+	@$(BIN)/python -m benchmarks.caching $(ARGS)
 
 docs: $(STAMP) ## Renew what the README shows of the demo
 	@$(BIN)/python docs/renew_readme.py

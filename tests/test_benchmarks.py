@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.conversations import BLOCKS_PER_STEP, Conversation, encoded
-from benchmarks.growth import measure_growth
+from benchmarks.growth import PLAN, measure_growth
 from benchmarks.ledger import measure_ledger_rows, measure_ledger_wait
 from benchmarks.metering import measure_metering_body, measure_metering_stream
 from benchmarks.middleware import BARE, measure_calls, measure_events
@@ -63,9 +63,11 @@ def test_reading_is_measured(tmp_path: Path) -> None:
 
 
 def test_growth_is_measured() -> None:
-    section = measure_growth(most_blocks=40, seed=1)
-    assert_figures(section, ours=2, baselines=2)
-    assert section.rows[-2].name.startswith("scrimp, 40 blocks")
+    section = measure_growth(most_blocks=60, seed=1)
+    assert_figures(section, ours=6, baselines=3)
+    plans = [row for row in section.rows if row.name.startswith(PLAN)]
+    assert [row.name.split()[2] for row in plans] == ["10", "50", "60"]
+    assert [row.note.endswith("×") for row in plans] == [False, True, True]
 
 
 def test_calls_through_the_middleware_are_measured(tmp_path: Path) -> None:
