@@ -52,7 +52,11 @@ def test_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "agent.jsonl", quick_agent())
     found = printed(capsys, "replay", str(path), "--policy", "scrimp")
     assert shape(found) == shape(documented("replay"))
-    assert set(found["runs"][0]) == (set(found) - {"runs", "skipped"}) | {"run"}
+    whole = set(found) - {"sources", "runs", "skipped"}
+    assert set(found["sources"][0]) == whole | {"source"}
+    assert set(found["runs"][0]) == (whole - {"calibration", "at_most_recorded"}) | {"source", "run"}
+    unmarked = printed(capsys, "replay", str(path), "--policy", "none")["at_most_recorded"]["none"]
+    assert [set(run) for run in unmarked["dearer"]] == [{"run", "recorded_usd", "usd"}]
 
 
 def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Literal
 
 import msgspec
@@ -20,27 +21,79 @@ import msgspec
 from scrimp.core.cache import TTL_SECONDS
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.facts.prices import Rates
+from scrimp.wire.markers import TTL
 
 __all__ = ["FloorCall", "floor"]
 
 _State = Literal["none", "5m", "1h"]
+_Move = Literal["plain", "read", "5m", "1h"]
 
 
 class FloorCall(msgspec.Struct, frozen=True):
-    """One call of a workspace: lengths in tokens, `rates` in picodollars a token, `now` in epoch seconds."""
+    """One call of a workspace: lengths in tokens, `rates` in picodollars a token, `now` in epoch seconds.
+
+    Positions from `kept` on were gone from the cache (None: none were); those before `found` were in it,
+    whoever had written them, with lifetime `ttl`.
+    """
 
     prompt: Prompt
     ends: Sequence[int]
     total: int
     rates: Rates
     now: float
+    kept: int | None = None
+    found: int = 0
+    ttl: TTL = "5m"
 
 
-class _Use(msgspec.Struct, frozen=True):
+class _Use(msgspec.Struct, frozen=True, gc=False):
     call: int
     tokens: int
     rates: Rates
     now: float
+    gone: bool
+    shared: bool
+    found: TTL | None
+
+    def goes_on(self, before: _Use) -> bool:
+        """Whether whatever held before this use holds for it too: entries of 5 minutes live, prices stay."""
+        return (
+            self.now - before.now < TTL_SECONDS["5m"]
+            and self.tokens == before.tokens
+            and self.rates == before.rates
+            and not self.gone
+            and self.found is None
+        )
+
+
+class _Stretch(msgspec.Struct, frozen=True):
+    """Uses close to one another: what is not alive at the first is written there or not at all."""
+
+    first: _Use
+    count: int
+    until: float
+
+    def price(self, move: _Move) -> int:
+        """What all uses pay when the first one makes `move`; picodollars."""
+        first, later = self._each(move)
+        return first + (self.count - 1) * later
+
+    def paid(self, move: _Move) -> list[int]:
+        """What each use pays."""
+        first, later = self._each(move)
+        return [first, *repeat(later, self.count - 1)]
+
+    def _each(self, move: _Move) -> tuple[int, int]:
+        rates, tokens = self.first.rates, self.first.tokens
+        match move:
+            case "plain":
+                return tokens * rates.input, tokens * rates.input
+            case "read":
+                return tokens * rates.read, tokens * rates.read
+            case "5m":
+                return tokens * rates.write_5m, tokens * rates.read
+            case "1h":
+                return tokens * rates.write_1h, tokens * rates.read
 
 
 def floor(calls: Iterable[FloorCall]) -> list[int]:
@@ -49,54 +102,86 @@ def floor(calls: Iterable[FloorCall]) -> list[int]:
     shares: list[int] = []
     for number, call in enumerate(calls):
         done = 0
-        for prefix, end in zip(call.prompt.prefixes, call.ends, strict=True):
+        static_end = call.prompt.static_end if call.kept is not None else -1
+        for position, (prefix, end) in enumerate(zip(call.prompt.prefixes, call.ends, strict=True)):
             if end > done:
-                uses[prefix].append(_Use(number, end - done, call.rates, call.now))
+                gone = call.kept is not None and position >= call.kept
+                found = call.ttl if position < call.found else None
+                shared = gone and position <= static_end
+                uses[prefix].append(_Use(number, end - done, call.rates, call.now, gone, shared, found))
                 done = end
         shares.append((call.total - done) * call.rates.input)
     for block in uses.values():
-        for use, paid in zip(block, _cheapest(block), strict=True):
+        for use, paid in zip(block, _cheapest(list(_stretches(block))), strict=True):
             shares[use.call] += paid
     return shares
 
 
-def _cheapest(uses: Sequence[_Use]) -> list[int]:
+def _stretches(uses: Sequence[_Use]) -> Iterator[_Stretch]:
+    first = before = uses[0]
+    count = 0
+    for use in uses:
+        if count and not use.goes_on(before):
+            yield _Stretch(first, count, before.now)
+            first, count = use, 0
+        before = use
+        count += 1
+    yield _Stretch(first, count, before.now)
+
+
+def _cheapest(stretches: Sequence[_Stretch]) -> list[int]:
     """What each use pays on the cheapest line of play.
 
-    The state after a use is what of the block is alive: nothing, a 5m entry or a 1h entry; `best` holds the
-    least paid so far for each that can be reached, `back` how it was reached.
+    The state after a stretch is what of the block is alive: nothing, a 5m entry or a 1h entry; `best` holds
+    the least paid so far for each that can be reached, `back` how it was reached.
     """
     best: dict[_State, int] = {"none": 0}
-    back: list[dict[_State, tuple[_State, int]]] = []
-    before = uses[0].now
-    for use in uses:
+    back: list[dict[_State, tuple[_State, _Move]]] = []
+    before = stretches[0].first.now
+    for stretch in stretches:
         reached: dict[_State, int] = {}
-        came: dict[_State, tuple[_State, int]] = {}
-        for state, after, price in _moves(best, use, use.now - before):
-            paid = best[state] + price
+        came: dict[_State, tuple[_State, _Move]] = {}
+        for state, after, move in _moves(best, stretch.first, stretch.first.now - before):
+            paid = best[state] + stretch.price(move)
             if after not in reached or paid < reached[after]:
-                reached[after], came[after] = paid, (state, price)
-        best, before = reached, use.now
+                reached[after], came[after] = paid, (state, move)
+        best, before = reached, stretch.until
         back.append(came)
-    return _retrace(best, back)
+    return _retrace(stretches, best, back)
 
 
-def _moves(states: Iterable[_State], use: _Use, gap: float) -> Iterator[tuple[_State, _State, int]]:
-    """Every (state before, state after, price) of one use; what is alive is read, as the provider does."""
-    rates, tokens = use.rates, use.tokens
+def _moves(states: Iterable[_State], use: _Use, gap: float) -> Iterator[tuple[_State, _State, _Move]]:
+    """Every (state before, state after, move) of one use; what is alive is read, as the provider does."""
     for state in states:
-        if state != "none" and gap < TTL_SECONDS[state]:
-            yield state, state, tokens * rates.read
+        lives = state != "none" and gap < TTL_SECONDS[state]
+        alive = lives and not use.gone
+        if use.found is not None:
+            yield state, "1h" if alive and state == "1h" else use.found, "read"
+            # Whoever does not know of the entry may write for 1h beyond it, and so prolong it (see above).
+            yield state, "1h", "read"
             continue
-        yield state, "none", tokens * rates.input
-        yield state, "5m", tokens * rates.write_5m
-        yield state, "1h", tokens * rates.write_1h
+        if alive:
+            yield state, state, "read"
+            continue
+        if lives and use.shared:
+            # Gone for this conversation: entries of other ones that begin alike may live on.
+            yield state, state, "plain"
+        yield state, "none", "plain"
+        yield state, "5m", "5m"
+        yield state, "1h", "1h"
 
 
-def _retrace(best: dict[_State, int], back: Sequence[dict[_State, tuple[_State, int]]]) -> list[int]:
+def _retrace(
+    stretches: Sequence[_Stretch],
+    best: dict[_State, int],
+    back: Sequence[dict[_State, tuple[_State, _Move]]],
+) -> list[int]:
     state = min(best, key=best.__getitem__)
-    paid = []
+    moves: list[_Move] = []
     for came in reversed(back):
-        state, price = came[state]
-        paid.append(price)
-    return paid[::-1]
+        state, move = came[state]
+        moves.append(move)
+    paid: list[int] = []
+    for stretch, move in zip(stretches, reversed(moves), strict=True):
+        paid.extend(stretch.paid(move))
+    return paid

@@ -20,9 +20,10 @@ class RecordedCall(msgspec.Struct, frozen=True):
 
     `at` is the start of the request in epoch seconds; `timed` is False where nothing was recorded and calls
     are taken to be a second apart. `day` is the day whose prices and rules hold (None: the newest). `sized`
-    is the prompt measured before any bill. `complete` is False when part of
-    the request was not recorded. `source` is whose recording it is, `workspace` whose cache it used, `where`
-    the file and line.
+    is the prompt measured before any bill. `complete` is False when part of the request was not recorded.
+    `source` is whose recording it is, `workspace` whose cache it used, `where` the file and line. `began_at`
+    is when the answer began (None: unknown), `label` the kind of agent, `offers_automatic` whether the API
+    took automatic caching on that day.
     """
 
     run: str
@@ -40,6 +41,9 @@ class RecordedCall(msgspec.Struct, frozen=True):
     usage: Usage
     complete: bool
     server_tools: bool
+    began_at: float | None = None
+    label: str | None = None
+    offers_automatic: bool = True
 
     @property
     def sizes(self) -> list[float]:

@@ -14,22 +14,15 @@ import msgspec
 from scrimp.core.cache import Cache, Outcome
 from scrimp.core.floor import FloorCall, floor
 from scrimp.core.lengths import Lengths
-from scrimp.core.prompt import Marker
+from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.recorded import RecordedCall
+from scrimp.core.reproduce import Dealt, Measured, deal
 from scrimp.core.workspace import Asked, Planned, Workspace
 from scrimp.facts.models import default
 from scrimp.facts.prices import Rates
 from scrimp.wire.response import CacheCreation, Usage
 
-__all__ = ["POLICIES", "Measured", "Policy", "Replayed", "measure", "replay", "replay_floor"]
-
-
-class Measured(msgspec.Struct, frozen=True):
-    """A recorded call with its lengths from all bills (`ends`, in tokens) and its prices."""
-
-    call: RecordedCall
-    ends: Sequence[int]
-    rates: Rates
+__all__ = ["POLICIES", "Measured", "Policy", "Replayed", "input_cost", "measure", "replay", "replay_floor"]
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -73,8 +66,8 @@ class _Scrimp:
 
     def markers(self, call: RecordedCall) -> Sequence[Marker]:
         asked = Asked(call.prompt, call.sized, call.model, call.rules, call.day)
-        planned = self._planned = self._workspace.decide(asked, call.at)
-        self._workspace.sent(planned, call.at, call.at)
+        planned = self._planned = self._workspace.decide(asked, call.at, label=call.label)
+        self._workspace.sent(planned, call.at, call.began_at or call.at)
         return planned.plan.markers
 
     def billed(self, outcome: Outcome) -> None:
@@ -93,7 +86,7 @@ def _usage(outcome: Outcome) -> Usage:
 
 
 def _automatic(call: RecordedCall) -> Sequence[Marker]:
-    tail = call.prompt.last_markable()
+    tail = call.prompt.last_markable() if call.offers_automatic else None
     return () if tail is None else (Marker(tail, "5m", automatic=True),)
 
 
@@ -121,24 +114,56 @@ def replay(calls: Iterable[Measured], policy: Policy) -> list[Replayed]:
     done = []
     for measured in calls:
         call = measured.call
+        if measured.dealt is not None:
+            deal(cache, measured.dealt, call.prompt, call.at)
         prompt = call.prompt.remarked(policy.markers(call))
         total = call.usage.total_input
         outcome = cache.outcome(prompt, measured.ends, total, call.rules, call.at)
-        cache.commit(prompt, outcome, call.at, call.at)
+        kept = _as_published(outcome, cache, prompt, call.at)
+        cache.commit(prompt, kept, call.at, call.began_at or call.at)
         policy.billed(outcome)
-        rates = measured.rates
-        cost = (
-            outcome.plain * rates.input
-            + outcome.write_5m * rates.write_5m
-            + outcome.write_1h * rates.write_1h
-            + outcome.read * rates.read
-        )
-        done.append(Replayed(call, outcome, cost, call.usage.output_tokens * rates.output))
+        output = call.usage.output_tokens * measured.rates.output
+        done.append(Replayed(call, outcome, input_cost(outcome, measured.rates), output))
     return done
+
+
+def _as_published(outcome: Outcome, cache: Cache, prompt: Prompt, now: float) -> Outcome:
+    """The outcome as far as it is known to last: what is written for 1h on top of a 5m hit counts as 5m.
+
+    Whether the prefix below then lives for an hour at the price of the increment is not published, and no
+    figure may build on it (the floor does not either).
+    """
+    hit = cache.alive(prompt.prefixes[outcome.hit], now) if outcome.hit >= 0 else None
+    if hit is None or hit.ttl == "1h" or not outcome.write_1h:
+        return outcome
+    writes = tuple(msgspec.structs.replace(write, ttl=hit.ttl) for write in outcome.writes)
+    return msgspec.structs.replace(outcome, writes=writes)
+
+
+def input_cost(outcome: Outcome, rates: Rates) -> int:
+    """What a call's input costs, picodollars."""
+    return (
+        outcome.plain * rates.input
+        + outcome.write_5m * rates.write_5m
+        + outcome.write_1h * rates.write_1h
+        + outcome.read * rates.read
+    )
 
 
 def replay_floor(calls: Sequence[Measured]) -> list[int]:
     """Each call's share of the floor of one workspace, picodollars."""
-    return floor(
-        FloorCall(m.call.prompt, m.ends, m.call.usage.total_input, m.rates, m.call.at) for m in calls
+    return floor(map(_floor_call, calls))
+
+
+def _floor_call(measured: Measured) -> FloorCall:
+    call, dealt = measured.call, measured.dealt or Dealt()
+    return FloorCall(
+        call.prompt,
+        measured.ends,
+        call.usage.total_input,
+        measured.rates,
+        call.at,
+        kept=dealt.kept,
+        found=0 if dealt.found is None else dealt.found + 1,
+        ttl=dealt.ttl,
     )

@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
 from scrimp.core.lengths import Lengths
 from scrimp.core.recorded import RecordedCall
-from scrimp.core.replay import POLICIES, Measured, Replayed, measure, replay, replay_floor
+from scrimp.core.replay import POLICIES, Measured, Replayed, input_cost, measure, replay, replay_floor
+from scrimp.core.reproduce import Reproduced
+from scrimp.core.tolerance import tolerance
 
-__all__ = ["Money", "Replays", "RunBill", "add_up", "replay_source"]
+__all__ = [
+    "Comparison",
+    "Foreseen",
+    "Money",
+    "Replays",
+    "RunBill",
+    "SourceBill",
+    "add_up",
+    "compare",
+    "foreseen",
+    "foreseen_in_all",
+    "measure_source",
+    "replay_measured",
+    "replay_source",
+]
 
+_TIE = 1_000
+"""Picodollars by which two bills may differ and be the same."""
 _KINDS = ("plain", "write_5m", "write_1h", "read", "output")
 
 
 class Money(msgspec.Struct):
-    """A bill in picodollars, with the tokens of each kind behind it."""
+    """A bill in picodollars, with the tokens of each kind behind it.
+
+    `not_offered` counts calls of days on which the provider did not offer what the policy asks for.
+    """
 
     input_cost: int = 0
     output_cost: int = 0
     tokens: Counter[str] = msgspec.field(default_factory=lambda: Counter(dict.fromkeys(_KINDS, 0)))
+    not_offered: int = 0
 
     @property
     def total(self) -> int:
@@ -53,16 +75,64 @@ class Money(msgspec.Struct):
         self.input_cost += other.input_cost
         self.output_cost += other.output_cost
         self.tokens.update(other.tokens)
+        self.not_offered += other.not_offered
 
 
 class RunBill(msgspec.Struct):
     """One run: its floor, its billed input cost (picodollars) and its bill under each policy."""
 
     run: str
+    source: str = ""
     calls: int = 0
     floor: int = 0
     billed: int = 0
     policies: dict[str, Money] = msgspec.field(default_factory=dict)
+
+
+class Foreseen(msgspec.Struct):
+    """How the model foresaw the bills of calls under their own markers, in picodollars of input.
+
+    `within` counts calls whose read was foreseen within 1 % of their input, `unexplained` those whose bill
+    shows what no recorded call explains: it is dealt to every policy.
+    """
+
+    calls: int = 0
+    within: int = 0
+    unexplained: int = 0
+    model: int = 0
+    billed: int = 0
+
+    def include(self, other: Foreseen) -> None:
+        """Add other calls to these."""
+        self.calls += other.calls
+        self.within += other.within
+        self.unexplained += other.unexplained
+        self.model += other.model
+        self.billed += other.billed
+
+
+class SourceBill(msgspec.Struct, frozen=True):
+    """One source: how the model foresaw its bills, and the bill of each of its runs."""
+
+    source: str
+    foreseen: Foreseen
+    runs: list[RunBill]
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Of `runs` runs, how many cost at most what they did under the recorded markers, and which cost more.
+
+    `dearer` has the runs that cost more, the greatest loss first.
+    """
+
+    runs: int
+    at_most: int
+    dearer: tuple[RunBill, ...]
+
+    @property
+    def share(self) -> float:
+        """Runs that cost no more, as a share of all."""
+        return self.at_most / self.runs if self.runs else 1.0
 
 
 class Replays(msgspec.Struct, frozen=True):
@@ -72,28 +142,81 @@ class Replays(msgspec.Struct, frozen=True):
     floor: Sequence[int]
     policies: Mapping[str, Sequence[Replayed]]
 
-    def runs(self) -> list[RunBill]:
-        """A bill for each run, in the order the runs began."""
+    def runs(self, source: str = "") -> list[RunBill]:
+        """A bill for each run of `source`, in the order the runs began."""
         found: dict[str, RunBill] = {}
         for number, measured in enumerate(self.measured):
             call = measured.call
-            run = found.setdefault(call.run, RunBill(call.run, policies={n: Money() for n in self.policies}))
+            run = found.setdefault(
+                call.run, RunBill(call.run, source, policies={n: Money() for n in self.policies})
+            )
             run.calls += 1
             run.floor += self.floor[number]
             run.billed += billed_input(measured)
             for name, calls in self.policies.items():
                 run.policies[name].add(calls[number])
+                run.policies[name].not_offered += name == "auto" and not call.offers_automatic
         return list(found.values())
 
 
 def replay_source(calls: Sequence[RecordedCall], names: Sequence[str]) -> Replays:
     """Replay one source's calls, in time order, under each named policy."""
+    return replay_measured(measure_source(calls), names)
+
+
+def measure_source(calls: Sequence[RecordedCall]) -> list[Measured]:
+    """The calls of one source with their lengths from all of its bills."""
     lengths = Lengths()
     for call in calls:
         lengths.reveal(call.prompt, call.usage)
-    measured = measure(calls, lengths)
-    policies = {name: replay(measured, POLICIES[name]()) for name in names}
-    return Replays(measured, replay_floor(measured), policies)
+    return measure(calls, lengths)
+
+
+def replay_measured(
+    measured: Sequence[Measured], names: Sequence[str], advance: Callable[[int], None] = lambda _: None
+) -> Replays:
+    """Replay calls whose lengths are known, in time order, under each named policy.
+
+    `advance` is told how many calls were done after each policy and after the floor.
+    """
+    policies = {}
+    for name in names:
+        policies[name] = replay(measured, POLICIES[name]())
+        advance(len(measured))
+    found = Replays(measured, replay_floor(measured), policies)
+    advance(len(measured))
+    return found
+
+
+def foreseen(calls: Sequence[Reproduced]) -> Foreseen:
+    """How the model foresaw these calls, added up."""
+    found = Foreseen(calls=len(calls))
+    for one in calls:
+        measured, usage = one.measured, one.measured.call.usage
+        off = abs(one.outcome.read - usage.cache_read_input_tokens)
+        found.within += off <= tolerance(usage.total_input)
+        found.unexplained += one.dealt is not None
+        found.model += input_cost(one.outcome, measured.rates)
+        found.billed += billed_input(measured)
+    return found
+
+
+def foreseen_in_all(sources: Iterable[SourceBill]) -> Foreseen:
+    """The calls of all sources together."""
+    whole = Foreseen()
+    for source in sources:
+        whole.include(source.foreseen)
+    return whole
+
+
+def compare(runs: Sequence[RunBill], name: str) -> Comparison:
+    """Policy `name` beside the recorded markers, run by run; `runs` must have been replayed under both."""
+
+    def loss(run: RunBill) -> int:
+        return run.policies[name].input_cost - run.policies["recorded"].input_cost
+
+    dearer = sorted((run for run in runs if loss(run) > _TIE), key=loss, reverse=True)
+    return Comparison(len(runs), len(runs) - len(dearer), tuple(dearer))
 
 
 def add_up(runs: Sequence[RunBill]) -> RunBill:

@@ -14,7 +14,15 @@ from scrimp.facts.models import resolve
 if TYPE_CHECKING:
     from scrimp.traces.transcript_calls import TranscriptCall
 
-__all__ = ["home_of", "is_resumed", "loads_tools", "step_of", "thinking_after"]
+__all__ = [
+    "ANSWER_BYTES_PER_TOKEN",
+    "has_one_marker",
+    "home_of",
+    "is_resumed",
+    "loads_tools",
+    "step_of",
+    "thinking_after",
+]
 
 THINKING_BY_PROMPT = ((2, 1, 13), (2, 1, 38))
 """Versions that asked for thinking prompt by prompt: what skills, commands and plans start ran without it."""
@@ -59,6 +67,11 @@ def loads_tools(call: TranscriptCall) -> bool:
     return call.new.tool_references > 0 and first <= version_of(call.version) <= last
 
 
+def has_one_marker(call: TranscriptCall) -> bool:
+    """Whether no message but the last carries a marker."""
+    return version_of(call.version) >= ONE_MARKER_SINCE
+
+
 def is_resumed(call: TranscriptCall) -> bool:
     """Whether the client was restarted since the parent call; it then renders the first messages anew.
 
@@ -94,7 +107,7 @@ def step_of(
         compacted=new.compacted,
         resumed=is_resumed(call),
         switches_effort=_switches_effort(call, parent),
-        one_marker=version_of(call.version) >= ONE_MARKER_SINCE,
+        one_marker=has_one_marker(call),
         blocks=new.blocks + answer_blocks,
         answer_blocks=answer_blocks,
         unmarked=round(new.trailing_bytes / RESULT_BYTES_PER_TOKEN),

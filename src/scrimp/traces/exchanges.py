@@ -20,8 +20,9 @@ class Exchange(msgspec.Struct, frozen=True):
     """One recorded call.
 
     `at` is when the request started, epoch seconds; where only the end was recorded it is that, and where
-    nothing was, `timed` is False and calls are taken to be one second apart. `workspace` is the provider and
-    source whose prompt cache the call shared. `partial` says what of the request was not recorded.
+    nothing was, `timed` is False and calls are taken to be one second apart. `ended_at` is when the response
+    was over, where that was recorded. `workspace` is the provider and source whose prompt cache the call
+    shared. `partial` says what of the request was not recorded.
     """
 
     run: str
@@ -39,6 +40,7 @@ class Exchange(msgspec.Struct, frozen=True):
     partial: str | None
     redactions: int
     where: str
+    ended_at: float | None = None
 
     @property
     def workspace(self) -> str:
@@ -78,6 +80,7 @@ def read_exchange(line: Mapping[str, Any], where: str, folder: str) -> Exchange:
         partial=line.get("partial_request") or None,
         redactions=len(line.get("redactions") or ()),
         where=where,
+        ended_at=_time(line.get("ended_at")),
     )
 
 

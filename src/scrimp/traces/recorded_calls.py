@@ -77,6 +77,7 @@ def recorded_call(
         usage=exchange.usage,
         complete=exchange.partial is None,
         server_tools=_uses_server_tools(prompt, exchange.body),
+        offers_automatic=facts.rules.automatic_caching(day),
     )
 
 

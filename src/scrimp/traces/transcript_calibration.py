@@ -18,13 +18,22 @@ from scrimp.traces.claude_code import home_of, loads_tools, step_of, thinking_af
 from scrimp.traces.transcripts import read_transcripts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from scrimp.traces.files import Fault
     from scrimp.traces.transcript_calls import Session, TranscriptCall
 
-__all__ = ["Disagreement", "TranscriptCalibration", "calibrate_sessions", "calibrate_transcripts"]
+__all__ = [
+    "Disagreement",
+    "JudgedCall",
+    "PlacedCall",
+    "TranscriptCalibration",
+    "calibrate_sessions",
+    "calibrate_transcripts",
+    "judged_calls",
+    "placed_calls",
+]
 
 FIRST_CALL = "first call of a conversation"
 COPY = "copy of a call in another file"
@@ -77,12 +86,29 @@ class TranscriptCalibration(msgspec.Struct):
         return dict(Counter(one.kind for one in self.disagreements).most_common())
 
 
-class _Call(msgspec.Struct, frozen=True):
+class PlacedCall(msgspec.Struct, frozen=True):
     """A call with what its place in the corpus says. Contents are left behind to keep memory flat."""
 
     call: TranscriptCall
     path: Path
     scope: Scope
+    conversation: str
+
+
+class JudgedCall(msgspec.Struct, frozen=True):
+    """A call with its forecast and its bill; `kind` names how they disagree, else is empty.
+
+    `began_at` is when the answer began, epoch seconds. `lasting` is what the forecast's cause would be had
+    every entry outlived the gap: a changed prompt is changed however long the cache lives.
+    """
+
+    placed: PlacedCall
+    step: Step
+    forecast: Forecast
+    bill: Bill
+    kind: str
+    began_at: float
+    lasting: Cause
 
 
 def calibrate_transcripts(paths: Iterable[str | Path]) -> TranscriptCalibration:
@@ -100,16 +126,17 @@ def calibrate_sessions(sessions: Iterable[Session]) -> TranscriptCalibration:
 
 
 def _calibrated(sessions: Iterable[Session], result: TranscriptCalibration) -> TranscriptCalibration:
-    calls: dict[str, _Call] = {}
+    calls: dict[str, PlacedCall] = {}
     for session in sessions:
         result.runs += any(conversation.calls for conversation in session.conversations)
-        for one in _calls(session):
+        for one in placed_calls(session):
             if one.call.duplicate:
                 result.skipped[COPY] = result.skipped.get(COPY, 0) + 1
             else:
                 calls[one.call.message_id] = one
     result.calls = len(calls)
-    for one, step, forecast, bill, kind in _judged(calls):
+    for judged in judged_calls(calls):
+        one, step, forecast, bill = judged.placed, judged.step, judged.forecast, judged.bill
         if forecast.cause is Cause.FIRST:
             count(result.first, forecast, bill, step.total)
             result.skipped[FIRST_CALL] = result.skipped.get(FIRST_CALL, 0) + 1
@@ -117,12 +144,13 @@ def _calibrated(sessions: Iterable[Session], result: TranscriptCalibration) -> T
         count(result.cache, forecast, bill, step.total)
         if one.scope.main:
             count(result.main, forecast, bill, step.total)
-        if kind:
-            result.disagreements.append(_listed(one, step, forecast, bill, kind))
+        if judged.kind:
+            result.disagreements.append(_listed(judged))
     return result
 
 
-def _calls(session: Session) -> Iterator[_Call]:
+def placed_calls(session: Session) -> Iterator[PlacedCall]:
+    """Every call of a session, copies of calls in other files too."""
     for conversation in session.conversations:
         for call in conversation.calls:
             scope = Scope(
@@ -138,19 +166,19 @@ def _calls(session: Session) -> Iterator[_Call]:
                 new=msgspec.structs.replace(call.new, contents=()),
                 reply=msgspec.structs.replace(call.reply, contents=()),
             )
-            yield _Call(slim, session.path, scope)
+            yield PlacedCall(slim, session.path, scope, conversation.name)
 
 
-def _judged(calls: dict[str, _Call]) -> Iterator[tuple[_Call, Step, Forecast, Bill, str]]:
-    """Every call with its forecast and bill in the order their answers began, and how they disagree."""
+def judged_calls(calls: Mapping[str, PlacedCall]) -> Iterator[JudgedCall]:
+    """Every call, by message id, with its forecast and bill in the order their answers began."""
     model = Continuity()
     thinking: dict[str, bool | None] = {}
     loaded_tools: set[tuple[str, bool]] = set()
-    sent: dict[str, tuple[Step, Forecast]] = {}
+    sent: dict[str, tuple[Step, Forecast, Cause]] = {}
     for at, settles, name in _in_time_order(calls):
         one, call = calls[name], calls[name].call
         if settles:
-            step, forecast = sent.pop(name)
+            step, forecast, lasting = sent.pop(name)
             usage = call.usage
             bill = Bill(
                 usage.cache_read_input_tokens,
@@ -162,7 +190,7 @@ def _judged(calls: dict[str, _Call]) -> Iterator[tuple[_Call, Step, Forecast, Bi
             agreed = agrees(forecast, bill, step.total)
             kind = "" if agreed else disagreement(step, forecast, bill, model.known(step.parent))
             model.settle(step, forecast, bill)
-            yield one, step, forecast, bill, kind
+            yield JudgedCall(one, step, forecast, bill, kind, at, lasting)
             continue
         parent = calls.get(call.parent_id or "")
         thinking[name] = thinking_after(call, before=thinking.get(call.parent_id or ""))
@@ -171,10 +199,18 @@ def _judged(calls: dict[str, _Call]) -> Iterator[tuple[_Call, Step, Forecast, Bi
             conversation = (one.scope.session, one.scope.main)
             step = msgspec.structs.replace(step, loads_tools=conversation not in loaded_tools)
             loaded_tools.add(conversation)
-        sent[name] = (step, model.predict(step))
+        forecast = model.predict(step)
+        sent[name] = (step, forecast, _lasting(model, step, forecast))
 
 
-def _in_time_order(calls: dict[str, _Call]) -> list[tuple[float, bool, str]]:
+def _lasting(model: Continuity, step: Step, forecast: Forecast) -> Cause:
+    parent = model.known(step.parent)
+    if forecast.cause is not Cause.EXPIRED or parent is None:
+        return forecast.cause
+    return model.predict(msgspec.structs.replace(step, at=parent.step.at)).cause
+
+
+def _in_time_order(calls: Mapping[str, PlacedCall]) -> list[tuple[float, bool, str]]:
     """Requests going out (False) and answers beginning (True). A call never goes out before its parent."""
     moments: list[tuple[float, int, int, bool, str]] = []
     began: dict[str, float] = {}
@@ -188,10 +224,11 @@ def _in_time_order(calls: dict[str, _Call]) -> list[tuple[float, bool, str]]:
     return [(at, settles, name) for at, _, _, settles, name in sorted(moments)]
 
 
-def _listed(one: _Call, step: Step, forecast: Forecast, bill: Bill, kind: str) -> Disagreement:
+def _listed(judged: JudgedCall) -> Disagreement:
+    step, forecast, bill = judged.step, judged.forecast, judged.bill
     return Disagreement(
-        kind=kind,
-        path=one.path,
+        kind=judged.kind,
+        path=judged.placed.path,
         message_id=step.id,
         predicted_read=forecast.read,
         predicted_write=forecast.write,
