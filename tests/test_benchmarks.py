@@ -29,7 +29,7 @@ from scrimp.stores.sqlite_ledger import SqliteLedger
 PROJECT = Path(__file__).parents[1]
 SECTIONS = [
     *("planning", "metering_body", "metering_stream", "pricing", "reading", "growth"),
-    *("calls_20k", "calls_200k", "events", "serving", "ledger_rows", "ledger_wait"),
+    *("calls_20k", "calls_200k", "events", "fanout", "serving", "ledger_rows", "ledger_wait"),
 ]
 
 

@@ -34,6 +34,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/drive.py:adrive",  # hands what sending raised to the flow, which raises it again
     "src/scrimp/drive.py:drive",  # the same
     "src/scrimp/middleware/desk.py:answer",  # our own failures end here: the caller's request goes on
+    "src/scrimp/middleware/relocating.py:moved",  # our own failures end here: the caller's request goes on
     "src/scrimp/middleware/sdk.py:planned",  # the same, where the request of the SDK is edited
 }
 PURE = ("core", "facts", "wire")

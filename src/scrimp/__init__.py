@@ -6,15 +6,41 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scrimp.core.layers import Layers
+    from scrimp.core.volatile import find_volatile
+    from scrimp.diagnosing import diagnose
+    from scrimp.fanning import fanout
     from scrimp.middleware import Middleware
     from scrimp.pricing import cost
     from scrimp.runs import run
+    from scrimp.warming import Warmer, warm
 
 __version__ = "0.1.0"
 
-__all__ = ["Middleware", "__version__", "cost", "run"]
+__all__ = [
+    "Layers",
+    "Middleware",
+    "Warmer",
+    "__version__",
+    "cost",
+    "diagnose",
+    "fanout",
+    "find_volatile",
+    "run",
+    "warm",
+]
 
-_HOMES = {"Middleware": "scrimp.middleware", "cost": "scrimp.pricing", "run": "scrimp.runs"}
+_HOMES = {
+    "Layers": "scrimp.core.layers",
+    "Middleware": "scrimp.middleware",
+    "Warmer": "scrimp.warming",
+    "cost": "scrimp.pricing",
+    "diagnose": "scrimp.diagnosing",
+    "fanout": "scrimp.fanning",
+    "find_volatile": "scrimp.core.volatile",
+    "run": "scrimp.runs",
+    "warm": "scrimp.warming",
+}
 """Name → the module that defines it, imported when the name is first used: importing scrimp stays light."""
 
 

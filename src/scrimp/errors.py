@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CacheMissWarning",
     "FactsError",
     "FanoutError",
     "InputError",
@@ -79,3 +80,7 @@ class SdkError(ScrimpError):
 
 class ScrimpWarning(UserWarning):
     """Something of scrimp failed and the call went on without it; given once for each kind of fault."""
+
+
+class CacheMissWarning(ScrimpWarning):
+    """A prefix that should have been read from the cache was not, or will not be; told once until it is."""

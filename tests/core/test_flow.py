@@ -170,8 +170,9 @@ def test_a_call_that_never_reached_the_api_cost_nothing_and_is_not_kept() -> Non
     next(steps)
     steps.send(Workspace(FACTS).plan(BODY, NOW))
     steps.send(Fault("not watched"))
+    assert isinstance(steps.throw(refused), Dropped)
     with pytest.raises(RuntimeError, match="Connection error"):
-        steps.throw(refused)
+        steps.send(None)
 
 
 def test_a_stream_that_broke_off_is_kept_with_its_exact_input_and_marked() -> None:
@@ -205,11 +206,11 @@ def test_when_the_untouched_request_went_out_after_all_nothing_is_believed_of_th
 
 
 def test_the_record_says_why_the_cache_was_missed_and_what_that_cost() -> None:
-    watch = Watch()
-    _, (first,) = run(attempt(), watch=watch)
+    watch, tags = Watch(), Tags(run=("fix",), run_ids=("r1",))
+    _, (first,) = run(attempt(tags=tags), watch=watch)
     assert (first.miss, first.lost) == (Cause.FIRST.value, 0)
     edited = {**BODY, "system": BODY["system"].replace("agent", "clerk", 1)}
-    _, (second,) = run(attempt(body=edited), watch=watch)
+    _, (second,) = run(attempt(body=edited, tags=tags), watch=watch)
     # 4,000 tokens written again at 5 USD per million instead of read at 0.20.
     assert (second.miss, second.lost) == (Cause.SYSTEM_EDITED.value, 4000 * (5_000_000 - 200_000))
 

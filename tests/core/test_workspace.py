@@ -33,7 +33,7 @@ def test_each_step_reads_what_the_step_before_wrote() -> None:
     workspace = Workspace(default())
     before = None
     for step in range(1, 6):
-        planned = workspace.plan(body_of(step), NOW + 20 * step)
+        planned = plan(workspace, step, NOW + 20 * step)
         outcome = planned.plan.chosen.outcome
         if before is not None:
             assert outcome.read == before.read + before.written
@@ -47,31 +47,34 @@ def test_the_planned_request_says_the_same_and_is_marked_where_the_plan_says() -
     workspace = Workspace(default())
     body = body_of(2)
     planned = workspace.plan(body, NOW)
+    assert planned is not None
     sent = with_markers(body, planned.plan.edits)
     marked = [n for n, block in enumerate(blocks(sent)) if block.ttl]
     assert marked == [marker.position for marker in planned.plan.markers]
-    assert workspace.plan(sent, NOW).prompt.prefixes == planned.prompt.prefixes
+    as_sent = workspace.plan(sent, NOW)
+    assert as_sent is not None
+    assert as_sent.prompt.prefixes == planned.prompt.prefixes
 
 
 def test_after_a_pause_beyond_the_ttl_nothing_is_read() -> None:
     workspace = Workspace(default())
-    planned = workspace.plan(body_of(1), NOW)
+    planned = plan(workspace, 1, NOW)
     workspace.sent(planned, NOW, NOW + 1)
-    assert workspace.plan(body_of(2), NOW + 299).plan.chosen.outcome.read > 0
+    assert plan(workspace, 2, NOW + 299).plan.chosen.outcome.read > 0
     workspace = Workspace(default())
-    workspace.sent(workspace.plan(body_of(1), NOW), NOW, NOW + 1)
-    assert workspace.plan(body_of(2), NOW + 4000).plan.chosen.outcome.read == 0
+    workspace.sent(plan(workspace, 1, NOW), NOW, NOW + 1)
+    assert plan(workspace, 2, NOW + 4000).plan.chosen.outcome.read == 0
 
 
 def test_a_bill_makes_the_next_estimate_nearly_exact() -> None:
     workspace = Workspace(default())
-    planned = workspace.plan(body_of(3), NOW)
+    planned = plan(workspace, 3, NOW)
     workspace.sent(planned, NOW, NOW + 1)
     # Billed half as much again as estimated: the next step starts from the bill.
     billed = planned.plan.total.mid * 3 // 2
     workspace.billed(planned, Usage(input_tokens=3, cache_creation_input_tokens=billed - 3))
-    next_total = workspace.plan(body_of(4), NOW + 10).plan.total.mid
-    grown = workspace.plan(body_of(4), NOW + 10).plan.total.mid - billed
+    next_total = plan(workspace, 4, NOW + 10).plan.total.mid
+    grown = plan(workspace, 4, NOW + 10).plan.total.mid - billed
     assert next_total > billed
     assert 0 < grown < 2 * 2000
 
@@ -79,14 +82,14 @@ def test_a_bill_makes_the_next_estimate_nearly_exact() -> None:
 def test_where_the_provider_does_not_cache_the_request_is_left_alone() -> None:
     workspace = Workspace(default(), provider="bedrock")
     day_before_bedrock_cached = 1_733_000_000.0  # 2024-11-30
-    assert workspace.plan(body_of(3), day_before_bedrock_cached).plan.edits == ()
+    assert plan(workspace, 3, day_before_bedrock_cached).plan.edits == ()
 
 
 def test_a_thread_gets_at_most_three_markers() -> None:
     tools = [{"name": "ls", "description": "list files " * 200, "input_schema": {"type": "object"}}]
     workspace = Workspace(default())
     for step in (1, 2):
-        planned = workspace.plan(body_of(step, tools=tools, thread={"type": "create"}), NOW + step)
+        planned = plan(workspace, step, NOW + step, tools=tools, thread={"type": "create"})
         workspace.sent(planned, NOW + step, NOW + step + 0.1)
         assert len(planned.plan.markers) <= 3
 
@@ -132,3 +135,44 @@ def test_a_bill_that_shows_a_live_entry_is_believed() -> None:
     again = workspace.plan(other, NOW + 10)
     assert again is not None
     assert again.plan.chosen.outcome.read == pytest.approx(system, abs=20)
+
+
+def test_a_retry_is_planned_like_the_request_that_failed() -> None:
+    # What the failed attempt was about to write is in no cache: the retry has to write it.
+    workspace = Workspace(default())
+    first = plan(workspace, 3, NOW)
+    again = workspace.plan(body_of(3), NOW + 2, again=True)
+    assert again is not None
+    assert first.plan.chosen.outcome.written > 0
+    assert again.plan.markers == first.plan.markers
+
+
+def test_two_at_once_write_once() -> None:
+    workspace = Workspace(default())
+    leader, follower = plan(workspace, 3, NOW), plan(workspace, 3, NOW + 1)
+    assert leader.plan.chosen.outcome.written > 0
+    assert follower.plan.chosen.outcome.written == 0
+    workspace.sent(leader, NOW, NOW + 2)
+    assert plan(workspace, 3, NOW + 3).plan.chosen.outcome.read == leader.plan.chosen.outcome.written
+
+
+def test_labels_that_never_go_on_learn_to_write_nothing() -> None:
+    workspace = Workspace(default())
+    tools = [{"name": "ls", "description": "list files " * 400, "input_schema": {"type": "object"}}]
+    written = []
+    for number in range(60):
+        body = body_of(1, tools=tools, system=f"for user {number}: {SYSTEM}")
+        planned = workspace.plan(body, NOW + number * 4000, label="summaries")
+        assert planned is not None
+        workspace.sent(planned, NOW + number * 4000, NOW + number * 4000 + 1)
+        written.append(planned.plan.chosen.outcome.written)
+    assert written[0] > 0
+    assert written[30:] == [0] * 30
+
+
+def test_what_a_failed_request_was_to_write_is_written_by_the_next() -> None:
+    workspace = Workspace(default())
+    failed = plan(workspace, 1, NOW)
+    assert plan(workspace, 1, NOW + 1).plan.chosen.outcome.written < failed.plan.chosen.outcome.written
+    workspace.dropped(failed)
+    assert plan(workspace, 1, NOW + 2).plan.chosen.outcome == failed.plan.chosen.outcome

@@ -23,7 +23,7 @@ from scrimp.cli.exit_codes import ExitCode
 from scrimp.core import money
 from scrimp.core.summary import Money
 from scrimp.emulator import Billed, Clock, Emulator, Replayed
-from scrimp.errors import ScrimpError, ScrimpWarning
+from scrimp.errors import CacheMissWarning, ScrimpError, ScrimpWarning
 from scrimp.facts.models import Facts
 from scrimp.middleware import Middleware
 from scrimp.stores.memory import MemoryLedger
@@ -204,6 +204,7 @@ def _overheard() -> Iterator[list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", ScrimpWarning)
+        warnings.simplefilter("ignore", CacheMissWarning)  # what the recorded agents did is no news here
         yield told
     told.extend(str(warning.message) for warning in caught)
 

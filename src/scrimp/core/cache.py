@@ -119,6 +119,17 @@ class Cache:
         until = max(until_1h, ends[last]) if last >= 0 else until_1h
         return Outcome(hit, writes, total - until, until - until_1h, until_1h - read, read)
 
+    def surely(self, prompt: Prompt, outcome: Outcome, now: float) -> Outcome:
+        """`outcome` with what is sure to live: an hour bought on top of a 5m entry counts as five minutes.
+
+        Whether it is an hour for all of the prefix is not published.
+        """
+        hit = self.alive(prompt.prefixes[outcome.hit], now) if outcome.hit >= 0 else None
+        if hit is None or hit.ttl == "1h" or not outcome.write_1h:
+            return outcome
+        writes = tuple(Write(write.position, write.prefix, "5m") for write in outcome.writes)
+        return msgspec.structs.replace(outcome, writes=writes)
+
     def commit(self, prompt: Prompt, outcome: Outcome, started_at: float, first_event_at: float) -> None:
         """The request ran: renew the entry it read, add those it wrote."""
         if outcome.hit >= 0:

@@ -164,7 +164,7 @@ class Watch:
         static_known = found.entry_at >= call.prompt.static_end >= 0
         talk = self._memory.similar(call, static_known=static_known)
         broken = find_break(talk, call) if talk is not None else None
-        if talk is None or broken is None:
+        if talk is None or broken is None or _another_prompt(call, talk, broken.cause):
             return None
         survivor = self._memory.readable_before(call, broken.position - 1)
         watched = Watched(
@@ -345,6 +345,19 @@ class Watch:
             entry = Entry(position, tokens, exact, ttl, call.at, call.at, call.at, call.wrote_for)
             memory.put(prefix, entry)
         return Mark(position, tokens, exact)
+
+
+_SLIPS = frozenset(
+    {Cause.TIMESTAMP, Cause.UUID, Cause.RANDOM_ID, Cause.KEY_ORDER, Cause.WHITESPACE, Cause.TOOL_ORDER}
+)
+"""Differences that nobody means: prompts that are otherwise alike were to be the same."""
+
+
+def _another_prompt(call: Call, talk: Talk, cause: Cause) -> bool:
+    """Whether a call without any history is simply not about what the earlier one was."""
+    begins = all(block.message <= 0 for block in call.prompt.blocks[-1:])
+    same_run = bool(call.run) and call.run == talk.call.run
+    return begins and not same_run and cause not in _SLIPS
 
 
 def _nothing_promised(watched: Watched) -> Diagnosis | None:

@@ -94,9 +94,10 @@ class Began(msgspec.Struct, frozen=True):
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """The request came to nothing, or another went out in its place."""
+    """The request came to nothing, or another went out in its place: it writes no entries."""
 
-    watched: Watched
+    planned: Planned
+    watched: Watched | None
 
 
 class Meter(msgspec.Struct, frozen=True):
@@ -171,15 +172,15 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     except GeneratorExit:
         raise
     except BaseException as error:  # a cancelled call may have been billed like any other
-        yield from _dropped(watched)
+        yield from _dropped(plan, watched)
         if not _never_sent(error):
             yield Keep(draft.unanswered(clock()))
         raise
     if answer.status >= 400:
-        yield from _dropped(watched)
+        yield from _dropped(plan, watched)
         return
     if answer.fault is not None:
-        yield from _dropped(watched)
+        yield from _dropped(plan, watched)
         plan, watched, draft = None, None, draft.untouched(answer.fault)
     if plan:
         yield Began(plan, answer, watched)
@@ -200,9 +201,9 @@ def _foreseen(attempt: Attempt, planned: Planned | None) -> Generator[Command, A
     return watched if isinstance(watched, Watched) else None
 
 
-def _dropped(watched: Watched | None) -> Generator[Command, Any, None]:
-    if watched is not None:
-        yield Dropped(watched)
+def _dropped(planned: Planned | None, watched: Watched | None) -> Generator[Command, Any, None]:
+    if planned is not None:
+        yield Dropped(planned, watched)
 
 
 def _never_sent(error: BaseException | None) -> bool:

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
 from itertools import pairwise
-from math import exp, log
+from math import exp, inf, log
 
 import msgspec
 
@@ -27,7 +27,7 @@ _MEMORY = 300.0
 _PRIOR_WEIGHT = 2.0
 _NEGLIGIBLE = 1e-3
 _PARENT_TRUSTED_FROM = 4.0
-_LIKE_PARENT = 0.0
+_LIKE_PARENT = 2.0
 """Log odds beforehand of being like a wider kind rather than like any of the patterns."""
 _LEAST, _MOST = 0.001, 0.995
 _WAITS_REMEMBERED = 20_000
@@ -80,11 +80,22 @@ class Returns(msgspec.Struct, frozen=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """What a table has learned: waits that reached and that ended in each bin, and how well patterns fit."""
+    """What a table has learned: waits that reached and that ended in each bin; older ones have faded."""
 
     reached: tuple[float, ...]
     ended: tuple[float, ...]
-    fits: tuple[float, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether some table can have counted this."""
+        return len(self.reached) == len(self.ended) == len(EDGES) and all(
+            0.0 <= ended <= reached < inf for reached, ended in zip(self.reached, self.ended, strict=True)
+        )
+
+    def at_most(self, waits: float) -> Counts:
+        """The same experience of no more waits than that."""
+        share = min(1.0, waits / max(self.reached[0], 1.0))
+        return Counts(tuple(n * share for n in self.reached), tuple(n * share for n in self.ended))
 
 
 class GapTable:
@@ -104,8 +115,11 @@ class GapTable:
         self._wider = [_Wider(parent) for parent in parents]
         self._reached = list(learned.reached) if learned else [0.0] * bins
         self._ended = list(learned.ended) if learned else [0.0] * bins
-        self._fits = list(learned.fits) if learned else [0.0] * len(patterns)
+        self._fits = [self._fit(hazards) for hazards in self._patterns]
         self._returns: Returns | None = None
+        if learned and self._refresh():
+            for wider in self._wider:
+                wider.fit = self._fit(wider.hazards)
 
     @property
     def waits(self) -> float:
@@ -120,7 +134,7 @@ class GapTable:
     @property
     def learned(self) -> Counts:
         """What to keep for the next process."""
-        return Counts(tuple(self._reached), tuple(self._ended), tuple(self._fits))
+        return Counts(tuple(self._reached), tuple(self._ended))
 
     def outlasted(self, bin_: int) -> None:
         """A wait has gone on beyond the end of a bin."""
@@ -148,6 +162,11 @@ class GapTable:
             if wider.hazards:
                 wider.fit += log(wider.hazards[bin_] if ended else 1.0 - wider.hazards[bin_])
         self._returns = None
+
+    def _fit(self, hazards: Sequence[float]) -> float:
+        """The log likelihood of what was counted; what counting one by one would have added up to."""
+        counted = zip(self._ended, self._reached, hazards, strict=False)  # no hazards yet: no fit
+        return sum(ended * log(h) + (reached - ended) * log(1.0 - h) for ended, reached, h in counted)
 
     def _fade(self) -> None:
         keep = 1.0 - 1.0 / _MEMORY

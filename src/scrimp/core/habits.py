@@ -51,25 +51,27 @@ BRANCHING: tuple[Pattern, ...] = (
 SHARING_WEIGHTS = (0.20, 0.15, 0.10, 0.15, 0.40)
 BRANCHING_WEIGHTS = (0.35, 0.20, 0.15, 0.30)
 
-Shape = Literal["tools", "system", "bare"]
-"""What a prompt starts with."""
+Shape = Literal["agent", "system", "bare"]
+"""What a prompt looks like: with tools or cached messages, with a system prompt alone, or with nothing."""
 
 _FIRST: dict[Shape, tuple[float, ...]] = {
-    "tools": (0.72, 0.10, 0.03, 0.15),
+    "agent": (0.72, 0.10, 0.03, 0.15),
     "system": (0.10, 0.30, 0.02, 0.58),
     "bare": (0.05, 0.07, 0.01, 0.87),
 }
 _LATER: dict[Shape, tuple[float, ...]] = {
-    "tools": (0.82, 0.10, 0.03, 0.05),
+    "agent": (0.82, 0.10, 0.03, 0.05),
     "system": (0.10, 0.60, 0.05, 0.25),
     "bare": (0.10, 0.55, 0.05, 0.30),
 }
 
 
 def shape_of(prompt: Prompt) -> Shape:
-    """What `prompt` starts with: agents have tools, single questions often nothing at all."""
+    """What `prompt` looks like. A caller who marks messages expects them to be sent again."""
     if prompt.blocks and prompt.blocks[0].section == "tools":
-        return "tools"
+        return "agent"
+    if any(marker.position > prompt.static_end for marker in prompt.markers):
+        return "agent"
     return "system" if prompt.static_end >= 0 else "bare"
 
 

@@ -39,8 +39,15 @@ _JOINS_REMEMBERED = 16
 _SEEN_OFTEN = 2
 _PLACES_FORETOLD = 3
 
-_PAUSES_PROVING = 3.0
-"""Uses after more than five minutes that a prefix must have had before an hour is paid for others to come."""
+_PROVED_ALIKE, _PROVED_ITSELF = 1.0, 3.0
+"""Uses after more than five minutes that there must have been before an hour is paid for others to come: of
+prefixes like this one where agents have a label, of this very one where they may be of any kind."""
+
+_SHARED_ON = 0.99
+"""How much a later use by others counts against the one before: agents outlive their conversations."""
+
+_INHERITED = 12.0
+"""Waits that what earlier processes learned counts for, at most: what is met now may be another agent."""
 
 Place = tuple[str, int]
 """A position by its section and how many blocks come before it there: alike in all prompts of a kind."""
@@ -83,6 +90,7 @@ class Horizon:
         self._others = Waits()
         self._continuing: dict[tuple[Any, ...], GapTable] = {}
         self._sharing: dict[tuple[Any, ...], GapTable] = {}
+        self._heirs: dict[tuple[Any, ...], Digest] = {}
         self._joins: dict[str, deque[Place | None]] = {
             label: deque(map(_place, joins), _JOINS_REMEMBERED) for label, joins in learned.joins.items()
         }
@@ -121,9 +129,9 @@ class Horizon:
         stable = len(prompt) - 1 - self._trails.usually_dropped(_kind(prompt), prompt)
         events = [self._goes_on(prompt, stable, label or "", path.step)]
         for fork in path.forks:
-            own = self._sharing_tables(prompt, fork, label or "")[1]
-            proven = min(1.0, own.pauses / _PAUSES_PROVING)
-            events.append(Event(fork, (_chances(own.returns()),), proven))
+            alike, own = self._sharing_tables(prompt, fork, label or "")
+            proven = min(1.0, alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF)
+            events.append(Event(fork, (_chances(own.returns()),), proven, _SHARED_ON))
         return tuple(events)
 
     def next_step(self, prompt: Prompt, label: str | None = None) -> Returns:
@@ -135,16 +143,8 @@ class Horizon:
     def learned(self) -> Learned:
         """What holds for labels, not for single prompts: keys are the label, with the stage or the place."""
         return Learned(
-            continuing={
-                _name(key): table.learned
-                for key, table in self._continuing.items()
-                if not any(isinstance(part, bytes) for part in key)
-            },
-            sharing={
-                _name(key): table.learned
-                for key, table in self._sharing.items()
-                if not any(isinstance(part, bytes) for part in key)
-            },
+            continuing=_learned(self._continuing),
+            sharing=_learned(self._sharing),
             joins={label: list(joins) for label, joins in self._joins.items()},
         )
 
@@ -162,10 +162,13 @@ class Horizon:
         forks -= {-1, len(prompt) - 1}
         found = join is not None and prompt.prefixes[shared] not in self._others
         if join is not None and found and shared in forks and now - join.at < EDGES[-1]:
+            ended = bisect_right(EDGES, now - join.at)
             for table in self._sharing_tables(prompt, shared, label):
-                table.ended_in(bisect_right(EDGES, now - join.at))
+                for bin_ in range(ended):
+                    table.outlasted(bin_)
+                table.ended_in(ended)
         self._used(prompt, now, label, sorted(forks))
-        joins = self._joins.setdefault(label, deque(maxlen=_JOINS_REMEMBERED))
+        joins = self._joins[label] = self._joins.pop(label, deque(maxlen=_JOINS_REMEMBERED))
         joins.append(_place_of(prompt, shared) if shared >= 0 else None)
         _forget(self._joins)
         return tuple(sorted(forks))
@@ -194,30 +197,55 @@ class Horizon:
             weights = continuing_weights(prompt)
             for key, parents in zip(keys, ([], keys[:1], keys[1:2], keys[1:2], keys[2:4]), strict=True):
                 if key not in tables:
-                    learned = self._before.continuing.get(_name(key))
                     wider = [tables[parent] for parent in parents]
-                    tables[key] = GapTable(CONTINUING, weights, wider, learned)
+                    tables[key] = GapTable(CONTINUING, weights, wider, self._known(key, shape))
             _forget(tables)
-        return tuple(tables[key] for key in dict.fromkeys(keys) if key in tables)
+        found = [key for key in dict.fromkeys(keys) if key in tables]
+        for key in found:
+            tables[key] = tables.pop(key)
+        return tuple(tables[key] for key in found)
 
     def _class_table(self, prompt: Prompt, position: int, label: str) -> GapTable:
         """The table of all positions like this one."""
         key = (label, *_place_of(prompt, position))
-        table = self._sharing.get(key)
+        table = self._sharing.pop(key, None)
         if table is None:
             learned = self._before.sharing.get(_name(key))
-            table = self._sharing[key] = GapTable(*_patterns(prompt, position), learned=learned)
+            table = GapTable(*_patterns(prompt, position), learned=learned)
+        self._sharing[key] = table
         return table
 
     def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         """The table of all positions like this one, and that of the very prefix that ends here."""
         wider = self._class_table(prompt, position, label)
         key = (label, prompt.prefixes[position])
-        table = self._sharing.get(key)
+        table = self._sharing.pop(key, None)
         if table is None:
-            table = self._sharing[key] = GapTable(*_patterns(prompt, position), [wider])
-            _forget(self._sharing)
+            learned = None
+            if position <= prompt.static_end:
+                place = (label, *_place_of(prompt, position))
+                learned = self._inherited(self._before.sharing.get(_name(place)), place, key[1])
+            table = GapTable(*_patterns(prompt, position), [wider], learned)
+        self._sharing[key] = table
+        _forget(self._sharing)
         return wider, table
+
+    def _known(self, key: tuple[Any, ...], shape: str) -> Counts | None:
+        """What earlier processes learned of how conversations of this label or kind go on."""
+        label, kind, *stage = key
+        if not isinstance(kind, bytes):
+            return self._before.continuing.get(_name(key))
+        known = self._before.continuing.get(_name((label, shape, *stage)))
+        return self._inherited(known, (label, shape), kind)
+
+    def _inherited(self, known: Counts | None, wider: tuple[Any, ...], digest: Digest) -> Counts | None:
+        """What earlier processes knew of a label goes to the first of its static starts that is met.
+
+        Most labels have one at a time; which one it was is not kept, and a changed one is mostly used alike.
+        """
+        if known is None or not wider[0] or self._heirs.setdefault(wider, digest) != digest:
+            return None
+        return known.at_most(_INHERITED)
 
 
 def _kind(prompt: Prompt) -> Digest:
@@ -246,6 +274,11 @@ def _chances(found: Returns) -> tuple[Chances, ...]:
     return tuple(Chances(*one) for one in found.if_like)
 
 
+def _learned(tables: Mapping[tuple[Any, ...], GapTable]) -> dict[str, Counts]:
+    """Of the tables that are not of a single prompt or prefix: those are known by a digest."""
+    return {_name(key): table.learned for key, table in tables.items() if not isinstance(key[1], bytes)}
+
+
 def _name(key: tuple[Any, ...]) -> str:
     return "\x1f".join(map(str, key))
 
@@ -255,6 +288,6 @@ def _place(stored: Sequence[Any] | None) -> Place | None:
 
 
 def _forget(table: dict[Any, Any]) -> None:
-    """Bounded memory: the oldest go."""
+    """Bounded memory: what was used last stays."""
     while len(table) > _KINDS_REMEMBERED:
         del table[next(iter(table))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from scrimp.core.cache import Outcome
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.wire.markers import TTL
@@ -18,15 +20,17 @@ class Pending:
     def __init__(self) -> None:
         self._writes: dict[Digest, tuple[int, TTL, float]] = {}
 
-    def planned(self, outcome: Outcome, now: float) -> None:
-        """A request with these writes is about to go out."""
+    def planned(self, outcome: Outcome, now: float) -> tuple[Digest, ...]:
+        """A request with these writes is about to go out; returns the prefixes it is the first to write."""
+        new = tuple(write.prefix for write in outcome.writes if write.prefix not in self._writes)
         for write in outcome.writes:
             self._writes.setdefault(write.prefix, (write.position, write.ttl, now))
+        return new
 
-    def began(self, outcome: Outcome) -> None:
-        """Its response began: the entries are in the cache."""
-        for write in outcome.writes:
-            self._writes.pop(write.prefix, None)
+    def over(self, prefixes: Iterable[Digest]) -> None:
+        """The request that was to write these began to be answered, or came to nothing."""
+        for prefix in prefixes:
+            self._writes.pop(prefix, None)
 
     def of(self, prompt: Prompt, now: float) -> tuple[tuple[int, TTL], ...]:
         """Positions of `prompt` that are being written, and for how long."""

@@ -17,6 +17,7 @@ import msgspec
 from scrimp.core.cache import Cache, CacheRules, windows
 from scrimp.core.elsewhere import Elsewhere
 from scrimp.core.horizon import Horizon
+from scrimp.core.learned import Snapshot
 from scrimp.core.lengths import Lengths
 from scrimp.core.passes.mark import Situation
 from scrimp.core.pending import Pending
@@ -48,12 +49,17 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A plan with what it was made from; `previous` is the message id of the conversation's last answer."""
+    """A plan with what it was made from.
+
+    `previous` is the message id of the conversation's last answer, `writing` the prefixes that this request
+    is the first to write.
+    """
 
     asked: Asked
     situation: Situation
     plan: Plan
     previous: str | None = None
+    writing: tuple[Digest, ...] = ()
 
     @property
     def prompt(self) -> Prompt:
@@ -73,15 +79,17 @@ class Planned(msgspec.Struct, frozen=True):
 class Workspace:
     """One organisation's and workspace's cache as scrimp believes it to be."""
 
-    def __init__(self, facts: Facts, *, provider: str = "anthropic") -> None:
+    def __init__(self, facts: Facts, *, provider: str = "anthropic", learned: Snapshot | None = None) -> None:
+        """`learned` is what an earlier process learned; what its cache holds now is not part of it."""
+        learned = learned or Snapshot()
         self._facts = facts
         self._provider = provider
         self._cache = Cache()
         self._lengths = Lengths()
-        self._learner = Learner()
-        self._horizon = Horizon()
+        self._learner = Learner(learned.ratios)
+        self._horizon = Horizon(learned.horizon)
         self._pending = Pending()
-        self._elsewhere = Elsewhere()
+        self._elsewhere = Elsewhere(learned.elsewhere)
         self._memory = ReadingMemory()
         self._ruler = Ruler()
         self._answers: dict[Digest, str] = {}
@@ -127,19 +135,26 @@ class Workspace:
             rates=model.rates(asked.day, prompt_tokens=total.mid),
             events=self._horizon.events(prompt, label),
             now=now,
-            pending=self._pending.of(prompt, now),
-            elsewhere=self._elsewhere.odds if taken else 0.0,
+            # What a failed attempt was about to write is not there: its retry has to write it.
+            pending=() if again else self._pending.of(prompt, now),
+            elsewhere=self._elsewhere.odds if taken and taken.owner is None else 0.0,
             seen=taken.position if taken else -1,
         )
         found = plan(situation, total=Range(total.low, total.mid, total.high))
-        self._pending.planned(found.chosen.outcome, now)
+        writing = self._pending.planned(found.chosen.outcome, now)
         previous = self._answers.get(taken.owner) if taken and taken.owner is not None else None
-        return Planned(asked, situation, found, previous)
+        return Planned(asked, situation, found, previous, writing)
 
     def sent(self, planned: Planned, started_at: float, first_event_at: float) -> None:
         """The planned request went out and its response began: its entries are there now."""
-        self._pending.began(planned.plan.chosen.outcome)
-        self._cache.commit(planned.prompt, planned.plan.chosen.outcome, started_at, first_event_at)
+        written = (write.prefix for write in planned.plan.chosen.outcome.writes)
+        self._pending.over((*planned.writing, *written))
+        outcome = self._cache.surely(planned.prompt, planned.plan.chosen.outcome, started_at)
+        self._cache.commit(planned.prompt, outcome, started_at, first_event_at)
+
+    def dropped(self, planned: Planned) -> None:
+        """Nothing came of the planned request: it writes no entries."""
+        self._pending.over(planned.writing)
 
     def billed(self, planned: Planned, usage: Usage, message_id: str | None = None) -> None:
         """Learn from a bill: lengths, how far off the estimate was, and what the cache held after all.
@@ -158,6 +173,11 @@ class Workspace:
         if usage.reports_cache:
             self._elsewhere.billed(planned.situation, prompt.markers, usage.cache_read_input_tokens)
             self._correct(planned, prompt, usage)
+
+    @property
+    def learned(self) -> Snapshot:
+        """What to keep for the next process."""
+        return Snapshot(self._horizon.learned, self._learner.learned, self._elsewhere.learned)
 
     def _correct(self, planned: Planned, prompt: Prompt, usage: Usage) -> None:
         """Entries that the bill shows to be gone are dropped, one that it shows to live is added."""

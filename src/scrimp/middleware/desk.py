@@ -6,8 +6,8 @@ for each kind of fault, and the record of the call says so.
 
 from __future__ import annotations
 
-import threading
 import warnings
+import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -18,10 +18,11 @@ from scrimp.core.diagnose import Watch, Watched
 from scrimp.core.diagnose_planned import call_of
 from scrimp.core.flow import Began, Billed, Command, Dropped, Fault, Foresee, Keep, Meter, Plan
 from scrimp.core.record import Record
-from scrimp.core.workspace import Planned, Workspace
+from scrimp.core.workspace import Planned
 from scrimp.drive import Flow, resume
-from scrimp.errors import ScrimpError, ScrimpWarning
+from scrimp.errors import CacheMissWarning, ScrimpError, ScrimpWarning
 from scrimp.middleware.captured import exchange_of
+from scrimp.middleware.remembering import Remembering
 from scrimp.middleware.response import Reading
 from scrimp.runs import Run
 from scrimp.stores.capture import Capture
@@ -32,11 +33,11 @@ __all__ = ["CallDesk", "Office"]
 
 
 class Office:
-    """What all calls through one middleware share: workspace and watch with their lock, ledger, clock."""
+    """What all calls through one middleware share: what it remembers, watch, their lock, ledger, clock."""
 
     def __init__(
         self,
-        workspace: Workspace,
+        remembering: Remembering,
         ledger: Ledger | None,
         clock: Callable[[], float],
         *,
@@ -46,16 +47,18 @@ class Office:
         self.diagnoses = False
         self._own_api_met = False
         self._capture = capture
-        self._workspace = workspace
+        self._remembering = remembering
         self._watch = Watch()
         self._ledger = ledger
-        self._lock = threading.Lock()
+        self._lock = remembering.lock
         self._warned: set[str] = set()
+        weakref.finalize(self, remembering.ended)
 
     def plan(self, command: Plan) -> Planned | None:
         """Plan a request under the lock."""
+        workspace = self._remembering.workspace()
         with self._lock:
-            return self._workspace.plan(command.body, self.clock(), again=command.again, label=command.label)
+            return workspace.plan(command.body, self.clock(), again=command.again, label=command.label)
 
     def foresee(self, command: Foresee) -> Watched:
         """What the request should read; a miss that is certain is told before it is sent."""
@@ -70,25 +73,30 @@ class Office:
     def began(self, command: Began) -> None:
         """The response began: the planned entries are there."""
         answer = command.answer
+        workspace = self._remembering.workspace()
         with self._lock:
-            self._workspace.sent(command.planned, answer.started_at, answer.first_event_at)
+            workspace.sent(command.planned, answer.started_at, answer.first_event_at)
             if command.watched is not None:
                 self._watch.began(command.watched, answer.first_event_at)
 
     def dropped(self, command: Dropped) -> None:
         """Nothing came of the request."""
+        workspace = self._remembering.workspace()
         with self._lock:
-            self._watch.dropped(command.watched)
+            workspace.dropped(command.planned)
+            if command.watched is not None:
+                self._watch.dropped(command.watched)
 
     def billed(self, command: Billed) -> Diagnosis | None:
         """Learn from a bill, and say why it shows less read than it should."""
-        watched = command.watched
+        watched, found = command.watched, None
+        workspace = self._remembering.workspace()
         with self._lock:
-            self._workspace.billed(command.planned, command.usage, command.message_id)
-            if watched is None:
-                return None
-            found = self._watch.judge(watched, command.usage, provider=command.missed)
-        if found is not None and not found.foretold_by(watched.foreseen):
+            workspace.billed(command.planned, command.usage, command.message_id)
+            if watched is not None:
+                found = self._watch.judge(watched, command.usage, provider=command.missed)
+        self._remembering.call_ended()
+        if watched is not None and found is not None and not found.foretold_by(watched.foreseen):
             self._alert(found)
         return found
 
@@ -137,7 +145,7 @@ class Office:
         """
         if found.alarming:
             with suppress(ScrimpWarning):
-                warnings.warn(f"scrimp: {found.describe()}", ScrimpWarning, stacklevel=2)
+                warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
     def _kept(self, done: Future[None]) -> None:
         error = done.exception()

@@ -9,19 +9,22 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import anthropic
 
+from scrimp.calls import is_sent_as_marked
 from scrimp.core.flow import Answer, Attempt, Send, flow
 from scrimp.core.plan import Mode
-from scrimp.core.workspace import Workspace
 from scrimp.drive import adrive, drive
-from scrimp.errors import SdkError
+from scrimp.errors import InputError, SdkError
 from scrimp.facts.models import Facts, default
 from scrimp.middleware.copying import with_body
 from scrimp.middleware.desk import CallDesk, Office
+from scrimp.middleware.relocating import Relocating
+from scrimp.middleware.remembering import Remembering
 from scrimp.middleware.response import Reading
 from scrimp.runs import current_run, current_tags
 from scrimp.stores.capture import Capture
@@ -52,21 +55,39 @@ class Middleware(SdkMiddleware):
     answer. `ledger` is where calls are written down, by default the ledger in scrimp's home folder.
     `capture` also keeps whole exchanges, prompts included (never keys), there or in a `Capture` given. One
     instance may serve several clients of one API workspace, from any number of threads and tasks.
+
+    `save` may also change what the model reads, each way only where it is asked for. `relocate` (which means
+    `save`) moves system text that changes from request to request behind what stays, so that the rest is
+    read from the cache.
+
+    `learned` is where to keep what calls have taught (how soon prompts of each label come again, tokens per
+    model; no prompt text), so that the next process starts with it: the file at a path, or True for scrimp's
+    home folder, which is the default where the ledger is there too; False keeps nothing.
     """
 
     def __init__(
         self,
         *,
-        mode: Mode = "safe",
+        mode: Mode | None = None,
         ledger: Ledger | None = None,
         capture: Capture | bool = False,
         facts: Facts | None = None,
         clock: Callable[[], float] = time.time,
+        relocate: bool = False,
+        learned: str | Path | bool | None = None,
     ) -> None:
-        self._mode: Mode = mode
+        """Raises `InputError` when `relocate` is asked for in a mode that changes nothing the model reads."""
+        if relocate and mode not in (None, "save"):
+            raise InputError(
+                f"relocate: changes what the model reads, which mode={mode!r} never does; leave mode out"
+            )
+        self._mode: Mode = mode or ("save" if relocate else "safe")
         self._facts = facts or default()
         self._clock = clock
-        self._office = Office(Workspace(self._facts), ledger, clock, capture=capture)
+        place = ledger is None if learned is None else learned
+        remembering = Remembering(self._facts, clock, place=place)
+        self._office = Office(remembering, ledger, clock, capture=capture)
+        self._relocating = Relocating(self._facts, self._office) if relocate else None
 
     def handle(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
         """One attempt of a sync client."""
@@ -109,17 +130,22 @@ class Middleware(SdkMiddleware):
             return None
         if urlsplit(request.url).path.rstrip("/") != _MESSAGES:
             return None
+        mode: Mode = "observe" if is_sent_as_marked() else self._mode
+        relocating = self._relocating if mode == "save" else None
+        sent = relocating.moved(body, current_tags()) if relocating else body
         key = getattr(request.options, "idempotency_key", None)
         attempt = Attempt(
             id=uuid.uuid4().hex,
             call_id=key if isinstance(key, str) else uuid.uuid4().hex,
             number=request.retries_taken,
-            body=cast("Mapping[str, Any]", body),
-            mode=self._mode,
+            body=cast("Mapping[str, Any]", sent),
+            mode=mode,
             tags=current_tags(),
             stream=bool(body.get("stream")),
         )
-        return _Call(request, attempt, self._office, self._facts)
+        call = _Call(request, attempt, self._office, self._facts)
+        call.relocating = relocating if sent is not body else None
+        return call
 
 
 class _Call:
@@ -129,6 +155,9 @@ class _Call:
         self._request = request
         self._office = office
         self._fault: str | None = None
+        self._body = attempt.body
+        self._refused = False
+        self.relocating: Relocating | None = None
         self.desk = CallDesk(office, current_run())
         self.flow = flow(attempt, facts, office.clock)
         self.response: Any = None
@@ -136,10 +165,10 @@ class _Call:
     def planned(self, command: Send) -> Any:
         """The request as planned; the very request when nothing is to be done, or it cannot be done."""
         ask = command.previous if self._office.diagnoses else None
-        if not command.edits and ask is None:
+        if not command.edits and ask is None and self.relocating is None:
             return self._request
         try:
-            body = with_markers(self._request.json, command.edits)
+            body = with_markers(self._body, command.edits)
             if ask is not None:
                 body = {**body, "diagnostics": {"previous_message_id": ask}}
             return with_body(self._request, body)
@@ -157,6 +186,7 @@ class _Call:
         if sent is self._request or response.status_code != 400:
             return False
         self._office.diagnoses = False
+        self._refused = True
         reason = "the API refused the planned request, so the untouched one was sent"
         self._fault = self._office.tell(reason).reason
         return True
@@ -166,6 +196,8 @@ class _Call:
         self.response = response
         raw = response.http_response
         if response.status_code < 400:
+            if self._refused and self.relocating is not None:
+                self.relocating.refused(self._body)
             self._office.met(raw.headers)
             self.desk.reading = Reading(raw, self._office.clock, rebuild=self._office.captures)
             self.desk.reading.tee()

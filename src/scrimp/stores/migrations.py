@@ -51,10 +51,10 @@ def migrate(db: sqlite3.Connection, schema: Schema) -> None:
 
 
 def _applied(db: sqlite3.Connection, schema: Schema) -> set[str]:
-    [mark] = db.execute("PRAGMA application_id").fetchone()
+    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    [mark] = db.execute("PRAGMA application_id").fetchone()  # made with the tables, so looked at after them
     if mark == schema.mark:
         return {name for (name,) in db.execute("SELECT name FROM migrations")}
-    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if mark or tables:
         raise StoreError(f"another program's database, not a {schema.kind} of scrimp")
     return set()

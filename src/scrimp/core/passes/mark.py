@@ -12,18 +12,23 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from scrimp.core.cache import Cache, CacheRules, Outcome
+from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome
 from scrimp.core.prompt import Marker, Prompt
-from scrimp.core.worth import Event, Worth, worth
+from scrimp.core.worth import Event, Worth, pausing, worth
 from scrimp.facts.prices import Rates
 from scrimp.wire.markers import TTL
 
 __all__ = ["Choice", "Situation", "candidates", "choose", "priced"]
 
 
-_PRUDENCE, _PRUDENCE_UNMARKED = 2.0, 0.1
+_PRUDENCE, _PRUDENCE_UNMARKED = 2.5, 0.1
 """What is paid now beyond the caller's own request is certain, what that saves is not: so many times over,
 and once more, it has to come back. A caller who set markers had reasons; one who set none may not care."""
+
+_SURE, _UNLIKELY = 0.85, 0.1
+"""How likely a pause of more than five minutes must be for an hour where the caller asks for five minutes;
+how unlikely for the other way round, and how unlikely another use for leaving out what the caller marks: most
+single conversations are to win by it, not the average alone."""
 
 
 class Situation(msgspec.Struct, frozen=True):
@@ -82,7 +87,7 @@ def choose(situation: Situation) -> tuple[Choice, Choice]:
     for name, markers in candidates(situation):
         cost, saving = pricing.expected(markers)
         score = cost - saving + prudence * max(0.0, cost - own.input_cost)
-        if score < least:
+        if score < least and not pricing.against_the_caller(markers):
             best, least = priced(situation, name, markers), score
     return best, own
 
@@ -126,7 +131,10 @@ def priced(situation: Situation, name: str, markers: tuple[Marker, ...]) -> Choi
     left = [(write.position, write.ttl) for write in outcome.writes]
     if outcome.hit >= 0:
         entry = situation.cache.alive(situation.prompt.prefixes[outcome.hit], situation.now)
-        left.append((outcome.hit, entry.ttl if entry is not None else "5m"))
+        lifetime: TTL = entry.ttl if entry is not None else "5m"
+        # Whether an hour bought on top of a 5m entry is an hour for all of the prefix is not published.
+        left = [(position, min(ttl, lifetime, key=TTL_SECONDS.__getitem__)) for position, ttl in left]
+        left.append((outcome.hit, lifetime))
     saving = _future_saving(situation, left, _worths(situation)) + _found(situation, outcome.hit, markers)
     return Choice(name, tuple(markers), outcome, cost, saving)
 
@@ -159,11 +167,12 @@ def _future_saving(situation: Situation, left: list[tuple[int, TTL]], worths: li
 def _found(situation: Situation, hit: int, markers: Sequence[Marker]) -> int:
     """Expected saving of markers the caller set where another process may have written the entry."""
     own = {m.position for m in situation.prompt.markers} if situation.elsewhere else set()
-    kept = [m for m in markers if m.position in own and m.position > max(situation.seen, hit)]
+    rates, ends, least = situation.rates, situation.ends, situation.rules.minimum
+    beyond = max(situation.seen, hit)
+    kept = [m for m in markers if m.position in own and m.position > beyond and ends[m.position] >= least]
     if not kept or not situation.rules.caches:
         return 0
     last = max(kept, key=lambda marker: marker.position)
-    rates, ends = situation.rates, situation.ends
     write = rates.write_1h if last.ttl == "1h" else rates.write_5m
     new = ends[last.position] - (ends[hit] if hit >= 0 else 0)
     return round(situation.elsewhere * (write - rates.read) * new)
@@ -206,6 +215,33 @@ class _Pricing:
         )
         saving = _future_saving(situation, left, self._worths) + _found(situation, hit, markers)
         return cost, saving
+
+    def against_the_caller(self, markers: Sequence[Marker]) -> bool:
+        """Whether `markers` leave out what the caller marks, or have another lifetime, without being sure."""
+        situation = self._situation
+        own = situation.prompt.markers
+        if not own:
+            return False
+        hit = next((hit for m in reversed(markers) if (hit := self._hit(m.position)) >= 0), -1)
+        covered = max((m.position for m in markers), default=-1)
+        wanted = max(m.position for m in own)
+        if max(covered, hit) < wanted and self._used_again(wanted) > _UNLIKELY:
+            return True
+        hours = max((m.position for m in markers if m.ttl == "1h" and m.position > hit), default=-1)
+        if any(marker.ttl == "1h" for marker in own):
+            brief = any(m.ttl == "5m" and m.position > max(hit, hours) for m in markers)
+            return brief and self._pausing(0) > _UNLIKELY
+        return hours >= 0 and self._pausing(hours) < _SURE
+
+    def _used_again(self, position: int) -> float:
+        """How likely an entry that ends here is to be used within the hour."""
+        events = (event for event in self._situation.events if event.position >= position)
+        return max((event.within_5m + event.within_1h for event in events), default=0.0)
+
+    def _pausing(self, position: int) -> float:
+        """How likely an entry that ends here is to be used after a pause."""
+        events = (event for event in self._situation.events if event.position >= position)
+        return max((pausing(event) * event.proven for event in events), default=0.0)
 
     def _hit(self, position: int) -> int:
         """The entry that a marker here would read."""

@@ -46,6 +46,17 @@ class Ratios(msgspec.Struct, frozen=True):
     noise: float = _FIRST_NOISE
     bills: int = 0
 
+    @property
+    def sound(self) -> bool:
+        """Whether bills can have taught this."""
+        return (
+            len(self.ratios) == len(self.variances) == len(KINDS)
+            and all(_LEAST_RATIO <= ratio <= _MOST_RATIO for ratio in self.ratios)
+            and all(0.0 < variance <= _PRIOR_DEVIATION**2 for variance in self.variances)
+            and _LEAST_NOISE <= self.noise <= _MOST_NOISE
+            and self.bills >= 0
+        )
+
 
 class Learner:
     """Learned ratios of every model, and the lengths of the prompts billed last."""

@@ -1,0 +1,131 @@
+"""A workspace that starts with what earlier processes learned, and leaves to later ones what it learns.
+
+Loaded at the first call, saved by the store's own thread: soon, then about once a minute while there are
+calls, and when its middleware or the process ends. Whatever fails here is told once, and no call suffers.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+
+from scrimp.core.learned import Snapshot
+from scrimp.core.workspace import Workspace
+from scrimp.errors import ScrimpError, ScrimpWarning
+from scrimp.facts.models import Facts
+from scrimp.stores.forking import survive_forks
+from scrimp.stores.learned import LearnedStore
+from scrimp.stores.opening import home_learned
+
+__all__ = ["Remembering"]
+
+_FIRST_SAVE, _SAVE_EVERY = 5.0, 60.0
+"""Seconds; twice as many from save to save. A process that is killed, or a worker's, has no last save."""
+
+_LOCK_SECONDS = 1.0
+
+
+class Remembering:
+    """A workspace, the lock under which it is used, and where it is kept.
+
+    `place` is a file, True for the one in scrimp's home folder, False for nowhere.
+    """
+
+    def __init__(self, facts: Facts, clock: Callable[[], float], *, place: str | Path | bool) -> None:
+        self.lock = threading.Lock()
+        self._facts = facts
+        self._clock = clock
+        self._place = place
+        self._workspace: Workspace | None = None
+        self._store: LearnedStore | None = None
+        self._kept = Snapshot()
+        self._saved_at = 0.0
+        self._every = _FIRST_SAVE
+        self._told = False
+        survive_forks(self)
+
+    def workspace(self) -> Workspace:
+        """The workspace, which knows what earlier processes learned."""
+        found = self._workspace
+        return self._begun() if found is None else found
+
+    def call_ended(self) -> None:
+        """A call was learned from: save now and then."""
+        now = self._clock()
+        if self._store is not None and not 0.0 <= now - self._saved_at < self._every:
+            self._every = min(_SAVE_EVERY, 2.0 * self._every)
+            self._save(self._store, now)
+
+    def ended(self) -> None:
+        """Nobody calls any more: save what is new."""
+        if self._store is not None:
+            self._save(self._store, self._clock())
+
+    def pause(self) -> None:
+        """See `forking.Forkable`: no store is used under this lock, so that it can be had."""
+        self.lock.acquire()
+
+    def resume(self) -> None:
+        """See `forking.Forkable`."""
+        self.lock.release()
+
+    def restart(self) -> None:
+        """See `forking.Forkable`."""
+        self.lock.release()
+
+    def _begun(self) -> Workspace:
+        learned = None
+        try:
+            learned = self._load()
+        finally:  # whatever happened, the next call finds a workspace
+            made = Workspace(self._facts, learned=learned)
+            with self.lock:  # two first calls may both have loaded
+                begun = self._workspace = self._workspace or made
+        self._saved_at = self._clock()
+        return begun
+
+    def _load(self) -> Snapshot | None:
+        if self._place is False:
+            return None
+        try:
+            place = self._place
+            store = home_learned(_tell) if place is True else LearnedStore(place, warn=_tell)
+            learned = store.load()
+        except (ScrimpError, OSError) as error:
+            self._tell_once("what earlier processes learned could not be read, and nothing is kept", error)
+            return None
+        self._store, self._kept = store, learned
+        return learned
+
+    def _save(self, store: LearnedStore, now: float) -> None:
+        self._saved_at = now
+        if self._workspace is None or not self.lock.acquire(timeout=_LOCK_SECONDS):
+            return
+        try:
+            learned = self._workspace.learned
+        finally:
+            self.lock.release()
+
+        def saved(done: Future[None]) -> None:
+            error = done.exception()
+            if error is None:
+                self._kept = learned
+            else:
+                self._tell_once("what was learned could not be kept", error)
+
+        store.save(learned.since(self._kept), now=now).add_done_callback(saved)
+
+    def _tell_once(self, what: str, error: BaseException) -> None:
+        told, self._told = self._told, True
+        if not told:
+            _tell(f"{what}: {error}")
+
+
+def _tell(reason: str) -> None:
+    """Warn of what is no failure of a call: where warnings are made errors, this one is not raised."""
+    with suppress(ScrimpWarning):
+        warnings.warn(f"scrimp: {reason}", ScrimpWarning, stacklevel=2)
