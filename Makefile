@@ -30,7 +30,7 @@ demo: $(STAMP) ## Replay bundled agent runs: the bill before and after
 	@$(BIN)/scrimp demo
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(STAMP) ## Lint, formatting, types and import contracts
 	@$(BIN)/ruff check

@@ -49,7 +49,7 @@ def _measured(options: argparse.Namespace) -> list[Section]:
             measure_calls(folder, size=20_000, rounds=rounds, seed=seed),
             measure_calls(folder, size=200_000, rounds=rounds, seed=seed),
             measure_events(folder, answer=20_000, rounds=min(rounds, 10), seed=seed),
-            measure_fanout(requests=32, first_event=1.0, rounds=min(rounds, 3), seed=seed),
+            measure_fanout(requests=32, first_event=min(1.0, rounds / 10), rounds=min(rounds, 3), seed=seed),
             measure_serving(requests=400, rounds=min(rounds, 5), seed=seed),
             measure_ledger_rows(folder, submitters=64, each=20, rounds=min(rounds, 5)),
             measure_ledger_wait(folder, rows=300),

@@ -89,7 +89,8 @@ def run(
         if isinstance(command, Plan):
             answer = plan or workspace.plan(command.body, NOW, again=command.again)
         elif isinstance(command, Foresee):
-            answer = watch.expect(call_of(command.planned, command.body))
+            run_id = command.tags.run_ids[-1] if command.tags.run_ids else None
+            answer = watch.expect(call_of(command.planned, command.body, run=run_id))
         elif isinstance(command, Began) and command.watched is not None:
             watch.began(command.watched, command.answer.first_event_at)
         elif isinstance(command, Billed) and command.watched is not None:

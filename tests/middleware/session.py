@@ -1,6 +1,6 @@
 """A mixed session of the real SDK through the middleware, run by any SDK version in its own interpreter.
 
-    python tests/middleware/session.py BASE_URL mixed|many|tools
+    python tests/middleware/session.py BASE_URL mixed|many|tools [CALLS]
 
 Prints one line of JSON: the SDK's version, what the ledger holds, and what went to the caller.
 """
@@ -18,7 +18,6 @@ import anthropic
 import scrimp
 from scrimp.stores.memory import MemoryLedger
 
-MANY = 1000
 MODEL = "claude-haiku-4-5"
 SYSTEM = "You are a careful assistant. " * 900
 TOOL = {"name": "ls", "description": "List files.", "input_schema": {"type": "object", "properties": {}}}
@@ -69,14 +68,14 @@ async def async_session(url: str, middleware: object) -> int:
     return 23
 
 
-def many_session(url: str, middleware: object) -> int:
-    """A thousand calls from sixteen threads, then a thousand from sixteen tasks; broken ones are let go."""
+def many_session(url: str, middleware: object, calls: int) -> int:
+    """Half of the calls from sixteen threads, then half from sixteen tasks; broken ones are let go."""
     client = anthropic.Anthropic(base_url=url, api_key="key", middleware=[middleware], max_retries=4)
     with scrimp.run("sync") as run, ThreadPoolExecutor(16) as pool:
-        list(pool.map(run.bind(partial(one_of_many, client)), range(MANY)))
+        list(pool.map(run.bind(partial(one_of_many, client)), range(calls // 2)))
     client.close()
-    asyncio.run(many_at_once(url, middleware))
-    return 2 * MANY
+    asyncio.run(many_at_once(url, middleware, calls // 2))
+    return calls
 
 
 def one_of_many(client: anthropic.Anthropic, number: int) -> None:
@@ -91,7 +90,7 @@ def one_of_many(client: anthropic.Anthropic, number: int) -> None:
         return
 
 
-async def many_at_once(url: str, middleware: object) -> None:
+async def many_at_once(url: str, middleware: object, calls: int) -> None:
     """The same for an async client."""
     gate = asyncio.Semaphore(16)
 
@@ -112,7 +111,7 @@ async def many_at_once(url: str, middleware: object) -> None:
         ) as client,
         scrimp.run("async"),
     ):
-        await asyncio.gather(*(one(client, number) for number in range(MANY)))
+        await asyncio.gather(*(one(client, number) for number in range(calls)))
 
 
 def one_body(number: int) -> dict[str, object]:
@@ -149,14 +148,14 @@ def tool_session(url: str, middleware: object) -> int:
     return called
 
 
-def main(url: str, kind: str) -> None:
+def main(url: str, kind: str, many: str = "2000") -> None:
     """Run one kind of session and print what the ledger holds."""
     ledger = MemoryLedger()
     middleware = scrimp.Middleware(ledger=ledger)
     if kind == "tools":
         calls = tool_session(url, middleware)
     elif kind == "many":
-        calls = many_session(url, middleware)
+        calls = many_session(url, middleware, int(many))
     else:
         calls = sync_session(url, middleware) + asyncio.run(async_session(url, middleware))
     ledger.flush()

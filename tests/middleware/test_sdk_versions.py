@@ -40,9 +40,9 @@ def python(request: pytest.FixtureRequest) -> str:
     return str(found)
 
 
-def session(python: str, url: str, kind: str) -> dict[str, Any]:
+def session(python: str, url: str, *kind: str) -> dict[str, Any]:
     done = subprocess.run(
-        [python, "-W", "error::scrimp.errors.ScrimpWarning", str(SESSION), url, kind],
+        [python, "-W", "error::scrimp.errors.ScrimpWarning", str(SESSION), url, *kind],
         capture_output=True,
         text=True,
         check=False,
@@ -70,11 +70,13 @@ def test_two_thousand_mixed_calls_with_faults_add_up_to_the_picodollar(python: s
     with Emulator(Scripted(["An answer of some length. " * 9])) as emulator:
         for fault in FAULTS:
             emulator.inject(fault)
-        found = session(python, emulator.url, "many")
-    assert found["calls"] == 2000
+        # The installed SDK is nearly the newest of the versions.
+        calls = 200 if python == sys.executable else 2000
+        found = session(python, emulator.url, "many", str(calls))
+    assert found["calls"] == calls
     assert found["faults"] == []
     complete = {one.message_id: one.cost for one in emulator.bill if one.outcome == "complete"}
-    assert len(complete) > 1500
+    assert len(complete) > 0.75 * calls
     assert dict(found["exact"]) == complete
     # Of answers that broke off the input is exact from their first event on; the rest is marked as estimated.
     cut = {one.message_id: one.usage for one in emulator.bill if one.outcome == "cut off"}
