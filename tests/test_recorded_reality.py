@@ -86,6 +86,7 @@ def test_sessions_are_replayed_at_no_more_than_their_bills(traces: Path, run: Ru
     paid = {name: float(policy["input_usd"]) for name, policy in found["policies"].items()}
     assert abs(paid["recorded"] / billed - 1) <= 0.005
     assert float(found["floor_usd"]) <= paid["scrimp"] <= paid["recorded"]
+    assert found["at_most_recorded"]["scrimp"]["share"] >= 0.95
     for source in found["sources"]:
         mine = {name: float(policy["input_usd"]) for name, policy in source["policies"].items()}
         assert abs(mine["recorded"] / float(source["billed_usd"]) - 1) <= 0.01, source["source"]
