@@ -17,7 +17,7 @@ from benchmarks.middleware import BARE, measure_calls, measure_events
 from benchmarks.planning import NOW, answer, measure_planning, plan_bytes
 from benchmarks.pricing import measure_pricing
 from benchmarks.reading import json_sum, measure_reading, scrimp_sum, usage_sum
-from benchmarks.report import as_json
+from benchmarks.report import as_json, print_tables
 from benchmarks.serving import measure_serving
 from benchmarks.timing import Contender, Section, compare, repeated, spread
 from benchmarks.transcripts import write_transcripts
@@ -143,19 +143,23 @@ def test_spread_is_the_median_and_the_quartiles() -> None:
     assert spread([7.0]) == (7.0, 7.0, 7.0)
 
 
-@pytest.mark.parametrize("as_tables", [True, False])
-def test_the_command_prints_every_section(*, as_tables: bool) -> None:
+def test_the_command_prints_every_section() -> None:
     sizes = ["--size", "0.2", "--rounds", "1", "--blocks", "20"]
-    command = [sys.executable, "-m", "benchmarks", *sizes, *([] if as_tables else ["--json"])]
+    command = [sys.executable, "-m", "benchmarks", *sizes, "--json"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
-    if as_tables:
-        assert done.stdout.count("baseline") >= len(SECTIONS)
-        return
     printed = json.loads(done.stdout)
     assert list(printed["sections"]) == SECTIONS
     assert set(printed["machine"]) == {"cpu", "system", "python"}
     assert printed["machine"]["cpu"]
     assert all(section["rows"] for section in printed["sections"].values())
+
+
+def test_tables_name_every_row_and_the_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    section = measure_pricing(calls=4, rounds=1, seed=1)
+    print_tables([section])
+    said = capsys.readouterr().out
+    assert "baseline" in said
+    assert all(row.name in said for row in section.rows)
 
 
 def test_json_has_every_row_of_a_section() -> None:

@@ -164,7 +164,7 @@ def waits(path: Path) -> float:
     return counts.reached[0] if counts else 0.0
 
 
-@pytest.mark.parametrize("mode", ["observe", "safe"])
+@pytest.mark.parametrize("mode", ["observe"])
 def test_a_process_that_runs_on_saves_soon_and_then_once_a_minute(
     emulator: Emulator, tmp_path: Path, mode: str
 ) -> None:

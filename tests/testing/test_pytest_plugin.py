@@ -229,7 +229,8 @@ def test_an_agent_in_javascript(suite: pytest.Pytester) -> None:
     run(suite).assert_outcomes(passed=1)
 
 
-def test_failures_say_what_happened(suite: pytest.Pytester) -> None:
+def test_failures_say_what_happened(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)  # with it pytest's closing lines repeat every failure whole
     suite.makepyfile(
         """
         from scrimp.testing import assert_cache_read_share, assert_cost, assert_no_bust
