@@ -104,7 +104,7 @@ def test_slow_conversations_are_told_from_quick_ones() -> None:
     watch(horizon, steps, gap=1200.0)
     assert goes_on(horizon, steps[-1]).within_5m < 0.1
     assert within_1h(goes_on(horizon, steps[-1])) > 0.8
-    assert horizon.next_step(steps[-1]).within_1h > 0.8
+    assert horizon.next_use(steps[-1]).within_1h > 0.8
 
 
 def test_each_kind_of_agent_has_odds_of_its_own() -> None:

@@ -246,3 +246,20 @@ def test_children_after_a_fork_learn_and_save_as_well(tmp_path: Path) -> None:
     assert done.stderr == ""
     labels = {key.split("\x1f")[0] for key in LearnedStore(path).load().horizon.continuing}
     assert labels >= {"thread", *(f"child {number}" for number in range(10))}
+
+
+def test_how_soon_a_prefix_is_used_again_is_told_as_learned() -> None:
+    clock = Clock(1_795_000_000.0)
+    with Emulator(clock=clock) as emulator:
+        middleware = scrimp.Middleware(ledger=MemoryLedger(), clock=clock.now)
+        client = anthropic.Anthropic(base_url=emulator.url, api_key="key", middleware=[middleware])
+        stable: dict[str, Any] = {"model": "claude-sonnet-5-5", "system": "Answer briefly. " * 900}
+        with scrimp.run("desk", agent="desk"):
+            for number in range(20):
+                question = {"role": "user", "content": f"Question {number}?"}
+                client.messages.create(**stable, max_tokens=50, messages=[question])
+                clock.advance(400.0)
+        client.close()
+    gaps = middleware.gaps(stable, "desk")
+    assert gaps(300.0) < 0.2
+    assert gaps(600.0) > 0.7

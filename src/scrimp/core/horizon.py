@@ -134,8 +134,10 @@ class Horizon:
             events.append(Event(fork, (_chances(own.returns()),), proven, _SHARED_ON))
         return tuple(events)
 
-    def next_step(self, prompt: Prompt, label: str | None = None) -> Returns:
-        """When the next step of this prompt's conversation comes."""
+    def next_use(self, prompt: Prompt, label: str | None = None) -> Returns:
+        """When tools and system of this prompt are used again; without either, when the prompt goes on."""
+        if prompt.static_end >= 0:
+            return self._sharing_tables(prompt, prompt.static_end, label or "")[1].returns()
         path = self._paths.get(prompt.prefixes[-1], _Path(0, ())) if len(prompt) else _Path(0, ())
         return self._continuing_tables(prompt, label or "", path.step)[-1].returns()
 

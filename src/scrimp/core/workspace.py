@@ -16,13 +16,14 @@ import msgspec
 
 from scrimp.core.cache import Cache, CacheRules, windows
 from scrimp.core.elsewhere import Elsewhere
+from scrimp.core.gaps import Returns
 from scrimp.core.horizon import Horizon
 from scrimp.core.learned import Snapshot
 from scrimp.core.lengths import Lengths
 from scrimp.core.passes.mark import Situation
 from scrimp.core.pending import Pending
 from scrimp.core.plan import Plan, Range, plan
-from scrimp.core.prompt import Digest, Prompt, Reading
+from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
 from scrimp.core.reading_memory import ReadingMemory
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized
 from scrimp.core.tokens.learner import Learner
@@ -119,6 +120,15 @@ class Workspace:
         sized = estimator.finish(measured, prompt.blocks, read.settings)
         rules = cache_rules(self._facts, model, self._provider, day, in_thread="thread" in body)
         return self.decide(Asked(prompt, sized, model, rules, day), now, again=again, label=label)
+
+    def gaps(self, body: Body, label: str | None = None) -> Returns:
+        """When tools and system of `body` are used next, as `label` has taught; without either, its prompt.
+
+        Raises `RequestError`.
+        """
+        model = self._facts.resolve(str(body.get("model", "")))
+        prompt = read_prompt(body, reading(self._facts, model, None))
+        return self._horizon.next_use(prompt, label)
 
     def decide(self, asked: Asked, now: float, *, again: bool = False, label: str | None = None) -> Planned:
         """Plan a request that was read and measured already. Raises `PlanError`."""

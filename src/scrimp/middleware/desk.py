@@ -17,6 +17,7 @@ from scrimp.core.causes import Diagnosis
 from scrimp.core.diagnose import Watch, Watched
 from scrimp.core.diagnose_planned import call_of
 from scrimp.core.flow import Began, Billed, Command, Dropped, Fault, Foresee, Keep, Meter, Plan
+from scrimp.core.gaps import Returns
 from scrimp.core.record import Record
 from scrimp.core.workspace import Planned
 from scrimp.drive import Flow, resume
@@ -59,6 +60,12 @@ class Office:
         workspace = self._remembering.workspace()
         with self._lock:
             return workspace.plan(command.body, self.clock(), again=command.again, label=command.label)
+
+    def gaps(self, body: Mapping[str, Any], label: str | None) -> Returns:
+        """When the next use of a prompt like this comes."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            return workspace.gaps(body, label)
 
     def foresee(self, command: Foresee) -> Watched:
         """What the request should read; a miss that is certain is told before it is sent."""

@@ -89,6 +89,14 @@ class Middleware(SdkMiddleware):
         self._office = Office(remembering, ledger, clock, capture=capture)
         self._relocating = Relocating(self._facts, self._office) if relocate else None
 
+    def gaps(self, request: Mapping[str, Any], label: str | None = None) -> Callable[[float], float]:
+        """How soon requests like this one come again, as learned from the calls of `label` so far.
+
+        `request` is what `messages.create` is called with; the answer gives the probability of a next use
+        within so many seconds, which is what `scrimp.Warmer(gaps=…)` takes. Raises `RequestError`.
+        """
+        return self._office.gaps({"messages": [], **request}, label).by
+
     def handle(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
         """One attempt of a sync client."""
         call = self._call(request)

@@ -37,9 +37,10 @@ class Warmer:
             warmer.used()                    # from here on it is known when the next use may come
 
     `gaps` gives the probability that the next use comes within so many seconds of the last one, such as
-    `scrimp.core.keepalive.observed_gaps([…])`. Before each ping it is asked again: as soon as no ping pays
-    this stops for good, and `stopped` says why; so it does after `most_pings` without a use, and after an
-    error, of which one warning is given. A ping goes out `lead` seconds before the entry's life ends.
+    `middleware.gaps(request, label)` or `scrimp.core.keepalive.observed_gaps([…])`. Before each ping it is
+    asked again: as soon as no ping pays this stops for good, and `stopped` says why; so it does after
+    `most_pings` without a use, and after an error, of which one warning is given. A ping goes out `lead`
+    seconds before the entry's life ends.
     """
 
     def __init__(
