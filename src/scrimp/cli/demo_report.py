@@ -89,8 +89,8 @@ def _remarks(
         f"all along, so As billed against One route shows the model’s own error for it: {there}."
     )
     unmarked = (
-        f"For an agent that sets no markers at all, scrimp means {change(none, scrimp)}: {dollars(none)} "
-        f"becomes {dollars(scrimp)}, and its code stays as it is."
+        f"Against sending no markers at all, scrimp’s bill is {change(none, scrimp)}: {dollars(none)} "
+        f"becomes {dollars(scrimp)}."
     )
     return (
         route,

@@ -14,7 +14,7 @@ import msgspec
 from scrimp.core.cache import Cache, Outcome
 from scrimp.core.floor import FloorCall, floor
 from scrimp.core.lengths import Lengths
-from scrimp.core.prompt import Marker, Prompt
+from scrimp.core.prompt import Marker
 from scrimp.core.recorded import RecordedCall
 from scrimp.core.reproduce import Dealt, Measured, deal
 from scrimp.core.workspace import Asked, Planned, Workspace
@@ -119,25 +119,12 @@ def replay(calls: Iterable[Measured], policy: Policy) -> list[Replayed]:
         prompt = call.prompt.remarked(policy.markers(call))
         total = call.usage.total_input
         outcome = cache.outcome(prompt, measured.ends, total, call.rules, call.at)
-        kept = _as_published(outcome, cache, prompt, call.at)
+        kept = cache.surely(prompt, outcome, call.at)
         cache.commit(prompt, kept, call.at, call.began_at or call.at)
         policy.billed(outcome)
         output = call.usage.output_tokens * measured.rates.output
         done.append(Replayed(call, outcome, input_cost(outcome, measured.rates), output))
     return done
-
-
-def _as_published(outcome: Outcome, cache: Cache, prompt: Prompt, now: float) -> Outcome:
-    """The outcome as far as it is known to last: what is written for 1h on top of a 5m hit counts as 5m.
-
-    Whether the prefix below then lives for an hour at the price of the increment is not published, and no
-    figure may build on it (the floor does not either).
-    """
-    hit = cache.alive(prompt.prefixes[outcome.hit], now) if outcome.hit >= 0 else None
-    if hit is None or hit.ttl == "1h" or not outcome.write_1h:
-        return outcome
-    writes = tuple(msgspec.structs.replace(write, ttl=hit.ttl) for write in outcome.writes)
-    return msgspec.structs.replace(outcome, writes=writes)
 
 
 def input_cost(outcome: Outcome, rates: Rates) -> int:

@@ -57,7 +57,7 @@ class Replies:
 
     def answer(self, asked: Asked, prompt: Prompt) -> Answer | Refusal:
         """The answer to a valid request. Called once per attempt that reaches the model."""
-        raise NotImplementedError
+        raise NotImplementedError  # each source has its own
 
     def length(self, asked: Asked, prompt: Prompt) -> PromptLength | None:  # noqa: ARG002  # a default
         """How long the prompt is where the source knows better than an estimate, else None."""
