@@ -1,0 +1,322 @@
+"""The books of budgets: what is held, what is spent, what that leaves. Pure: (books, event) → books, answer.
+
+A hold ends in one of four ways: it is settled by its bill, released because nothing was billed, or its lease
+runs out, and then its whole amount counts as spent until its bill is known after all. So for every account
+
+    what was ever held = what bills took of it + what they left + what was released + held + unsettled
+
+and as long as no bill is above its hold, spent + held never exceeds the limit. A bill above its hold is
+booked in full, and the excess is kept as `overrun`. What records say counts where no money was held, too.
+
+`changes` is what a store has to write down; a store in memory forgets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from scrimp.core.budget import Ask, Crossing, Event, EventKind, Held, Refusal, Scope, Settlement, Standing
+from scrimp.core.budget_terms import Key, Place, Term, Terms
+
+__all__ = ["Account", "Accounts", "Books", "Changes", "Charge", "Extra", "Hold", "standing"]
+
+_QUARTER = 900.0
+"""Windows begin at a full quarter of an hour of UTC in every zone there is."""
+
+
+class Account(msgspec.Struct):
+    """Counts of one member in one window, picodollars. `told` is the highest alert given, per cent."""
+
+    spent: int = 0
+    held: int = 0
+    unsettled: int = 0
+    overrun: int = 0
+    told: int = 0
+
+
+class Accounts(dict[Key, Account]):
+    """Accounts by key; one that nothing was booked in is empty. A store may know more of one not here yet."""
+
+    def __missing__(self, key: Key) -> Account:
+        account = self[key] = Account()
+        return account
+
+
+class Hold(msgspec.Struct):
+    """Money held. `booked` is what a record of the same call has counted already, `lapsed` that its lease
+    ran out: all of it counts as spent."""
+
+    id: str
+    amount: int
+    at: float
+    lease_until: float
+    scopes: tuple[Scope, ...]
+    booked: int = 0
+    lapsed: bool = False
+
+    @property
+    def open(self) -> int:
+        """What is held beyond what is booked."""
+        return self.amount - self.booked
+
+
+class Charge(NamedTuple):
+    """A record as budgets see it."""
+
+    id: str
+    at: float
+    scopes: tuple[Scope, ...]
+    cost: int
+
+
+class Extra(NamedTuple):
+    """Money that counts as spent beside the records (negative: that does not, where its record says)."""
+
+    id: str
+    at: float
+    scopes: tuple[Scope, ...]
+    amount: int
+
+
+class Changes(msgspec.Struct):
+    """What is new since it was last written down; a hold that is None is gone."""
+
+    accounts: dict[Key, Account] = {}
+    holds: dict[str, Hold | None] = {}
+    extras: list[Extra] = []
+    events: list[Event] = []
+
+    def clear(self) -> None:
+        """All of it is written down."""
+        self.accounts.clear()
+        self.holds.clear()
+        self.extras.clear()
+        self.events.clear()
+
+
+class Books:
+    """Limits, accounts and holds. Not thread-safe."""
+
+    def __init__(self, accounts: Accounts | None = None, holds: dict[str, Hold] | None = None) -> None:
+        self.terms = Terms()
+        self.accounts = Accounts() if accounts is None else accounts
+        self.holds: dict[str, Hold] = {} if holds is None else holds
+        self.changes = Changes()
+
+    def reserve(self, ask: Ask) -> Held | Refusal:
+        """Hold the money in every account it counts in, or in none. Asking again changes nothing."""
+        places, limits, _, _ = self.terms.places(ask.scopes, ask.at)
+        if not places:
+            return Held(ask.id, ask.amount)
+        known = self.holds.get(ask.id)
+        if known is not None:
+            return Held(known.id, known.amount, limits)
+        accounts, amount, changed = self.accounts, ask.amount, self.changes.accounts
+        for place in places:
+            account = accounts[place.key]
+            if account.spent + account.held + amount > place.term.limit.amount:
+                return self._refused(ask, place, account)
+        for place in places:
+            account = changed[place.key] = accounts[place.key]
+            account.held += amount
+        hold = Hold(ask.id, ask.amount, ask.at, ask.lease_until, ask.scopes)
+        self.holds[ask.id] = self.changes.holds[ask.id] = hold
+        return Held(ask.id, ask.amount, limits, self._crossings(places))
+
+    def release(self, id_: str) -> None:
+        """Nothing was billed: the money is free again, if it was held."""
+        hold = self._dropped(id_)
+        if hold is not None:
+            self._undo(hold, self._places(hold))
+
+    def extend(self, id_: str, lease_until: float) -> None:
+        """The call is still under way. A lease that ran out stays so: its bill will put it right."""
+        hold = self.holds.get(id_)
+        if hold is not None and not hold.lapsed and lease_until > hold.lease_until:
+            hold.lease_until = lease_until
+            self.changes.holds[id_] = hold
+
+    def book(self, charge: Charge, settlement: Settlement | None, *, new: bool) -> tuple[Crossing, ...]:
+        """Count a record, `new` unless it is in the ledger already. Returns the alerts that sets off."""
+        if settlement is not None:
+            return self._settle(charge, settlement, new=new)
+        if not new:
+            return ()
+        places = self._places(charge)
+        self._spend(places, charge.cost)
+        hold = self.holds.get(charge.id)
+        if hold is not None:
+            self._absorb(hold, charge.cost)
+        return self._crossings(places)
+
+    def due(self, now: float) -> list[str]:
+        """Holds whose lease has run out."""
+        return [hold.id for hold in self.holds.values() if not hold.lapsed and hold.lease_until <= now]
+
+    def lapse(self, id_: str, *, recorded: bool) -> bool:
+        """A lease ran out: all of the hold counts as spent, unless the call is recorded; whether it does."""
+        hold = self.holds[id_]
+        places = self._places(hold)
+        if recorded:
+            self._undo(hold, places)
+            self._dropped(id_)
+            return False
+        hold.lapsed = True
+        self.changes.holds[id_] = hold
+        for place in places:
+            account = self.accounts[place.key]
+            account.held -= hold.open
+            account.spent += hold.open
+            account.unsettled += hold.open
+            self._changed(place.key)
+            self._event("unsettled", place, hold.id, hold.amount, hold.lease_until)
+        return True
+
+    def begin(self, term: Term, charges: Iterable[Charge], extras: Iterable[Extra]) -> None:
+        """Work out the accounts of a limit that is new: from what was spent and held before it was set."""
+        for charge in charges:
+            self._spend(term.places(charge.scopes, charge.at), charge.cost)
+        for extra in extras:
+            self._spend(term.places(extra.scopes, extra.at), extra.amount)
+        for hold in self.holds.values():
+            for place in term.places(hold.scopes, hold.at):
+                account = self.accounts[place.key]
+                self._changed(place.key)
+                if hold.lapsed:
+                    account.spent += hold.open
+                    account.unsettled += hold.open
+                else:
+                    account.held += hold.open
+
+    def _refused(self, ask: Ask, place: Place, account: Account) -> Refusal:
+        self._event("refusal", place, ask.id, ask.amount, ask.at)
+        limit, spent, held = place.term.limit, account.spent, account.held
+        return Refusal(limit, place.scope, spent, held, ask.amount, place.resets_at)
+
+    def _settle(self, charge: Charge, settlement: Settlement, *, new: bool) -> tuple[Crossing, ...]:
+        counted = max(charge.cost, settlement.amount)
+        hold = self._dropped(settlement.hold)
+        if hold is None:
+            if not new:
+                return ()
+            return self._count(charge, counted, self._places(charge))
+        places = self._places(hold)
+        self._undo(hold, places)
+        if new:
+            crossings = self._count(charge, counted, places, hold)
+        else:
+            crossings = self._count_more(hold, counted - hold.booked, places)
+        if counted > hold.amount:
+            self._overran(hold, charge.at, counted, places)
+        return crossings
+
+    def _count(
+        self, charge: Charge, counted: int, places: Sequence[Place], hold: Hold | None = None
+    ) -> tuple[Crossing, ...]:
+        """Book a new record where its money was held; what its row alone would not say is an extra."""
+        self._spend(places, counted)
+        if hold is None or (hold.scopes == charge.scopes and hold.at // _QUARTER == charge.at // _QUARTER):
+            if counted != charge.cost:
+                self.changes.extras.append(Extra(charge.id, charge.at, charge.scopes, counted - charge.cost))
+        else:
+            self.changes.extras.append(Extra(charge.id, charge.at, charge.scopes, -charge.cost))
+            self.changes.extras.append(Extra(charge.id, hold.at, hold.scopes, counted))
+        return self._crossings(places)
+
+    def _count_more(self, hold: Hold, amount: int, places: Sequence[Place]) -> tuple[Crossing, ...]:
+        """A record that was there before is settled at more than it says."""
+        if amount:
+            self._spend(places, amount)
+            self.changes.extras.append(Extra(hold.id, hold.at, hold.scopes, amount))
+        return self._crossings(places)
+
+    def _overran(self, hold: Hold, at: float, counted: int, places: Sequence[Place]) -> None:
+        for place in places:
+            self.accounts[place.key].overrun += counted - hold.amount
+            self._event("overrun", place, hold.id, counted, at)
+
+    def _absorb(self, hold: Hold, cost: int) -> None:
+        """A record of a call whose hold is not settled: no picodollar of it counts twice."""
+        places = self._places(hold)
+        if hold.lapsed:
+            self._undo(hold, places)
+            self._dropped(hold.id)
+            return
+        part = min(max(cost, 0), hold.open)
+        hold.booked += part
+        self.changes.holds[hold.id] = hold
+        for place in places:
+            self.accounts[place.key].held -= part
+            self._changed(place.key)
+
+    def _undo(self, hold: Hold, places: Sequence[Place]) -> None:
+        """Take a hold out of its accounts again."""
+        accounts, changed, amount = self.accounts, self.changes.accounts, hold.open
+        for place in places:
+            account = changed[place.key] = accounts[place.key]
+            if hold.lapsed:
+                account.spent -= amount
+                account.unsettled -= amount
+            else:
+                account.held -= amount
+
+    def _spend(self, places: Sequence[Place], amount: int) -> None:
+        accounts, changed = self.accounts, self.changes.accounts
+        for place in places:
+            account = changed[place.key] = accounts[place.key]
+            account.spent += amount
+
+    def _places(self, within: Hold | Charge) -> tuple[Place, ...]:
+        return self.terms.places(within.scopes, within.at).all
+
+    def _dropped(self, id_: str) -> Hold | None:
+        hold = self.holds.pop(id_, None)
+        if hold is not None:
+            self.changes.holds[id_] = None
+        return hold
+
+    def _crossings(self, places: Sequence[Place]) -> tuple[Crossing, ...]:
+        """The alert levels that were reached since they were last looked at, each once."""
+        crossed: list[Crossing] = []
+        for place in places:
+            account, levels = self.accounts[place.key], place.term.levels
+            reached = 0
+            for percent, level in levels:
+                if account.spent < level:
+                    break
+                reached = percent
+            if reached == account.told:
+                continue
+            crossed += [
+                Crossing(place.term.limit, place.scope, percent, account.spent, place.resets_at)
+                for percent, _ in levels
+                if account.told < percent <= reached
+            ]
+            account.told = reached
+            self._changed(place.key)
+        return tuple(crossed)
+
+    def _event(self, kind: EventKind, place: Place, hold: str, amount: int, at: float) -> None:
+        account = self.accounts[place.key]
+        self.changes.events.append(
+            Event(kind, at, place.term.limit.id, place.scope, hold, amount, account.spent, account.held)
+        )
+
+    def _changed(self, key: Key) -> None:
+        self.changes.accounts[key] = self.accounts[key]
+
+
+def standing(place: Place, account: Account) -> Standing:
+    """How a limit stands for one member."""
+    return Standing(
+        place.term.limit,
+        place.scope,
+        account.spent,
+        account.held,
+        account.unsettled,
+        account.overrun,
+        place.resets_at,
+    )

@@ -1,0 +1,208 @@
+"""The most that one request can cost: a hard bound, not a likely figure.
+
+Nothing is estimated. A token stands for at least one byte of text, so that the bytes of the request bound the
+tokens of its text, and JSON's own bytes cover what is rendered around a block. To that come what the provider
+adds, by the published figures and with room to spare; each image at the most an image can have; and the
+model's whole window for what cannot be seen from here (PDFs, files and addresses of documents, threads, tools
+and skills of other servers). A prompt beyond the window is refused, so no bound is above it.
+
+All of the prompt is taken as missed, and as written for the longest lifetime that any marker asks for, or as
+plain input without markers; the output as `max_tokens`, which the API reference calls the most it generates,
+thinking included. For server tools the API samples again with what they found, each time with a prompt of its
+own; compaction reads the prompt once more and writes a summary; a fallback tries the next model with all of
+it.
+
+Not bounded here, because nothing that is published bounds it: searches of a `web_search` without `max_uses`
+(ten a sampling are counted), and the hours of a code execution container, which no usage reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import msgspec
+import orjson
+
+from scrimp.core.bill import day_of
+from scrimp.core.prompt import Marker
+from scrimp.core.worst_parts import Seen, look
+from scrimp.facts.model import Model
+from scrimp.facts.models import Facts
+from scrimp.wire.request import Body
+
+__all__ = ["WorstCase", "worst_case"]
+
+_LONG_WINDOW = 1_000_000
+"""Tokens of the largest window there is: that of a model which is not known to have a smaller one."""
+
+_SAMPLINGS = 10
+"""Times the API samples again for its own tools before it pauses ("Handling stop reasons", `pause_turn`)."""
+
+_MOST_OUTPUT = 1_000_000
+"""Tokens of output beyond which the API refuses every request, whatever model it is for."""
+
+_SEARCHES = 10
+_NOBODY = "unknown"
+_US = "us"
+
+
+class WorstCase(msgspec.Struct, frozen=True):
+    """At most `amount` picodollars, for so many tokens; `notes` say what makes it large.
+
+    Tokens are those of every sampling and attempt together.
+    """
+
+    amount: int
+    input_tokens: int
+    output_tokens: int
+    notes: tuple[str, ...] = ()
+
+
+def worst_case(
+    body: Body,
+    model: Model,
+    facts: Facts,
+    *,
+    at: float,
+    markers: Iterable[Marker] | None = None,
+    size: int | None = None,
+    known: int | None = None,
+) -> WorstCase:
+    """The most that a request for `model` can cost, by the prices of the day of `at` (epoch seconds).
+
+    `markers` are those of the request as it goes out; None: those in `body`. `size` is the length of the body
+    in bytes as JSON, where it is known; `known` is what `known_bound` says of the prompt. `facts` hold the
+    fees, and the models that may answer instead.
+    """
+    seen = look(body, model)
+    window = _window(model)
+    prompt = _prompt(body, seen, window, size)
+    if known is not None and not seen.unseen and not _edits(body):
+        prompt = min(prompt, known)
+    ttl = (
+        seen.ttl
+        if markers is None
+        else max((marker.ttl for marker in markers), key=_LIFETIMES.index, default="")
+    )
+    account = _Account(body, at, ttl)
+    work = _work(seen, prompt, _max_tokens(body, model), model)
+    account.add(model, work.prompt, work.output)
+    account.amount += work.searches * facts.web_search_fee
+    for name in seen.fallbacks:
+        other = facts.resolve(_NOBODY if name is None else name)
+        account.add(other, work.prompt, work.output)
+    for advisor in seen.advisors:
+        other = facts.resolve(advisor.model)
+        uses = _SAMPLINGS if advisor.max_uses is None else advisor.max_uses
+        most = other.max_output if advisor.max_tokens is None else advisor.max_tokens
+        account.add(other, uses * _window(other), uses * most)
+    notes = tuple(dict.fromkeys((*seen.unseen, *work.notes)))
+    return WorstCase(account.amount, account.input_tokens, account.output_tokens, notes)
+
+
+_LIFETIMES = ("", "5m", "1h")
+
+
+class _Work(NamedTuple):
+    """Tokens of all samplings of one attempt, and what is paid by the piece."""
+
+    prompt: int
+    output: int
+    searches: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class _Account:
+    """What adds up, under one request's terms."""
+
+    __slots__ = ("_day", "_fast", "_geo", "_ttl", "amount", "input_tokens", "output_tokens")
+
+    def __init__(self, body: Body, at: float, ttl: str) -> None:
+        self._day = day_of(at)
+        self._fast = body.get("speed") == "fast"
+        named = body.get("inference_geo")  # where the request names none, the workspace may
+        self._geo = named if isinstance(named, str) else _US
+        self._ttl = ttl
+        self.amount = self.input_tokens = self.output_tokens = 0
+
+    def add(self, model: Model, prompt: int, output: int) -> None:
+        """Tokens at the dearest price that they can have."""
+        rates = model.rates(self._day, prompt_tokens=prompt, fast=self._fast, geo=self._geo)
+        dearest = rates.input
+        if self._ttl:
+            dearest = max(dearest, rates.write_5m, rates.write_1h if self._ttl == "1h" else 0)
+        self.amount += prompt * dearest + output * rates.output
+        self.input_tokens += prompt
+        self.output_tokens += output
+
+
+def _prompt(body: Body, seen: Seen, window: int, size: int | None) -> int:
+    """Tokens of the prompt as it is sent, at most."""
+    if seen.unseen:
+        return window
+    length = _length(body) if size is None else size
+    if length is None:
+        return window
+    # A definition that is referred to stands once more where it is.
+    return min((length - seen.media) * (1 + seen.referenced) + seen.added, window)
+
+
+def _length(body: Body) -> int | None:
+    try:
+        return len(orjson.dumps(body))
+    except TypeError:
+        return None
+
+
+def _work(seen: Seen, prompt: int, output: int, model: Model) -> _Work:
+    """What the API does on its own while it answers."""
+    notes: list[str] = []
+    total, rounds, searches = prompt, 0, 0
+    if seen.server_tools:
+        rounds = _rounds(seen)
+        total += sum(min(_window(model), _grown(seen, prompt, output, n)) for n in range(1, rounds + 1))
+        searches = sum(
+            rounds * _SEARCHES if tool.max_uses is None else tool.max_uses
+            for tool in seen.server_tools
+            if tool.kind == "web_search"
+        )
+        notes.append(f"server tools: the prompt is sampled up to {rounds + 1} times; `max_uses` lowers that")
+    if seen.compacts == 0:
+        output = max(output, model.max_output)
+    elif seen.compacts is not None and total > seen.compacts:
+        notes.append("compaction: the prompt is read once more, and a summary written")
+        total, output = 2 * total, output + (rounds + 1) * model.max_output
+    return _Work(total, output, searches, tuple(notes))
+
+
+def _rounds(seen: Seen) -> int:
+    uses = [tool.max_uses for tool in seen.server_tools]
+    bounded = [count for count in uses if count is not None]
+    return min(_SAMPLINGS, sum(bounded)) if len(bounded) == len(uses) else _SAMPLINGS
+
+
+def _grown(seen: Seen, prompt: int, output: int, rounds: int) -> int:
+    """Tokens of the prompt after so many rounds of server tools."""
+    found = 0
+    for tool in seen.server_tools:
+        if tool.finds is None:
+            return _LONG_WINDOW
+        found += rounds * prompt if tool.kind == "tool_search" else tool.finds
+    return prompt + output + found
+
+
+def _max_tokens(body: Body, model: Model) -> int:
+    asked = body.get("max_tokens")
+    return min(asked, _MOST_OUTPUT) if type(asked) is int and asked >= 0 else model.max_output
+
+
+def _window(model: Model) -> int:
+    """Tokens of a prompt beyond which the API refuses the request."""
+    return model.window if model.known and not model.long_context else max(model.window, _LONG_WINDOW)
+
+
+def _edits(body: Body) -> bool:
+    """Whether the server may shorten the history: what a bill has shown may then be less than there is."""
+    editing = body.get("context_management")
+    return bool(isinstance(editing, Mapping) and editing.get("edits"))

@@ -1,0 +1,375 @@
+"""The most a request can cost: by hand, and never below what was really billed."""
+
+from __future__ import annotations
+
+import json
+import lzma
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scrimp.core.bill import bill
+from scrimp.core.lengths import Lengths
+from scrimp.core.prompt import Marker, Prompt, read_prompt
+from scrimp.core.workspace import reading
+from scrimp.core.worst_case import WorstCase, worst_case
+from scrimp.core.worst_known import known_bound
+from scrimp.facts.models import default
+from scrimp.wire.response import Usage, read_usage
+
+FACTS = default()
+NOW = datetime.fromisoformat("2026-11-21T12:00Z").timestamp()
+ADDED = 1500
+"""Tokens the provider may add to a prompt that has no tools."""
+
+USD_PER_MTOK = 10**6
+"""Picodollars a token costs for each dollar that a million of them do."""
+
+
+def body(**more: Any) -> dict[str, Any]:
+    """For a model of 4 dollars input, 5 and 8 written, 20 output, where no region costs more."""
+    plain = {
+        "model": "claude-opus-5-5",
+        "max_tokens": 1000,
+        "inference_geo": "global",
+        "messages": [{"role": "user", "content": "Hello"}],
+    }
+    return {**plain, **more}
+
+
+def worst(asked: dict[str, Any], **more: Any) -> WorstCase:
+    return worst_case(asked, FACTS.resolve(asked["model"]), FACTS, at=NOW, **more)
+
+
+def test_plain_input_and_all_of_the_output() -> None:
+    asked = body()
+    length = len(orjson.dumps(asked)) + ADDED
+    found = worst(asked)
+    assert (found.input_tokens, found.output_tokens, found.notes) == (length, 1000, ())
+    assert found.amount == (length * 4 + 1000 * 20) * USD_PER_MTOK
+    assert worst(asked, size=10_000).input_tokens == 11_500
+
+
+@pytest.mark.parametrize(
+    ("markers", "price"),
+    [([], 4), ([Marker(0, "5m")], 5), ([Marker(0, "1h")], 8), ([Marker(0, "1h"), Marker(1, "5m")], 8)],
+)
+def test_everything_is_written_at_the_dearest_marker_that_goes_out(markers: list[Marker], price: int) -> None:
+    asked = body(cache_control={"type": "ephemeral", "ttl": "1h"})
+    found = worst(asked, markers=iter(markers), size=8_500)
+    assert found.amount == (10_000 * price + 1000 * 20) * USD_PER_MTOK
+
+
+MARK, MARK_1H = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
+TEXT = {"type": "text", "text": "x"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "price"),
+    [
+        ({"cache_control": MARK}, 5),
+        ({"tools": [{"name": "a", "input_schema": {}, "cache_control": MARK}]}, 5),
+        ({"system": [{**TEXT, "cache_control": MARK_1H}]}, 8),
+        ({"messages": [{"role": "user", "content": [{**TEXT, "cache_control": MARK}]}]}, 5),
+        (
+            {
+                "messages": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {
+                                "type": "tool_result",
+                                "tool_use_id": "t",
+                                "content": [{**TEXT, "cache_control": MARK_1H}],
+                            }
+                        ],
+                    }
+                ]
+            },
+            8,
+        ),
+    ],
+)
+def test_the_caller_s_own_markers_are_found(fields: dict[str, Any], price: int) -> None:
+    found = worst(body(**fields))
+    assert found.amount == (found.input_tokens * price + 1000 * 20) * USD_PER_MTOK
+
+
+def test_the_tier_is_that_of_the_longest_prompt() -> None:
+    """Haiku 5.5: 0.10 and 0.50 dollars up to 100,000 tokens, five times that beyond, output included."""
+    asked = body(model="claude-haiku-5-5")
+    assert worst(asked, size=100_000 - ADDED).amount == (100_000 * 10 + 1000 * 50) * USD_PER_MTOK // 100
+    assert worst(asked, size=100_001 - ADDED).amount == (100_001 * 50 + 1000 * 250) * USD_PER_MTOK // 100
+
+
+def test_no_prompt_is_longer_than_the_window() -> None:
+    assert worst(body(), size=50_000_000).input_tokens == 1_000_000
+    assert worst(body(model="claude-haiku-4-5"), size=50_000_000).input_tokens == 200_000
+    assert worst(body(model="claude-haiku-4-5[1m]"), size=50_000_000).input_tokens == 1_000_000
+    assert worst(body(model="claude-of-tomorrow"), size=50_000_000).input_tokens == 1_000_000
+
+
+def test_a_region_that_may_apply_counts() -> None:
+    asked = {name: value for name, value in body().items() if name != "inference_geo"}
+    assert worst(asked, size=8_500).amount == (10_000 * 4 + 1000 * 20) * USD_PER_MTOK * 11 // 10
+
+
+def test_fast_mode_has_its_own_price() -> None:
+    assert worst(body(speed="fast"), size=8_500).amount == (10_000 * 8 + 1000 * 40) * USD_PER_MTOK
+
+
+@pytest.mark.parametrize("max_tokens", [None, -5, "many", 1.5, True])
+def test_without_a_number_the_model_s_own_maximum_holds(max_tokens: Any) -> None:
+    assert worst(body(max_tokens=max_tokens)).output_tokens == 128_000
+
+
+def test_no_number_in_a_request_is_too_large() -> None:
+    tools = [{"type": "web_search_20250305", "name": "web_search", "max_uses": 10**400}]
+    found = worst(body(max_tokens=10**400, tools=tools))
+    assert found.output_tokens == 1_000_000
+    assert found.amount < 10**25
+
+
+def image(data: str) -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
+
+
+def test_an_image_is_at_most_what_an_image_can_be() -> None:
+    with_images = body(messages=[{"role": "user", "content": [image("A" * 500_000), image("B")]}])
+    length = len(orjson.dumps(with_images)) - 500_001
+    assert worst(with_images).input_tokens == length + 2 * 4784 + ADDED
+    nested = {"type": "tool_result", "tool_use_id": "t", "content": [image("A" * 500_000)]}
+    asked = body(model="claude-haiku-4-5", messages=[{"role": "user", "content": [nested]}])
+    assert worst(asked).input_tokens == len(orjson.dumps(asked)) - 500_000 + 1568 + ADDED
+
+
+def document(**source: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        document(type="base64", media_type="application/pdf", data="JVBE"),
+        document(type="url", url="https://example.com/a.pdf"),
+        document(type="file", file_id="file_1"),
+        {"thread": {"type": "continue", "previous_message_id": "msg_1"}},
+        {"container": {"skills": [{"type": "anthropic", "skill_id": "pptx"}]}},
+    ],
+)
+def test_what_cannot_be_seen_is_the_whole_window(fields: dict[str, Any]) -> None:
+    found = worst(body(**fields))
+    assert found.input_tokens == 1_000_000
+    [note] = found.notes
+    assert note
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        document(type="text", media_type="text/plain", data="some text"),
+        document(type="content", content=[TEXT]),
+        document(type="content", content="some text"),
+        {"thread": {"type": "create"}},
+        {"container": "container_1"},
+    ],
+)
+def test_what_can_be_seen_is_bounded_by_its_bytes(fields: dict[str, Any]) -> None:
+    asked = body(**fields)
+    assert worst(asked).input_tokens == len(orjson.dumps(asked)) + ADDED
+
+
+def test_a_server_tool_samples_again_with_what_it_found() -> None:
+    tools = [{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]
+    found = worst(body(tools=tools))
+    first = len(orjson.dumps(body(tools=tools))) + ADDED + 100 + 2 * 2250
+    assert found.input_tokens == first + 3 * 1_000_000
+    fees = 3 * 10**10  # 10 dollars a thousand
+    assert found.amount == (found.input_tokens * 4 + 1000 * 20) * USD_PER_MTOK + fees
+    assert "max_uses" in found.notes[0]
+
+
+def test_a_bounded_fetch_is_bounded() -> None:
+    tools = [
+        {"type": "web_fetch_20250910", "name": "web_fetch", "max_uses": 2, "max_content_tokens": 5000},
+    ]
+    found = worst(body(tools=tools))
+    first = len(orjson.dumps(body(tools=tools))) + ADDED + 100 + 2 * 650
+    assert found.input_tokens == first + 2 * (first + 1000 + 10_000)
+
+
+def test_searching_without_end_is_sampled_as_often_as_the_api_does() -> None:
+    found = worst(body(tools=[{"type": "web_search_20250305", "name": "web_search"}]))
+    assert found.input_tokens > 10 * 1_000_000
+    assert found.input_tokens < 10 * 1_000_000 + 10_000
+
+
+def test_a_tool_of_the_caller_s_is_no_server_tool() -> None:
+    tools = [{"name": "web_search", "input_schema": {"type": "object"}}]
+    assert worst(body(tools=tools)).input_tokens == len(orjson.dumps(body(tools=tools))) + ADDED + 100
+
+
+def compacting(**trigger: Any) -> dict[str, Any]:
+    return {"context_management": {"edits": [{"type": "compact_20260112", **trigger}]}}
+
+
+def test_compaction_reads_the_prompt_again_and_writes_a_summary() -> None:
+    asked = body(**compacting(trigger={"type": "input_tokens", "value": 50_000}))
+    below, above = worst(asked, size=50_000 - ADDED), worst(asked, size=50_001 - ADDED)
+    assert (below.input_tokens, below.output_tokens) == (50_000, 1000)
+    assert (above.input_tokens, above.output_tokens) == (2 * 50_001, 1000 + 128_000)
+    assert worst(body(**compacting()), size=150_000 - ADDED).output_tokens == 1000
+    on_demand = worst(body(compaction={"type": "summarize"}), size=8_500)
+    assert (on_demand.input_tokens, on_demand.output_tokens) == (10_000, 128_000)
+
+
+def test_every_fallback_may_be_billed() -> None:
+    asked = body(fallbacks=[{"model": "claude-opus-4-8"}])
+    expected = (10_000 * 4 + 1000 * 20) + (10_000 * 5 + 1000 * 25)
+    assert worst(asked, size=8_500).amount == expected * USD_PER_MTOK
+    default_one = worst(body(fallbacks="default"), size=8_500)
+    assert default_one.amount >= ((10_000 * 4 + 1000 * 20) + (10_000 * 10 + 1000 * 50)) * USD_PER_MTOK
+
+
+def test_an_advisor_reads_up_to_its_window() -> None:
+    advisor = {
+        "type": "advisor_20260301",
+        "name": "advisor",
+        "model": "claude-opus-4-8",
+        "max_uses": 2,
+        "max_tokens": 2048,
+    }
+    found = worst(body(tools=[advisor]))
+    assert found.amount >= 2 * (1_000_000 * 5 + 2048 * 25) * USD_PER_MTOK
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+_FIELDS = [
+    "system", "tools", "messages", "thread", "container", "mcp_servers", "fallbacks", "context_management",
+    "compaction", "max_tokens", "speed", "inference_geo", "cache_control", "output_config",
+]  # fmt: skip
+_kinds = st.sampled_from(["text", "image", "document", "tool_result", "web_search_20250305", "mcp_toolset"])
+
+
+@given(
+    fields=st.dictionaries(st.sampled_from(_FIELDS), _json, max_size=5),
+    blocks=st.lists(st.fixed_dictionaries({"type": _kinds, "content": _json, "source": _json}), max_size=4),
+)
+def test_malformed_requests_have_a_bound_too(fields: dict[str, Any], blocks: list[Any]) -> None:
+    asked = {**body(messages=[{"role": "user", "content": blocks}], tools=blocks), **fields}
+    found = worst(asked)
+    assert found.amount >= found.input_tokens * 4 * USD_PER_MTOK
+    assert type(found.amount) is int
+
+
+@given(texts=st.lists(st.text(min_size=1), min_size=1, max_size=5), more=st.text(min_size=1))
+def test_more_text_is_never_cheaper(texts: list[str], more: str) -> None:
+    def asking(said: list[str]) -> int:
+        content = [{"type": "text", "text": text.encode("utf-8", "replace").decode()} for text in said]
+        return worst(body(messages=[{"role": "user", "content": content}])).amount
+
+    assert asking([*texts, more]) > asking(texts)
+
+
+def said(*texts: str) -> dict[str, Any]:
+    blocks = [{"type": "text", "text": text} for text in texts]
+    return body(system="You help.", messages=[{"role": "user", "content": blocks}], cache_control=MARK)
+
+
+def read(asked: dict[str, Any]) -> Prompt:
+    model = FACTS.resolve(asked["model"])
+    return read_prompt(asked, reading(FACTS, model, None))
+
+
+def test_what_a_bill_has_shown_bounds_the_beginning() -> None:
+    lengths = Lengths()
+    long, more = "word " * 2_000, "and more"
+    assert known_bound(read(said(long)), lengths, image=4784) is None
+    lengths.reveal(read(said(long)), Usage(3, 10, 2_050, 0))
+    block = len(orjson.dumps({"type": "text", "text": more})) + 16
+    found = known_bound(read(said(long, more)), lengths, image=4784)
+    assert found == 2_050 + block + ADDED
+    assert worst(said(long, more), known=found).input_tokens == found
+    assert worst(said("Hi"), known=10**9).input_tokens == len(orjson.dumps(said("Hi"))) + ADDED
+    assert known_bound(read(said("other " * 2_000, more)), lengths, image=4784) is None
+    edited = said(long, more) | {"context_management": {"edits": []}, "max_tokens": 5}
+    assert worst(edited, known=found).input_tokens == found
+    edited["context_management"] = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    assert worst(edited, known=found).input_tokens == len(orjson.dumps(edited)) + ADDED
+
+
+def test_what_has_no_bound_has_none_after_a_known_beginning_either() -> None:
+    lengths = Lengths()
+    lengths.reveal(read(said("Hello")), Usage(3, 10, 2_050, 0))
+    asked = said("Hello")
+    asked["messages"][0]["content"].append(document(type="file", file_id="f")["messages"][0]["content"][0])
+    assert known_bound(read(asked), lengths, image=4784) is None
+    asked["messages"][0]["content"][1] = image("A" * 9_000)
+    size = len(orjson.dumps(image(""))) + 16
+    assert known_bound(read(asked), lengths, image=4784) == 2_050 + size + 4784 + ADDED
+
+
+def test_no_recorded_prompt_was_longer_than_what_bills_had_shown(traces: Path) -> None:
+    bounded, below = 0, []
+    for path in sorted((traces / "exchanges").glob("*/*.jsonl.xz")):
+        lengths = Lengths()
+        with lzma.open(path, "rt") as lines:
+            for exchange in map(json.loads, lines):
+                asked, usage = exchange["request"].get("body"), exchange.get("usage")
+                if not _is_whole(exchange, asked, usage) or "model" not in asked:
+                    continue
+                prompt, billed = read(asked), read_usage(usage)
+                image_tokens = FACTS.resolve(asked["model"]).image_rule.max_tokens
+                most = known_bound(prompt, lengths, image=image_tokens)
+                if most is not None and not asked.get("context_management"):
+                    bounded += 1
+                    if most < billed.total_input:
+                        below.append((path.name, exchange["run"], exchange["seq"]))
+                lengths.reveal(prompt, billed)
+    assert bounded > 500
+    assert below == []
+
+
+REPLACED = ("REDACTED", "<MASSIVE_TEXT", "very very long system prompt")
+"""Where the recordings hold something short in place of the text that was sent and billed."""
+
+
+def test_no_recorded_bill_was_ever_above(traces: Path) -> None:
+    calls = 0
+    below = []
+    for path in sorted((traces / "exchanges").glob("*/*.jsonl.xz")):
+        with lzma.open(path, "rt") as lines:
+            for exchange in map(json.loads, lines):
+                asked, usage = exchange["request"].get("body"), exchange.get("usage")
+                if not _is_whole(exchange, asked, usage):
+                    continue
+                name = asked.get("model") or exchange["request"]["url"].partition("/model/")[2]
+                model = FACTS.resolve(name.removesuffix("/invoke"))
+                made = bill(read_usage(usage), model, at=NOW, facts=FACTS)
+                calls += 1
+                if worst_case(asked, model, FACTS, at=NOW).amount < made.total:
+                    below.append((path.name, exchange["run"], exchange["seq"]))
+    assert calls > 3_000
+    assert below == []
+
+
+def _is_whole(exchange: dict[str, Any], asked: Any, usage: Any) -> bool:
+    """Whether a recorded call shows all that was sent, and what was billed for it."""
+    return (
+        exchange.get("kind", "messages") == "messages"
+        and not exchange.get("partial_request")
+        and isinstance(asked, dict)
+        and "messages" in asked
+        and isinstance(usage, dict)
+        and "input_tokens" in usage
+        and not any(placeholder in json.dumps(asked) for placeholder in REPLACED)
+    )
