@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,25 @@ def traces() -> Path:
     if not TRACES.is_dir():
         pytest.skip(f"recorded traces not found at {TRACES}: put the corpus there to run this test")
     return TRACES
+
+
+class _Faults(logging.Handler):
+    """What scrimp says of its own failures where warnings are errors, as they are in these tests."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name == "scrimp":
+            self.lines.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_ours_failed() -> Iterator[None]:
+    """A fault that no test expects fails the test it happens in; `pytest.warns` is how to expect one."""
+    faults, logger = _Faults(), logging.getLogger("scrimp")
+    logger.addHandler(faults)
+    yield
+    logger.removeHandler(faults)
+    assert faults.lines == []

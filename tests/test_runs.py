@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 import scrimp
+from scrimp.core.budget import Ask, Held, Refusal, Settlement
 from scrimp.core.record import Record, Tags
+from scrimp.errors import BudgetExceeded, InputError
 from scrimp.runs import current_run, current_tags
 from scrimp.wire.response import CacheCreation, Usage
 
@@ -164,3 +166,87 @@ def test_the_receipt_of_one_call_that_wrote_more_than_it_saved_says_so() -> None
     text = run.receipt()
     assert "report: 1 call, $0.005" in text
     assert "$0.001 more so far than the requests as they were written" in text
+
+
+def ask(hold: str, amount: int) -> Ask:
+    return Ask(hold, amount, at=0.0, lease_until=60.0, scopes=())
+
+
+def test_a_budget_is_what_calls_of_the_run_may_hold() -> None:
+    with scrimp.run("report", budget="0.02") as run:
+        assert isinstance(run.reserve(ask("a", 15_000_000_000)), Held)
+        assert run.left == Decimal("0.005")
+        assert isinstance(run.reserve(ask("b", 5_000_000_001)), Refusal)
+        run.settle(Settlement("a", 2_000_000_000))
+        assert (run.budget, run.left) == (Decimal("0.02"), Decimal("0.018"))
+        assert run.limited
+    assert not scrimp.run("free").limited
+
+
+def test_runs_without_a_budget_of_their_own_pay_from_the_nearest_one() -> None:
+    with (
+        scrimp.run("outer", budget=1) as outer,
+        scrimp.run("middle"),
+        scrimp.run("inner") as inner,
+    ):
+        inner.reserve(ask("a", 250_000_000_000))
+        assert inner.left == outer.left == Decimal("0.75")
+        inner.release("a")
+        assert outer.left == Decimal(1)
+
+
+def test_an_inner_budget_is_carved_out_and_its_rest_comes_back() -> None:
+    with scrimp.run("outer", budget="2.00") as outer:
+        with scrimp.run("inner", budget=Decimal("1.50")) as inner:
+            assert (outer.left, inner.left) == (Decimal("0.50"), Decimal("1.50"))
+            inner.reserve(ask("a", 10**12))
+            inner.settle(Settlement("a", 10**11))
+            with (
+                pytest.raises(BudgetExceeded, match=r"run:outer/inner") as refused,
+                scrimp.run("x", budget="1.41"),
+            ):
+                pytest.fail("the run around it has $1.40 left")
+            assert refused.value.refusal.asked == 1_410_000_000_000
+        assert outer.left == Decimal("1.90")
+
+
+def test_a_budget_that_is_no_amount_says_how_to_write_one() -> None:
+    for wrong in ("two", "-1", "1e", "nan", ""):
+        with pytest.raises(InputError, match=r"budget: .*5\.00"):
+            scrimp.run("r", budget=wrong)
+    with pytest.raises(InputError, match=r'say "0\.1", as a string'):
+        scrimp.run("r", budget=0.1)  # type: ignore[arg-type]  # a float is what people try
+    with pytest.raises(InputError, match="max_context: 0"):
+        scrimp.run("r", max_context=0)
+    with pytest.raises(TypeError, match="colour"):
+        scrimp.run("r", colour="red")  # type: ignore[call-arg]  # no such tag
+
+
+def test_the_tightest_context_of_all_runs_around_a_call_holds() -> None:
+    with scrimp.run("outer", max_context=1000), scrimp.run("inner", max_context=5000) as inner:
+        assert inner.max_context == 1000
+
+
+def test_the_receipt_says_what_is_left_and_how_full_the_window_was() -> None:
+    with scrimp.run("report", budget="0.02") as run:
+        run.reserve(ask("a", 6_000_000_000))
+        run.settle(Settlement("a", 5_000_000_000))
+        run.book(record())
+    assert run.context == 1303
+    assert "budget $0.02, $0.015 left" in run.receipt()
+    assert "longest prompt 1,303 tokens, 0% of the model's window" in run.receipt()
+
+
+def test_every_call_of_a_decorated_function_has_the_budget_anew() -> None:
+    left = []
+
+    @scrimp.run("step", budget="0.01")
+    def step() -> None:
+        run = current_run()
+        assert run is not None
+        run.reserve(ask("a", 4_000_000_000))
+        left.append(run.left)
+
+    step()
+    step()
+    assert left == [Decimal("0.006"), Decimal("0.006")]

@@ -24,16 +24,23 @@ SOURCE = PROJECT / "src" / "scrimp"
 MODULE_LINES = 400
 FUNCTION_LINES = 50
 NESTING = 3
-PARAMETERS = 7
+PARAMETERS = 8  # as many settings as the middleware has, each by its own name
 POSITIONAL = 2  # once a function takes more than FEW_PARAMETERS
 FEW_PARAMETERS = 5
 
 BROAD_EXCEPT_ALLOWED = {
+    "src/scrimp/alerting/outbox.py:_deliver",  # a way out that fails is told, and the next alert goes on
     "src/scrimp/cli/app.py:main",  # the boundary of the command line: whatever escapes becomes one clear line
+    "src/scrimp/core/flow.py:_reserved",  # whatever ends the wait for a hold, the hold is released
     "src/scrimp/core/flow.py:flow",  # whatever ends a call, it is written down, and raised again
     "src/scrimp/drive.py:adrive",  # hands what sending raised to the flow, which raises it again
     "src/scrimp/drive.py:drive",  # the same
-    "src/scrimp/middleware/desk.py:answer",  # our own failures end here: the caller's request goes on
+    "src/scrimp/office/call_desk.py:answer",  # our own failures end here: the caller's request goes on
+    "src/scrimp/office/reserving.py:_came",  # an error lost there would be a call that never ends
+    "src/scrimp/office/listening.py:_tell",  # a listener's failure is told, and no call suffers
+    "src/scrimp/gateway/app.py:__call__",  # the boundary of the gateway: whatever escapes becomes a clear error
+    "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
+    "src/scrimp/gateway/messages.py:_planned",  # the same
     "src/scrimp/middleware/relocating.py:moved",  # our own failures end here: the caller's request goes on
     "src/scrimp/middleware/sdk.py:planned",  # the same, where the request of the SDK is edited
 }

@@ -6,20 +6,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scrimp.alerting import Alerts
     from scrimp.core.layers import Layers
     from scrimp.core.volatile import find_volatile
     from scrimp.diagnosing import diagnose
+    from scrimp.errors import BudgetExceeded
     from scrimp.fanning import fanout
     from scrimp.middleware import Middleware
     from scrimp.pricing import cost
     from scrimp.runs import run
+    from scrimp.telemetry import Telemetry
     from scrimp.warming import Warmer, warm
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Alerts",
+    "BudgetExceeded",
     "Layers",
     "Middleware",
+    "Telemetry",
     "Warmer",
     "__version__",
     "cost",
@@ -31,8 +37,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Alerts": "scrimp.alerting",
+    "BudgetExceeded": "scrimp.errors",
     "Layers": "scrimp.core.layers",
     "Middleware": "scrimp.middleware",
+    "Telemetry": "scrimp.telemetry",
     "Warmer": "scrimp.warming",
     "cost": "scrimp.pricing",
     "diagnose": "scrimp.diagnosing",

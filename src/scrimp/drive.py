@@ -1,11 +1,13 @@
-"""Runs `core.flow`: one driver for sync faces, one for async ones. Only sending differs."""
+"""Runs `core.flow`: one driver for sync faces, one for async ones. Only sending and waiting differ."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
+from concurrent.futures import Future
 from typing import Any, Protocol
 
-from scrimp.core.flow import Answer, Command, Meter, Send
+from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Send
+from scrimp.stores.awaiting import awaited
 
 __all__ = ["Desk", "Flow", "adrive", "drive", "resume"]
 
@@ -13,10 +15,16 @@ Flow = Generator[Command, Any, None]
 
 
 class Desk(Protocol):
-    """Carries out every command but `Send`. Its own failures never reach the caller's request."""
+    """Carries out every command but `Send`. Its own failures never reach the caller's request.
+
+    But for `Reserve`: where a limit is set and what is left of it cannot be told, nothing goes out.
+    """
 
     def answer(self, command: Command) -> Any:
         """Do what `command` says and return its answer."""
+
+    def reserve(self, command: Reserve) -> Future[Any] | None:
+        """Hold the money; the future has the answer, or the error that keeps the request from going out."""
 
     def later(self, flow: Flow, command: Meter) -> bool:
         """Whether the response ends later; the desk then calls `resume` with the answer to `command`."""
@@ -28,32 +36,56 @@ def drive(flow: Flow, desk: Desk, send: Callable[[Send], Answer]) -> None:
     while command is not None:
         if isinstance(command, Meter) and desk.later(flow, command):
             return
-        if not isinstance(command, Send):
+        if not isinstance(command, Send | Reserve):
             command = _next(flow, desk.answer(command))
             continue
         try:
-            answer = send(command)
-        except Exception as error:  # noqa: BLE001 - whatever sending raises, the flow settles and raises again
+            answer = send(command) if isinstance(command, Send) else _waited(desk.reserve(command))
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the flow settles and raises it again
             command = _thrown(flow, error)
         else:
             command = _next(flow, answer)
 
 
-async def adrive(flow: Flow, desk: Desk, send: Callable[[Send], Awaitable[Answer]]) -> None:
-    """Run `flow` until it ends or waits for a stream."""
+async def adrive(
+    flow: Flow,
+    desk: Desk,
+    send: Callable[[Send], Awaitable[Answer]],
+    plan: Callable[[Plan], Awaitable[Any]] | None = None,
+) -> None:
+    """Run `flow` until it ends or waits for a stream. `plan` makes plans where one may have to wait."""
+    waits = (Send, Reserve) if plan is None else (Plan, Send, Reserve)
     command: Command | None = next(flow)
     while command is not None:
         if isinstance(command, Meter) and desk.later(flow, command):
             return
-        if not isinstance(command, Send):
+        if not isinstance(command, waits):
             command = _next(flow, desk.answer(command))
             continue
         try:
-            answer = await send(command)
+            answer = await (send(command) if isinstance(command, Send) else _answered(command, desk, plan))
         except BaseException as error:  # noqa: BLE001 - a cancelled call must be settled as well
             command = _thrown(flow, error)
         else:
             command = _next(flow, answer)
+
+
+async def _answered(command: Command, desk: Desk, plan: Callable[[Plan], Awaitable[Any]] | None) -> Any:
+    if isinstance(command, Plan) and plan is not None:
+        return await plan(command)
+    if isinstance(command, Reserve):
+        return await _awaited(desk.reserve(command))
+    return desk.answer(command)
+
+
+def _waited(future: Future[Any] | None) -> Any:
+    return None if future is None else future.result()
+
+
+async def _awaited(future: Future[Any] | None) -> Any:
+    if future is None or future.done():
+        return _waited(future)
+    return await awaited(future)
 
 
 def resume(flow: Flow, desk: Desk, answer: Any) -> None:

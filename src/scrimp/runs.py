@@ -5,7 +5,8 @@
         pool.submit(run.bind(work))       # and across threads, by `bind`
         print(run.cost, run.saved)
 
-Runs nest: an inner run is a sub-agent of the outer one, and its calls count in both.
+Runs nest: an inner run is a sub-agent of the outer one, and its calls count in both. A budget is hard: a call
+that could go beyond it is not sent. An inner run's budget is carved out of the outer one's.
 """
 
 from __future__ import annotations
@@ -15,18 +16,35 @@ import threading
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import UTC
 from decimal import Decimal
 from functools import wraps
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
+import msgspec
+
+from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope, Settlement
+from scrimp.core.budget_words import amount_of, describe
 from scrimp.core.money import dollars
+from scrimp.core.purse import Purse
 from scrimp.core.record import Record, Tags
+from scrimp.errors import BudgetExceeded, InputError
+from scrimp.facts.models import default
 
 __all__ = ["Run", "RunUsage", "current_run", "current_tags", "run"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class RunTags(TypedDict, total=False):
+    """Whose calls those of a run are; what is not said is as the run around it says."""
+
+    user: str | None
+    task_type: str | None
+    agent: str | None
+    team: str | None
 
 
 class RunUsage:
@@ -61,17 +79,39 @@ class Run:
     """One run of an agent: a context manager, sync and async, and a decorator; threads may share it."""
 
     def __init__(
-        self, name: str, *, user: str | None = None, task_type: str | None = None, agent: str | None = None
+        self,
+        name: str,
+        *,
+        budget: str | int | Decimal | None = None,
+        max_context: int | None = None,
+        **tags: Unpack[RunTags],
     ) -> None:
+        """`user`, `task_type`, `agent` and `team` say whose calls these are.
+
+        `budget` is the most that the run may spend, in US dollars, as a string, an int or a `Decimal`: a call
+        that could cost more than is left raises `BudgetExceeded` before anything is sent. `max_context` is
+        the most tokens of input of one call: a longer prompt raises `ContextExceeded`. Raises `InputError`
+        for what is no amount.
+        """
+        unknown = tags.keys() - RunTags.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"run() has no argument {min(unknown)!r}")
+        if max_context is not None and max_context <= 0:
+            raise InputError(f"max_context: {max_context} is no number of tokens; say at least 1")
         self.name = name
-        self._own = {"user": user, "task_type": task_type, "agent": agent}
+        self._own = tags
         self._id = uuid.uuid4().hex
         self._parent: Run | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._budget = None if budget is None else _amount(budget)
+        self._max_context = max_context
+        self._purse: Purse | None = None
         self._usage = RunUsage()
         self._cost = 0
         self._saved = 0
         self._estimated = 0
+        self._context = 0
+        self._window = 0
 
     @property
     def id(self) -> str:
@@ -94,11 +134,61 @@ class Run:
         return self._usage
 
     @property
+    def budget(self) -> Decimal | None:
+        """US dollars that this run may spend; None: as much as the runs around it."""
+        return None if self._budget is None else dollars(self._budget)
+
+    @property
+    def left(self) -> Decimal | None:
+        """US dollars neither spent nor held for calls under way; None where no budget limits the run."""
+        with self._lock:
+            purse = self._nearest()
+            return None if purse is None else dollars(purse.left)
+
+    @property
+    def max_context(self) -> int | None:
+        """Tokens of input that one call of this run may have, by this run or one around it."""
+        outer = self._parent.max_context if self._parent else None
+        limits = [limit for limit in (self._max_context, outer) if limit is not None]
+        return min(limits, default=None)
+
+    @property
+    def context(self) -> int:
+        """Tokens of input of the longest call so far, cached or not."""
+        return self._context
+
+    @property
+    def limited(self) -> bool:
+        """Whether this run or one around it has a budget."""
+        return self._nearest() is not None
+
+    @property
     def tags(self) -> Tags:
         """What is written beside every call of this run."""
         outer = self._parent.tags if self._parent else Tags()
-        own = {name: value or getattr(outer, name) for name, value in self._own.items()}
-        return Tags(run=(*outer.run, self.name), run_ids=(*outer.run_ids, self._id), **own)
+        said = {name: value for name, value in self._own.items() if value}
+        own = {"run": (*outer.run, self.name), "run_ids": (*outer.run_ids, self._id)}
+        return msgspec.structs.replace(outer, **own, **said)
+
+    def reserve(self, ask: Ask) -> Held | Refusal | None:
+        """Hold money for a call in the nearest budget; None where no run has one."""
+        with self._lock:
+            purse = self._nearest()
+            return None if purse is None else purse.reserve(ask.id, ask.amount)
+
+    def release(self, hold: str) -> None:
+        """A call was not billed."""
+        with self._lock:
+            purse = self._nearest()
+            if purse is not None:
+                purse.release(hold)
+
+    def settle(self, settlement: Settlement) -> None:
+        """A call was billed."""
+        with self._lock:
+            purse = self._nearest()
+            if purse is not None:
+                purse.settle(settlement)
 
     def book(self, record: Record) -> None:
         """Count a call of this run, and of every run around it."""
@@ -107,6 +197,8 @@ class Run:
             self._cost += record.cost
             self._saved += record.saved or 0
             self._estimated += not record.measured
+            self._context = max(self._context, record.usage.total_input)
+            self._window = default().resolve(record.model).window
         if self._parent:
             self._parent.book(record)
 
@@ -119,6 +211,12 @@ class Run:
             f"  input {usage.input:,} tokens, {share:.1%} read from the cache; output {usage.output:,}",
             f"  {_difference(self.saved)} the requests as they were written (estimated)",
         ]
+        if self._budget is not None:
+            lines.append(f"  budget ${self.budget:f}, ${self.left:f} left")
+        if self._context:
+            lines.append(
+                f"  longest prompt {self._context:,} tokens, {_of_window(self._context, self._window)}"
+            )
         if self._estimated:
             lines.append(f"  {self._estimated:,} of the calls had no whole answer: their cost is estimated")
         return "\n".join(lines)
@@ -140,6 +238,8 @@ class Run:
         outer = current_run()
         if self._parent is None and outer is not self:
             self._parent = outer
+        if self._budget is not None:
+            self._open(self._budget)
         _entered.set((*_entered.get(), self))
         return self
 
@@ -147,6 +247,8 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _entered.set(_entered.get()[:-1])
+        if self not in _entered.get():
+            self._close()
 
     async def __aenter__(self) -> Self:
         return self.__enter__()
@@ -175,7 +277,29 @@ class Run:
         return in_run
 
     def _again(self) -> Run:
-        return Run(self.name, **self._own)
+        return Run(self.name, budget=self.budget, max_context=self._max_context, **self._own)
+
+    def _nearest(self) -> Purse | None:
+        """The purse that this run's calls are paid from."""
+        return self._purse or (self._parent._nearest() if self._parent else None)  # noqa: SLF001 - a run too
+
+    def _open(self, budget: int) -> None:
+        """Have the budget, carved out of the nearest one around this run. Raises `BudgetExceeded`."""
+        outer = self._parent
+        if outer is not None:
+            self._lock = outer._lock  # noqa: SLF001 - one lock for a tree of purses
+        with self._lock:
+            if self._purse is None:
+                limit = Limit(scope=Scope("run", "/".join(self.tags.run)), amount=budget)
+                self._purse = Purse(limit, self._id, outer._nearest() if outer else None)  # noqa: SLF001 - as above
+            refused = self._purse.open()
+        if refused is not None:
+            raise BudgetExceeded(describe(refused, UTC), refused)
+
+    def _close(self) -> None:
+        with self._lock:
+            if self._purse is not None:
+                self._purse.close()
 
 
 run = Run
@@ -195,6 +319,20 @@ def current_tags() -> Tags:
     """Whose calls these are."""
     found = current_run()
     return found.tags if found else Tags()
+
+
+def _amount(budget: str | int | Decimal) -> int:
+    """Picodollars of a budget; a float would not be the amount that was written."""
+    if isinstance(budget, float):
+        raise InputError(f'budget: say "{budget}", as a string: a float is not exactly what it shows')
+    try:
+        return amount_of(str(budget))
+    except ValueError as error:
+        raise InputError(f"budget: {error}") from None
+
+
+def _of_window(tokens: int, window: int) -> str:
+    return f"{tokens / window:.0%} of the model's window" if window else "of a window that is not known"
 
 
 def _calls(count: int) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
+from scrimp.core.budget import Held, Settlement
 from scrimp.core.causes import Cause
-from scrimp.core.diagnose import Watch
-from scrimp.core.diagnose_planned import call_of
-from scrimp.core.flow import (
+from scrimp.core.commands import (
     Answer,
     Attempt,
     Began,
@@ -23,12 +22,17 @@ from scrimp.core.flow import (
     Keep,
     Meter,
     Plan,
+    Release,
+    Reserve,
     Send,
-    flow,
 )
+from scrimp.core.diagnose import Watch
+from scrimp.core.diagnose_planned import call_of
+from scrimp.core.flow import flow
 from scrimp.core.meter import Metered, OutputChars
 from scrimp.core.record import Record, Tags
 from scrimp.core.workspace import Workspace
+from scrimp.errors import BudgetUnavailable, ContextExceeded
 from scrimp.facts.models import default
 from scrimp.wire.response import CacheCreation, Usage
 
@@ -77,6 +81,7 @@ def run(
     end: Finished | Fault | None = None,
     plan: Any = None,
     watch: Watch | None = None,
+    held: Held | Exception | None = None,
 ) -> tuple[list[Command], list[Record]]:
     """Run the flow to its end; returns every command and the records kept."""
     workspace, watch = Workspace(FACTS), watch or Watch()
@@ -101,6 +106,8 @@ def run(
             answer = end or metered()
         elif isinstance(command, Send):
             answer = sent
+        elif isinstance(command, Reserve):
+            answer = held
         try:
             command = steps.throw(answer) if isinstance(answer, Exception) else steps.send(answer)
         except StopIteration:
@@ -110,8 +117,17 @@ def run(
 
 def test_a_call_that_goes_well_is_planned_sent_metered_learned_and_kept() -> None:
     commands, (record,) = run(attempt())
-    assert [type(command) for command in commands] == [Plan, Foresee, Send, Began, Meter, Billed, Keep]
-    assert commands[2].edits  # type: ignore[union-attr]  # the third is Send
+    assert [type(command) for command in commands] == [
+        Plan,
+        Foresee,
+        Reserve,
+        Send,
+        Began,
+        Meter,
+        Billed,
+        Keep,
+    ]
+    assert commands[3].edits  # type: ignore[union-attr]  # the fourth is Send
     assert (record.cost, record.measured, record.outcome) == (COST, True, "complete")
     assert (record.id, record.call_id, record.attempt, record.status) == ("a1", "c1", 0, 200)
     assert (record.started_at, record.first_event_at, record.ended_at) == (NOW, NOW + 1, NOW + 5)
@@ -133,7 +149,7 @@ def test_observing_sends_the_very_request_and_predicts_its_own_markers() -> None
     commands, (record,) = run(
         attempt(mode="observe"), end=metered(Usage(input_tokens=4003, output_tokens=50))
     )
-    assert commands[2] == Send(())
+    assert commands[3] == Send(())
     assert (record.predicted_read, record.predicted_write) == (0, 0)
     assert record.saved == 0
 
@@ -141,7 +157,7 @@ def test_observing_sends_the_very_request_and_predicts_its_own_markers() -> None
 def test_a_refused_request_costs_nothing_and_is_not_kept() -> None:
     refused = Answer(status=529, started_at=NOW, first_event_at=NOW, provider="anthropic")
     commands, kept = run(attempt(), sent=refused)
-    assert [type(command) for command in commands] == [Plan, Foresee, Send, Dropped]
+    assert [type(command) for command in commands] == [Plan, Foresee, Reserve, Send, Dropped]
     assert kept == []
 
 
@@ -152,6 +168,7 @@ def test_when_no_answer_is_seen_the_input_is_kept_as_an_estimate_and_the_error_g
     assert planned is not None
     steps.send(planned)
     steps.send(Watch().expect(call_of(planned, BODY)))
+    steps.send(None)
     assert isinstance(steps.throw(TimeoutError("no answer")), Dropped)
     keep = steps.send(None)
     assert isinstance(keep, Keep)
@@ -171,6 +188,7 @@ def test_a_call_that_never_reached_the_api_cost_nothing_and_is_not_kept() -> Non
     next(steps)
     steps.send(Workspace(FACTS).plan(BODY, NOW))
     steps.send(Fault("not watched"))
+    steps.send(None)
     assert isinstance(steps.throw(refused), Dropped)
     with pytest.raises(RuntimeError, match="Connection error"):
         steps.send(None)
@@ -189,8 +207,8 @@ def test_a_response_that_cannot_be_metered_is_kept_as_unknown() -> None:
 
 def test_a_fault_of_planning_sends_the_very_request_and_the_record_says_so() -> None:
     commands, (record,) = run(attempt(), plan=Fault("planning failed"))
-    assert [type(command) for command in commands] == [Plan, Send, Meter, Keep]
-    assert commands[1] == Send(())
+    assert [type(command) for command in commands] == [Plan, Reserve, Send, Meter, Keep]
+    assert commands[2] == Send(())
     assert record.fault == "planning failed"
     assert (record.cost, record.measured) == (COST, True)
     assert record.own_cost is None
@@ -201,7 +219,7 @@ def test_when_the_untouched_request_went_out_after_all_nothing_is_believed_of_th
         status=200, started_at=NOW, first_event_at=NOW, provider="anthropic", fault="the API refused the plan"
     )
     commands, (record,) = run(attempt(), sent=answer)
-    assert [type(command) for command in commands] == [Plan, Foresee, Send, Dropped, Meter, Keep]
+    assert [type(command) for command in commands] == [Plan, Foresee, Reserve, Send, Dropped, Meter, Keep]
     assert record.fault == "the API refused the plan"
     assert record.miss is None
 
@@ -227,3 +245,68 @@ def test_output_of_a_broken_stream_is_estimated_by_the_models_own_tokenizer() ->
     older_body = {**BODY, "model": "claude-sonnet-4-5"}
     older = next(c for c in run(attempt(body=older_body))[0] if isinstance(c, Meter))
     assert older.output_tokens_of(seen) < newer.output_tokens_of(seen)
+
+
+HELD = Held("a1", COST * 3, ("organisation/day",))
+
+
+def kept_of(commands: list[Command]) -> Keep:
+    (keep,) = [command for command in commands if isinstance(command, Keep)]
+    return keep
+
+
+def test_money_is_held_before_anything_is_sent_and_settled_with_the_record() -> None:
+    commands, _ = run(attempt(), held=HELD)
+    kinds = [type(command) for command in commands]
+    assert kinds.index(Reserve) < kinds.index(Send)
+    assert kept_of(commands).settlement == Settlement("a1", COST)
+
+
+def test_where_nothing_is_limited_nothing_is_settled() -> None:
+    assert kept_of(run(attempt(), held=Held("a1", 10))[0]).settlement is None
+    assert kept_of(run(attempt())[0]).settlement is None
+
+
+def test_a_refused_request_gives_its_hold_back() -> None:
+    refused = Answer(status=529, started_at=NOW, first_event_at=NOW, provider="anthropic")
+    commands, kept = run(attempt(), sent=refused, held=HELD)
+    assert commands[-1] == Release("a1")
+    assert kept == []
+
+
+def test_a_budget_that_says_no_keeps_the_request_from_going_out_and_forgets_its_plan() -> None:
+    steps = flow(attempt(), FACTS, lambda: NOW)
+    next(steps)
+    planned = Workspace(FACTS).plan(BODY, NOW)
+    assert planned is not None
+    steps.send(planned)
+    assert isinstance(steps.send(Watch().expect(call_of(planned, BODY))), Reserve)
+    assert isinstance(steps.throw(BudgetUnavailable("cannot be told")), Dropped)
+    assert steps.send(None) == Release("a1")  # it may have been held all the same
+    with pytest.raises(BudgetUnavailable):
+        steps.send(None)
+
+
+def test_an_answer_that_was_never_seen_keeps_its_whole_hold_as_spent() -> None:
+    commands, (record,) = run(attempt(), sent=OK, end=metered(None), held=HELD)
+    assert record.outcome == "unknown"
+    assert kept_of(commands).settlement == Settlement("a1", HELD.amount)
+
+
+def test_a_broken_stream_settles_to_its_input_and_the_most_it_may_have_put_out() -> None:
+    commands, (record,) = run(attempt(stream=True), end=metered(complete=False), held=HELD)
+    # 50 output tokens are estimated: half again as many, and 500 that may have been on their way.
+    assert kept_of(commands).settlement == Settlement("a1", COST + (25 + 500) * 20_000_000)
+    assert record.cost == COST
+
+
+def test_a_prompt_beyond_the_context_of_its_run_is_not_sent() -> None:
+    steps = flow(attempt(max_context=2000), FACTS, lambda: NOW)
+    next(steps)
+    planned = Workspace(FACTS).plan(BODY, NOW)
+    assert planned is not None
+    steps.send(planned)
+    assert isinstance(steps.send(Watch().expect(call_of(planned, BODY))), Dropped)
+    steps.send(None)
+    with pytest.raises(ContextExceeded, match=r"its run allows 2,000: compact the conversation"):
+        steps.send(None)

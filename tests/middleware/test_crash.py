@@ -32,8 +32,9 @@ async def main(url):
 class Acknowledging:
     def __init__(self, ledger):
         self.ledger = ledger
-    def submit(self, record):
-        done = self.ledger.submit(record)
+        self.budgets = ledger.budgets
+    def submit(self, record, settlement=None):
+        done = self.ledger.submit(record, settlement)
         done.add_done_callback(lambda future: print(record.message_id, flush=True))
         return done
 

@@ -28,7 +28,7 @@ AGENTS = Path(__file__).with_name("agents.py")
 FORK = """
 import os, sys, threading
 from scrimp.facts.models import default
-from scrimp.middleware.remembering import Remembering
+from scrimp.office.remembering import Remembering
 
 clock = [1_790_000_000.0]
 remembering = Remembering(default(), lambda: clock[0], place=sys.argv[1])

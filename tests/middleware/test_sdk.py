@@ -14,6 +14,7 @@ import anthropic
 import pytest
 
 import scrimp
+from scrimp.core.budget import Settlement
 from scrimp.core.record import Record
 from scrimp.emulator import Emulator, Fault, Scripted
 from scrimp.emulator.books import Billed
@@ -159,7 +160,7 @@ def test_the_key_and_the_prompt_are_nowhere_in_a_record(emulator: Emulator) -> N
 class Broken(MemoryLedger):
     """A ledger whose disk is full."""
 
-    def submit(self, record: Record) -> Any:
+    def submit(self, record: Record, settlement: Settlement | None = None) -> Any:
         raise StoreError("ledger.sqlite: the disk is full")
 
 

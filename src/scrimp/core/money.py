@@ -6,7 +6,7 @@ total ever differs from the sum of its parts by more than the rounding of that o
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from scrimp.facts.prices import PICODOLLARS, picodollars
 
@@ -35,4 +35,6 @@ def dollars(amount: int) -> Decimal:
 
 def rounded(amount: int, places: int = 4) -> Decimal:
     """Picodollars as US dollars rounded once, half to even, for one row of a table."""
-    return dollars(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
+    exact = dollars(amount)
+    digits = len(exact.as_tuple().digits) + places  # an absurd amount is shown, not refused
+    return exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, Context(prec=max(28, digits)))

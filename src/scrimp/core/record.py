@@ -21,18 +21,26 @@ the API answered with an error, nothing was billed. `unknown`: no answer was see
 
 
 class Tags(msgspec.Struct, frozen=True):
-    """Whose call it was. `run` is a path of names from the outermost run inwards, `run_ids` of their ids."""
+    """Whose call it was. `run` is a path of names from the outermost run inwards, `run_ids` of their ids.
+
+    `key` is the name of a gateway's key, never the key itself. `inferred` says that nobody named the task
+    type: it is what the request looks like.
+    """
 
     run: tuple[str, ...] = ()
     run_ids: tuple[str, ...] = ()
     user: str | None = None
     task_type: str | None = None
     agent: str | None = None
+    team: str | None = None
+    key: str | None = None
+    inferred: bool = False
 
     @property
     def label(self) -> str | None:
         """What kind of agent calls, as closely as the caller says: agent, else task type, else run name."""
-        return self.agent or self.task_type or (self.run[-1] if self.run else None)
+        task_type = None if self.inferred else self.task_type
+        return self.agent or task_type or (self.run[-1] if self.run else None)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `predicted_write` are what was expected of the cache. `prompt` is the chained digest of the whole prompt.
     `fault` is why scrimp left the request untouched, in one line without prompt text. `miss` names the cause
     where the cache was not read as it should have been (see `causes.Cause`), `lost` is what that cost.
+    `static_tokens` is the size of tools and system as estimated, None where it was not looked at.
     """
 
     id: str
@@ -73,6 +82,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     fault: str | None = None
     miss: str | None = None
     lost: int | None = None
+    static_tokens: int | None = None
 
     @property
     def saved(self) -> int | None:

@@ -9,7 +9,7 @@ from typing import Any
 from scrimp.core.passes.relocate import Caller, Relocation, relocated
 from scrimp.core.record import Tags
 from scrimp.facts.models import Facts
-from scrimp.middleware.desk import Office
+from scrimp.office import Office
 
 __all__ = ["Relocating"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -16,16 +16,17 @@ from urllib.parse import urlsplit
 import anthropic
 
 from scrimp.calls import is_sent_as_marked
-from scrimp.core.flow import Answer, Attempt, Send, flow
+from scrimp.core.commands import Answer, Attempt, Send
+from scrimp.core.flow import flow
 from scrimp.core.plan import Mode
+from scrimp.core.task_type import with_task_type
 from scrimp.drive import adrive, drive
 from scrimp.errors import InputError, SdkError
 from scrimp.facts.models import Facts, default
 from scrimp.middleware.copying import with_body
-from scrimp.middleware.desk import CallDesk, Office
 from scrimp.middleware.relocating import Relocating
-from scrimp.middleware.remembering import Remembering
-from scrimp.middleware.response import Reading
+from scrimp.middleware.response import Tee
+from scrimp.office import CallDesk, Listener, Office, Remembering
 from scrimp.runs import current_run, current_tags
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
@@ -63,6 +64,11 @@ class Middleware(SdkMiddleware):
     `learned` is where to keep what calls have taught (how soon prompts of each label come again, tokens per
     model; no prompt text), so that the next process starts with it: the file at a path, or True for scrimp's
     home folder, which is the default where the ledger is there too; False keeps nothing.
+
+    `listeners` hear of every call: `scrimp.Alerts`, `scrimp.Telemetry`, or an `office.Listener` of your own.
+
+    Limits set with `scrimp budget set`, and those of the runs around a call (`scrimp.run(budget=…)`), are
+    hard: a call that could go beyond one raises `scrimp.BudgetExceeded` before anything is sent.
     """
 
     def __init__(
@@ -75,6 +81,7 @@ class Middleware(SdkMiddleware):
         clock: Callable[[], float] = time.time,
         relocate: bool = False,
         learned: str | Path | bool | None = None,
+        listeners: Sequence[Listener] = (),
     ) -> None:
         """Raises `InputError` when `relocate` is asked for in a mode that changes nothing the model reads."""
         if relocate and mode not in (None, "save"):
@@ -86,7 +93,9 @@ class Middleware(SdkMiddleware):
         self._clock = clock
         place = ledger is None if learned is None else learned
         remembering = Remembering(self._facts, clock, place=place)
-        self._office = Office(remembering, ledger, clock, capture=capture)
+        self._office = Office(
+            remembering, ledger, clock=clock, facts=self._facts, capture=capture, listeners=listeners
+        )
         self._relocating = Relocating(self._facts, self._office) if relocate else None
 
     def gaps(self, request: Mapping[str, Any], label: str | None = None) -> Callable[[float], float]:
@@ -141,6 +150,7 @@ class Middleware(SdkMiddleware):
         mode: Mode = "observe" if is_sent_as_marked() else self._mode
         relocating = self._relocating if mode == "save" else None
         sent = relocating.moved(body, current_tags()) if relocating else body
+        run, tags = current_run(), current_tags()
         key = getattr(request.options, "idempotency_key", None)
         attempt = Attempt(
             id=uuid.uuid4().hex,
@@ -148,8 +158,9 @@ class Middleware(SdkMiddleware):
             number=request.retries_taken,
             body=cast("Mapping[str, Any]", sent),
             mode=mode,
-            tags=current_tags(),
+            tags=with_task_type(tags, body),
             stream=bool(body.get("stream")),
+            max_context=run.max_context if run else None,
         )
         call = _Call(request, attempt, self._office, self._facts)
         call.relocating = relocating if sent is not body else None
@@ -207,8 +218,9 @@ class _Call:
             if self._refused and self.relocating is not None:
                 self.relocating.refused(self._body)
             self._office.met(raw.headers)
-            self.desk.reading = Reading(raw, self._office.clock, rebuild=self._office.captures)
-            self.desk.reading.tee()
+            tee = Tee(raw, self._office.clock, rebuild=self._office.captures)
+            self.desk.reading = tee
+            tee.begin()
         host = raw.request.url.host
         return Answer(
             status=response.status_code,

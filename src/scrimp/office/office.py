@@ -1,56 +1,65 @@
-"""What the middleware does for each command of the flow, and the one place where its own failures end.
-
-Optimising fails open: whatever goes wrong here, the caller's untouched request goes out, one warning is given
-for each kind of fault, and the record of the call says so.
-"""
+"""What all calls through one door share: the brain and its lock, the ledger, budgets, and who is told."""
 
 from __future__ import annotations
 
+import logging
+import os
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from copy import copy
 from typing import Any
 
+from scrimp.core.budget import Crossing, Settlement
+from scrimp.core.cache import Entry
 from scrimp.core.causes import Diagnosis
+from scrimp.core.commands import Began, Billed, Dropped, Fault, Foresee, Plan
 from scrimp.core.diagnose import Watch, Watched
 from scrimp.core.diagnose_planned import call_of
-from scrimp.core.flow import Began, Billed, Command, Dropped, Fault, Foresee, Keep, Meter, Plan
 from scrimp.core.gaps import Returns
-from scrimp.core.record import Record
+from scrimp.core.prompt import Digest
+from scrimp.core.record import Record, Tags
 from scrimp.core.workspace import Planned
-from scrimp.drive import Flow, resume
-from scrimp.errors import CacheMissWarning, ScrimpError, ScrimpWarning
-from scrimp.middleware.captured import exchange_of
-from scrimp.middleware.remembering import Remembering
-from scrimp.middleware.response import Reading
-from scrimp.runs import Run
+from scrimp.errors import CacheMissWarning, InputError, ScrimpError, ScrimpWarning, StoreError
+from scrimp.facts.models import Facts
+from scrimp.office.captured import exchange_of
+from scrimp.office.listening import Audience, Listener
+from scrimp.office.remembering import Remembering
+from scrimp.stores.budgets import Budgets
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.opening import home_capture, home_ledger
 
-__all__ = ["CallDesk", "Office"]
+__all__ = ["Office"]
 
 
 class Office:
-    """What all calls through one middleware share: what it remembers, watch, their lock, ledger, clock."""
+    """What all calls of one API workspace through one door share: what is remembered and watched, their lock,
+    ledger, clock, and who is told."""
 
     def __init__(
         self,
         remembering: Remembering,
         ledger: Ledger | None,
-        clock: Callable[[], float],
         *,
+        clock: Callable[[], float],
+        facts: Facts,
         capture: Capture | bool = False,
+        listeners: Sequence[Listener] = (),
     ) -> None:
+        """`ledger` None is the one in scrimp's home folder."""
         self.clock = clock
+        self.facts = facts
+        self.audience = Audience(listeners, self.fault)
         self.diagnoses = False
         self._own_api_met = False
         self._capture = capture
         self._remembering = remembering
         self._watch = Watch()
         self._ledger = ledger
+        self._opened: tuple[int, Ledger | None] = (0, None)
         self._lock = remembering.lock
         self._warned: set[str] = set()
         weakref.finalize(self, remembering.ended)
@@ -60,6 +69,31 @@ class Office:
         workspace = self._remembering.workspace()
         with self._lock:
             return workspace.plan(command.body, self.clock(), again=command.again, label=command.label)
+
+    def replan(self, planned: Planned, *, own: bool = False) -> Planned:
+        """Plan a request once more that waited; `own` leaves it as it is. Raises `PlanError`."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            return workspace.replan(planned, self.clock(), own=own)
+
+    def entry(self, prefix: Digest) -> Entry | None:
+        """The cache entry of a prefix, where one can be read."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            found = workspace.entry(prefix, self.clock())
+            return None if found is None else copy(found)  # entries change under the lock
+
+    def most_tokens(self, planned: Planned) -> int | None:
+        """A hard bound on the prompt's length, where bills have taught one."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            return workspace.most_tokens(planned)
+
+    def unplan(self, planned: Planned) -> None:
+        """A planned request does not go out as planned: nobody need count on what it was to write."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            workspace.dropped(planned)
 
     def gaps(self, body: Mapping[str, Any], label: str | None) -> Returns:
         """When the next use of a prompt like this comes."""
@@ -74,7 +108,7 @@ class Office:
         with self._lock:
             watched = self._watch.expect(call_of(command.planned, command.body, label=tags.label, run=run))
         if watched.foreseen is not None:
-            self._alert(watched.foreseen)
+            self._alert(watched.foreseen, tags)
         return watched
 
     def began(self, command: Began) -> None:
@@ -104,13 +138,34 @@ class Office:
                 found = self._watch.judge(watched, command.usage, provider=command.missed)
         self._remembering.call_ended()
         if watched is not None and found is not None and not found.foretold_by(watched.foreseen):
-            self._alert(found)
+            self._alert(found, command.tags)
+        self.audience.billed(command)
         return found
 
-    def keep(self, record: Record) -> None:
+    @property
+    def ledger(self) -> Ledger:
+        """Where calls are written down. Raises `StoreError` or `InputError` where it cannot be opened."""
+        if self._ledger is not None:
+            return self._ledger
+        process, opened = self._opened
+        if opened is None or process != os.getpid():  # where home is is asked of the file system: once
+            opened = home_ledger(self.hear)
+            self._opened = os.getpid(), opened
+        return opened
+
+    def budgets(self) -> Budgets | None:
+        """What limits calls, where anything does. Raises `BudgetUnavailable` where that cannot be told."""
+        try:
+            budgets = self.ledger.budgets
+        except (StoreError, InputError) as error:  # no ledger, so no limits in it; writing will fail too
+            self.fault("the ledger cannot be opened", error)
+            return None
+        return budgets if budgets.limits() else None
+
+    def keep(self, record: Record, settlement: Settlement | None = None) -> None:
         """Hand a record to the ledger; a failure to write it is told when it is known."""
-        ledger = self._ledger or home_ledger(self.hear)
-        ledger.submit(record).add_done_callback(self._kept)
+        self.ledger.submit(record, settlement).add_done_callback(self._written)
+        self.audience.recorded(record)
 
     def met(self, headers: Mapping[str, str]) -> None:
         """An answer came: the provider's own API, which alone diagnoses misses, names the organisation."""
@@ -138,91 +193,36 @@ class Office:
             told = reason in self._warned
             self._warned.add(reason)
         if not told:
-            warnings.warn(f"scrimp: {reason}", ScrimpWarning, stacklevel=2)
+            try:
+                warnings.warn(f"scrimp: {reason}", ScrimpWarning, stacklevel=2)
+            except ScrimpWarning:  # where warnings are errors, this one may still not end a call
+                logging.getLogger("scrimp").error(reason)
         return Fault(reason)
 
     def hear(self, reason: str) -> None:
         """A store had something to say that is no failure of a call."""
         self.tell(reason)
 
-    def _alert(self, found: Diagnosis) -> None:
-        """Warn of a bust, once until the conversation reads what it should again; without prompt text.
+    def _alert(self, found: Diagnosis, tags: Tags) -> None:
+        """Tell of a miss, without prompt text; warn of a bust, once until the conversation reads again.
 
         A miss is no failure of the call: where warnings are made errors, this one is not raised.
         """
+        self.audience.missed(found, tags)
         if found.alarming:
             with suppress(ScrimpWarning):
                 warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
-    def _kept(self, done: Future[None]) -> None:
+    def _written(self, done: Future[tuple[Crossing, ...]]) -> None:
+        self._kept(done)
+        if done.exception() is None:
+            for crossing in done.result():
+                self.audience.crossed(crossing)
+
+    def _kept(self, done: Future[Any]) -> None:
         error = done.exception()
         if error is not None:
             self.fault("the ledger could not be written", error)
-
-
-class CallDesk:
-    """Carries out the commands of one call."""
-
-    def __init__(self, office: Office, run: Run | None) -> None:
-        self._office = office
-        self._run = run
-        self.reading: Reading | None = None
-        self.sent: Mapping[str, Any] | None = None
-
-    def answer(self, command: Command) -> Any:
-        """Do what `command` says; a failure of ours becomes a `Fault` and a warning."""
-        try:
-            return self._do(command)
-        except Exception as error:  # noqa: BLE001 - the one boundary: our failures never reach the caller
-            return self._office.fault(_FAILED[type(command)], error)
-
-    def later(self, flow: Flow, command: Meter) -> bool:
-        """Streams end later: their reading resumes the flow."""
-        reading = self.reading
-        if reading is None or reading.finished:
-            return False
-        reading.when_finished(lambda: resume(flow, self, self.answer(command)))
-        return True
-
-    def _do(self, command: Command) -> Any:
-        office = self._office
-        match command:
-            case Plan():
-                return office.plan(command)
-            case Foresee():
-                return office.foresee(command)
-            case Began():
-                office.began(command)
-            case Dropped():
-                office.dropped(command)
-            case Meter():
-                if self.reading is None:
-                    raise ScrimpError("no response to meter")
-                return self.reading.finish(command.output_tokens_of)
-            case Billed():
-                return office.billed(command)
-            case Keep():
-                self._keep(command.record)
-        return None
-
-    def _keep(self, record: Record) -> None:
-        if self._run is not None:
-            self._run.book(record)
-        self._office.keep(record)
-        if self._office.captures and self.sent is not None:
-            message = self.reading.message() if self.reading else None
-            self._office.keep_exchange(record, self.sent, message)
-
-
-_FAILED: dict[type, str] = {
-    Plan: "the request goes out as it is, because planning it failed",
-    Foresee: "the request is not watched for cache misses",
-    Began: "the cache model could not be updated",
-    Dropped: "a call that came to nothing is still waited for",
-    Meter: "the response could not be metered",
-    Billed: "nothing was learned from a bill",
-    Keep: "the call could not be written down",
-}
 
 
 def _reason(what: str, error: BaseException) -> str:

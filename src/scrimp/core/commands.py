@@ -1,0 +1,173 @@
+"""What the flow of a call asks for, step by step, and what it is answered.
+
+`flow` yields these; a driver and a desk carry them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from scrimp.core.budget import Settlement
+from scrimp.core.diagnose import Watched
+from scrimp.core.meter import Metered, OutputChars
+from scrimp.core.plan import Mode
+from scrimp.core.record import Record, Tags
+from scrimp.core.workspace import Planned
+from scrimp.facts.model import Model
+from scrimp.wire.markers import MarkerEdit
+from scrimp.wire.request import Body
+from scrimp.wire.response import Usage
+
+__all__ = [
+    "Answer",
+    "Attempt",
+    "Began",
+    "Billed",
+    "Command",
+    "Dropped",
+    "Fault",
+    "Finished",
+    "Foresee",
+    "Keep",
+    "Meter",
+    "Plan",
+    "Release",
+    "Reserve",
+    "Send",
+]
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One HTTP attempt of a logical call. `number` counts the retries before it.
+
+    `size` is the body's length in bytes where it is known, `max_context` the most tokens of input that its
+    run allows.
+    """
+
+    id: str
+    call_id: str
+    number: int
+    body: Body
+    mode: Mode
+    tags: Tags
+    stream: bool
+    size: int | None = None
+    max_context: int | None = None
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Plan the request. Answered with a `Planned`, None when there is nothing to plan, or a `Fault`.
+
+    `label` says what kind of agent calls: those of a kind behave alike.
+    """
+
+    body: Body
+    again: bool
+    label: str | None = None
+
+
+class Foresee(msgspec.Struct, frozen=True):
+    """Say what the request should read, and warn of a miss that is certain. Answered with a `Watched`."""
+
+    planned: Planned
+    body: Body
+    tags: Tags
+
+
+class Reserve(msgspec.Struct, frozen=True):
+    """Hold the most that the request can cost. Answered with `Held`, or None where nothing limits the call.
+
+    Nothing is sent before it is answered. A limit's refusal is thrown in as `BudgetExceeded`, and so is
+    whatever keeps it from being answered.
+    """
+
+    attempt: Attempt
+    model: Model
+    planned: Planned | None
+
+
+class Release(msgspec.Struct, frozen=True):
+    """Nothing was billed: the hold of this attempt is free again."""
+
+    hold: str
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send the request with these edits (none: the very request). Answered with an `Answer`.
+
+    `previous` is the last answer of the conversation: where the API diagnoses cache misses, it is asked to.
+    """
+
+    edits: tuple[MarkerEdit, ...]
+    previous: str | None = None
+
+
+class Began(msgspec.Struct, frozen=True):
+    """A planned request was accepted: its entries are in the cache."""
+
+    planned: Planned
+    answer: Answer
+    watched: Watched | None = None
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """The request came to nothing, or another went out in its place: it writes no entries."""
+
+    planned: Planned
+    watched: Watched | None
+
+
+class Meter(msgspec.Struct, frozen=True):
+    """Wait for the end of the response. Answered with `Finished`; for a stream that may be much later."""
+
+    output_tokens_of: Callable[[OutputChars], int]
+
+
+class Billed(msgspec.Struct, frozen=True):
+    """A planned request's bill is known: learn from it. Answered with a `Diagnosis` where it missed.
+
+    `missed` is the provider's own word on why, where it was asked.
+    """
+
+    planned: Planned
+    usage: Usage
+    message_id: str | None = None
+    watched: Watched | None = None
+    missed: str | None = None
+    tags: Tags = Tags()
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """Write the record down, and settle the attempt's hold in the same step."""
+
+    record: Record
+    settlement: Settlement | None = None
+
+
+Command = Plan | Foresee | Reserve | Release | Send | Began | Dropped | Meter | Billed | Keep
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why scrimp could not do its part, in one line without prompt text."""
+
+    reason: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The response began. Times in epoch seconds; `fault` says why the untouched request went out."""
+
+    status: int
+    started_at: float
+    first_event_at: float
+    provider: str
+    request_id: str | None = None
+    fault: str | None = None
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The response is over, completely or not."""
+
+    metered: Metered
+    ended_at: float

@@ -1,0 +1,164 @@
+"""The record of one attempt, from what is known before it is sent to its bill and what its hold comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from scrimp.core.bill import Bill, bill
+from scrimp.core.budget import Held, Settlement
+from scrimp.core.causes import Diagnosis
+from scrimp.core.commands import Answer, Attempt, Finished, Keep
+from scrimp.core.meter import Metered, OutputChars, estimate_output
+from scrimp.core.record import Outcome, Record
+from scrimp.core.workspace import Planned
+from scrimp.facts.model import Model
+from scrimp.facts.models import Facts
+from scrimp.wire.response import Usage
+
+__all__ = ["Bills", "Draft", "output_estimate"]
+
+
+def _told(metered: Metered) -> tuple[str, ...]:
+    return () if metered.missed is None else (f"the provider on the cache: {metered.missed}",)
+
+
+class Bills(msgspec.Struct, frozen=True):
+    """What an answer cost as far as is known, and the most it may turn out to have cost (None: no bound)."""
+
+    usage: Usage
+    model: Model
+    known: Bill
+    exact: bool
+    most: int | None
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What is known of a record before it is sent."""
+
+    attempt: Attempt
+    planned: Planned | None
+    model: Model
+    fault: str | None
+    started_at: float
+    held: Held | None = None
+
+    def holding(self, held: Held | None) -> Draft:
+        """Money is held for it."""
+        return self if held is None else msgspec.structs.replace(self, held=held)
+
+    def kept(self, record: Record, most: int | None = None) -> Keep:
+        """The record, and what its hold comes to: `most`, or all of it where nothing else bounds the bill.
+
+        What is only feared stays within the hold, which bounds it already.
+        """
+        if self.held is None:
+            return Keep(record)
+        feared = self.held.amount if most is None else min(most, self.held.amount)
+        return Keep(record, Settlement(self.held.id, max(record.cost, feared)))
+
+    def untouched(self, fault: str) -> Draft:
+        """The caller's own request went out."""
+        return msgspec.structs.replace(self, planned=None, fault=fault)
+
+    def unanswered(self, now: float) -> Record:
+        """No answer was seen. The request may have been billed: its input is kept as an estimate."""
+        planned = self.planned
+        return self._record(
+            outcome="unknown",
+            started_at=self.started_at,
+            ended_at=now,
+            usage=Usage(input_tokens=planned.plan.total.mid if planned else 0),
+            cost=planned.plan.input_cost.mid if planned else 0,
+            measured=False,
+            notes=("no answer was seen: it may not have been billed",),
+        )
+
+    def bills(self, answer: Answer, metered: Metered, usage: Usage, facts: Facts) -> Bills:
+        """The bill as the provider counts it, or the nearest to it that a broken stream allows."""
+        # The model asked for also says where it runs, which has a price; the answer names the model alone.
+        answered = facts.resolve(metered.model) if metered.model else self.model
+        model = self.model if answered.id == self.model.id else answered
+        found = bill(usage, model, at=answer.started_at, facts=facts)
+        if metered.complete and metered.input_exact:
+            return Bills(usage, model, found, exact=True, most=found.total)
+        most = None
+        if metered.input_exact:
+            most = bill(_with_more_output(usage), model, at=answer.started_at, facts=facts).total
+        return Bills(usage, model, found.as_estimate("the response broke off"), exact=False, most=most)
+
+    def billed(self, answer: Answer, finished: Finished, bills: Bills, miss: Diagnosis | None) -> Record:
+        """The record of an answer."""
+        metered, found = finished.metered, bills.known
+        return self._record(
+            outcome="complete" if metered.complete else "cut off",
+            started_at=answer.started_at,
+            first_event_at=answer.first_event_at,
+            ended_at=finished.ended_at,
+            provider=answer.provider,
+            model=bills.model.id,
+            status=answer.status,
+            usage=bills.usage,
+            cost=found.total,
+            measured=bills.exact and not found.estimated,
+            notes=(*found.notes, *_told(metered)),
+            own_cost=self._own_cost(found, bills.usage),
+            message_id=metered.message_id,
+            request_id=answer.request_id,
+            miss=miss.cause.value if miss else None,
+            lost=miss.lost if miss else None,
+        )
+
+    def _own_cost(self, found: Bill, usage: Usage) -> int | None:
+        """The caller's own request under the same model: its predicted input, scaled to the billed total."""
+        if self.planned is None or not self.planned.plan.total.mid:
+            return None
+        plan = self.planned.plan
+        if plan.chosen is plan.own:
+            return found.total
+        rest = found.total - sum(found.amount(kind) for kind in ("input", "write_5m", "write_1h", "read"))
+        return plan.own.input_cost * usage.total_input // plan.total.mid + rest
+
+    def _record(self, *, outcome: Outcome, usage: Usage, **fields: Any) -> Record:
+        attempt, planned = self.attempt, self.planned
+        chosen = planned.plan.chosen if planned else None
+        known: dict[str, Any] = {
+            "id": attempt.id,
+            "call_id": attempt.call_id,
+            "attempt": attempt.number,
+            "first_event_at": None,
+            "provider": "anthropic",
+            "model": self.model.id,
+            "tags": attempt.tags,
+            "mode": attempt.mode,
+            "status": None,
+            "stream": attempt.stream,
+            "predicted_read": chosen.outcome.read if chosen else None,
+            "predicted_write": chosen.outcome.written if chosen else None,
+            "prompt": planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
+            "static_tokens": planned.static_tokens if planned else None,
+            "fault": self.fault,
+        }
+        return Record(outcome=outcome, usage=usage, **{**known, **fields})
+
+
+_MORE_OUTPUT = 500
+"""Tokens that the model may have written between the last event seen and its end: seconds' worth."""
+
+
+def _with_more_output(usage: Usage) -> Usage:
+    """The most that a broken stream may have been billed: half again what is estimated, and what was on its
+    way."""
+    return msgspec.structs.replace(usage, output_tokens=usage.output_tokens * 3 // 2 + _MORE_OUTPUT)
+
+
+_OLDER_SHARE = {"claude-3": 7, "claude-4.7": 10}
+"""Tenths of the newer tokenizer's tokens that a family needs for the same output."""
+
+
+def output_estimate(model: Model) -> Callable[[OutputChars], int]:
+    """How many output tokens of `model` a broken stream's characters were."""
+    tenths = _OLDER_SHARE[model.tokenizer]
+    return lambda seen: -(-estimate_output(seen) * tenths // 10)

@@ -1,0 +1,100 @@
+"""What is done for each command of a call, and the one place where scrimp's own failures end.
+
+Optimising fails open: whatever goes wrong here, the caller's untouched request goes out, one warning is given
+for each kind of fault, and the record of the call says so. Budgets fail closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any
+
+from scrimp.core.budget import Held, Settlement
+from scrimp.core.commands import Began, Billed, Command, Dropped, Foresee, Keep, Meter, Plan, Release, Reserve
+from scrimp.core.record import Record
+from scrimp.drive import Flow, resume
+from scrimp.errors import ScrimpError
+from scrimp.office.office import Office
+from scrimp.office.reading import Reading
+from scrimp.office.reserving import Reserving
+from scrimp.runs import Run
+
+__all__ = ["CallDesk"]
+
+
+class CallDesk:
+    """Carries out the commands of one call."""
+
+    def __init__(self, office: Office, run: Run | None) -> None:
+        self._office = office
+        self._run = run
+        self._reserving = Reserving(office, run)
+        # A stream may end anywhere: listeners hear of it where the call was made, in the caller's trace.
+        self._context = copy_context()
+        self.reading: Reading | None = None
+        self.sent: Mapping[str, Any] | None = None
+
+    def answer(self, command: Command) -> Any:
+        """Do what `command` says; a failure of ours becomes a `Fault` and a warning."""
+        try:
+            return self._do(command)
+        except Exception as error:  # noqa: BLE001 - the one boundary: our failures never reach the caller
+            return self._office.fault(_FAILED[type(command)], error)
+
+    def reserve(self, command: Reserve) -> Future[Held | None] | None:
+        """Hold the money; what fails here keeps the request from going out. Raises `BudgetUnavailable`."""
+        return self._reserving.reserve(command)
+
+    def later(self, flow: Flow, command: Meter) -> bool:
+        """Streams end later: their reading resumes the flow."""
+        reading = self.reading
+        if reading is None or reading.finished:
+            return False
+        reading.when_finished(lambda: resume(flow, self, self.answer(command)))
+        return True
+
+    def _do(self, command: Command) -> Any:
+        office = self._office
+        match command:
+            case Plan():
+                return office.plan(command)
+            case Foresee():
+                return office.foresee(command)
+            case Began():
+                office.began(command)
+            case Dropped():
+                office.dropped(command)
+            case Meter():
+                if self.reading is None:
+                    raise ScrimpError("no response to meter")
+                return self.reading.finish(command.output_tokens_of)
+            case Billed():
+                return office.billed(command)
+            case Release():
+                self._reserving.release(command)
+            case Keep():
+                self._keep(command.record, command.settlement)
+        return None
+
+    def _keep(self, record: Record, settlement: Settlement | None) -> None:
+        if self._run is not None:
+            self._run.book(record)
+        self._reserving.settled(settlement)
+        self._context.run(self._office.keep, record, settlement)
+        if self._office.captures and self.sent is not None:
+            message = self.reading.message() if self.reading else None
+            self._office.keep_exchange(record, self.sent, message)
+
+
+_FAILED: dict[type, str] = {
+    Plan: "the request goes out as it is, because planning it failed",
+    Foresee: "the request is not watched for cache misses",
+    Began: "the cache model could not be updated",
+    Dropped: "a call that came to nothing is still waited for",
+    Meter: "the response could not be metered",
+    Billed: "nothing was learned from a bill",
+    Release: "what was held for a call that was not billed is still held",
+    Keep: "the call could not be written down",
+}

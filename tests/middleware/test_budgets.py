@@ -1,0 +1,190 @@
+"""Budgets in the SDK: what could go beyond one is not sent, however many call at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import anthropic
+import pytest
+
+import scrimp
+from scrimp.core.budget import Limit, Refusal, Scope
+from scrimp.core.causes import Diagnosis
+from scrimp.core.record import Record, Tags
+from scrimp.emulator import Emulator, Fault, Scripted
+from scrimp.errors import ContextExceeded
+from scrimp.stores.memory import MemoryLedger
+
+DOLLAR = 10**12
+ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with Emulator(Scripted([ANSWER])) as running:
+        yield running
+
+
+def request(text: str = "Hello.", **more: Any) -> dict[str, Any]:
+    return {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": text}],
+        **more,
+    }
+
+
+def client(emulator: Emulator, ledger: MemoryLedger, **options: Any) -> anthropic.Anthropic:
+    middleware = scrimp.Middleware(ledger=ledger, **options)
+    return anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[middleware], max_retries=3)
+
+
+def aclient(emulator: Emulator, ledger: MemoryLedger) -> anthropic.AsyncAnthropic:
+    middleware = scrimp.Middleware(ledger=ledger)
+    return anthropic.AsyncAnthropic(
+        base_url=emulator.url, api_key="k", middleware=[middleware], max_retries=3
+    )
+
+
+def billed(emulator: Emulator) -> int:
+    return sum(entry.cost for entry in emulator.bill)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_could_go_beyond_its_run_is_not_sent_nor_retried(
+    emulator: Emulator, *, stream: bool
+) -> None:
+    # Haiku 4.5: 100 tokens of output at 5 USD per million are 0.0005 at most, and the input is about as much.
+    with (
+        client(emulator, MemoryLedger()) as sdk,
+        scrimp.run("job", budget="0.0004"),
+        pytest.raises(scrimp.BudgetExceeded, match=r"run:job .*\$0\.0004") as refused,
+    ):
+        sdk.messages.create(**request(), stream=stream)
+    assert isinstance(refused.value.refusal, Refusal)
+    assert refused.value.refusal.asked > 500_000_000
+    assert not emulator.requests
+
+
+def test_a_run_within_its_budget_settles_to_the_bill(emulator: Emulator) -> None:
+    with client(emulator, MemoryLedger()) as sdk, scrimp.run("job", budget="0.01") as run:
+        sdk.messages.create(**request())
+        with sdk.messages.stream(**request()) as stream:
+            stream.until_done()
+    assert run.cost == Decimal(billed(emulator)) / DOLLAR
+    assert run.left == Decimal("0.01") - run.cost
+
+
+def test_many_calls_at_once_never_spend_more_than_the_budget(emulator: Emulator) -> None:
+    budget = Decimal("0.016")
+
+    async def calls() -> list[Any]:
+        async with aclient(emulator, MemoryLedger()) as sdk, scrimp.run("burst", budget=budget):
+            together = (sdk.messages.create(**request(f"call {n}")) for n in range(40))
+            return await asyncio.gather(*together, return_exceptions=True)
+
+    answers = asyncio.run(calls())
+    refused = [answer for answer in answers if isinstance(answer, scrimp.BudgetExceeded)]
+    assert 0 < len(refused) < 40
+    assert len(emulator.bill) == 40 - len(refused)
+    assert billed(emulator) <= budget * DOLLAR
+
+
+def test_a_failed_attempt_gives_its_hold_back_before_the_next_one(emulator: Emulator) -> None:
+    ledger = MemoryLedger()  # room for one hold of this request, not for two
+    ledger.budgets.put(Limit(scope=Scope("organisation"), amount=DOLLAR * 3 // 1000))
+    emulator.inject(Fault("overloaded", times=2))
+    with client(emulator, ledger) as sdk:
+        assert sdk.messages.create(**request()).content
+    (standing,) = ledger.budgets.standings(0.0)
+    assert standing.held == 0
+    assert standing.spent == emulator.bill[-1].cost
+
+
+def test_limits_of_the_ledger_count_every_call_of_their_scope(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    ledger.budgets.put(Limit(scope=Scope("user", "u_1"), amount=DOLLAR * 6 // 1000))
+    with client(emulator, ledger) as sdk:
+        for _ in range(2):
+            with scrimp.run("other", user="u_2"):
+                sdk.messages.create(**request())
+        others = billed(emulator)
+        with scrimp.run("one", user="u_1"):
+            refusals = [refused(sdk) for _ in range(20)]
+    assert 0 < sum(refusals) < 20
+    assert 0 < billed(emulator) - others <= DOLLAR * 6 // 1000
+
+
+def refused(sdk: anthropic.Anthropic) -> bool:
+    try:
+        sdk.messages.create(**request())
+    except scrimp.BudgetExceeded as error:
+        assert "user:u_1" in str(error)  # noqa: PT017 - it is counted as well
+        return True
+    return False
+
+
+def test_a_cancelled_call_keeps_its_hold() -> None:
+    async def cancelled(emulator: Emulator, ledger: MemoryLedger) -> None:
+        async with aclient(emulator, ledger) as sdk:
+            task = asyncio.create_task(sdk.messages.create(**request()))
+            while not emulator.requests:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    ledger = MemoryLedger()
+    ledger.budgets.put(Limit(scope=Scope("organisation"), amount=DOLLAR))
+    with Emulator(Scripted([ANSWER])) as emulator:
+        emulator.inject(Fault("slow_start", seconds=2))
+        asyncio.run(cancelled(emulator, ledger))
+    ledger.flush()
+    (record,) = ledger.records()
+    (standing,) = ledger.budgets.standings(record.started_at)
+    assert record.outcome == "unknown"
+    assert standing.spent + standing.held > record.cost
+
+
+def test_a_prompt_beyond_the_context_of_its_run_is_not_sent(emulator: Emulator) -> None:
+    with client(emulator, MemoryLedger()) as sdk, scrimp.run("job", max_context=500) as run:
+        sdk.messages.create(**request())
+        with pytest.raises(ContextExceeded, match="its run allows 500"):
+            sdk.messages.create(**request("word " * 2000))
+    assert len(emulator.bill) == 1
+    assert 0 < run.context < 500
+
+
+class Heard:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.refusals: list[tuple[Refusal, Tags]] = []
+
+    def recorded(self, record: Record) -> None:
+        self.records.append(record)
+
+    def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:
+        assert not diagnosis.alarming
+
+    def crossed(self, crossing: object) -> None:
+        raise RuntimeError("a listener that fails")
+
+    def refused(self, refusal: Refusal, tags: Tags) -> None:
+        self.refusals.append((refusal, tags))
+
+
+def test_listeners_hear_of_calls_and_refusals(emulator: Emulator) -> None:
+    heard = Heard()
+    with client(emulator, MemoryLedger(), listeners=[heard]) as sdk, scrimp.run("job", user="u_1"):
+        sdk.messages.create(**request())
+        with scrimp.run("tight", budget="0.0001"), pytest.raises(scrimp.BudgetExceeded):
+            sdk.messages.create(**request())
+    (record,) = heard.records
+    assert (record.cost, record.tags.user) == (billed(emulator), "u_1")
+    ((refusal, tags),) = heard.refusals
+    assert (refusal.scope.name, tags.run) == ("job/tight", ("job", "tight"))
