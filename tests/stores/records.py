@@ -107,7 +107,9 @@ any_records = st.builds(
     ended_at=st.none() | _seconds,
     provider=_text,
     model=_text,
-    tags=st.builds(Tags, _path, _path, _maybe_text, _maybe_text, _maybe_text),
+    tags=st.builds(
+        Tags, _path, _path, _maybe_text, _maybe_text, _maybe_text, _maybe_text, _maybe_text, st.booleans()
+    ),
     mode=st.sampled_from(["observe", "safe", "save"]),
     outcome=st.sampled_from(["complete", "cut off", "refused", "unknown"]),
     status=st.none() | st.integers(100, 599),
@@ -125,6 +127,7 @@ any_records = st.builds(
     fault=_maybe_text,
     miss=_maybe_text,
     lost=st.none() | _money,
+    static_tokens=st.none() | _tokens,
 )
 """Any record a ledger keeps, whatever it says."""
 
@@ -136,20 +139,28 @@ def _like_others(draw: st.DrawFn) -> Record:
     path = draw(st.sampled_from([(), ("a",), ("a", "b"), ("ab",)]))
     return record(
         id=draw(st.sampled_from("abcdefghijklmnop")),
-        started_at=NOON + draw(st.integers(-8, 8)) * 1800 + draw(st.sampled_from([0, 0.5, -0.001])),
+        started_at=NOON
+        + draw(st.integers(-8, 8) | st.integers(-200, 200)) * 1800
+        + draw(st.sampled_from([0, 0.5, -0.001])),
         model=draw(st.sampled_from(["x", "y"])),
         tags=Tags(
             path,
-            tuple(f"{name}1" for name in path),
+            tuple(f"{name}{draw(st.integers(1, 2))}" for name in path),
             draw(st.sampled_from([None, "", "u", "v"])),
             draw(st.sampled_from([None, "t"])),
             draw(st.sampled_from([None, "g", "h"])),
+            draw(st.sampled_from([None, "red"])),
+            draw(st.sampled_from([None, "", "k"])),
+            draw(st.booleans()),
         ),
         outcome=draw(st.sampled_from(["complete", "cut off"])),
         usage=Usage(draw(st.integers(0, 9)), draw(st.integers(0, 9)), w5 + w1, 7, CacheCreation(w5, w1)),
         cost=draw(st.integers(0, 5) | st.integers(MOST - 3, MOST)),
         measured=draw(st.booleans()),
         own_cost=draw(st.none() | st.integers(0, 9) | st.just(MOST)),
+        miss=draw(st.sampled_from([None, None, "TTL expired"])),
+        lost=draw(st.none() | st.integers(0, 9) | st.just(MOST)),
+        static_tokens=draw(st.sampled_from([None, 7, 12_345])),
     )
 
 

@@ -24,7 +24,8 @@ from tests.stores.records import KINDS, MOST, NOON, any_records, batches, fresh,
 
 EXAMPLES = settings(max_examples=60, deadline=None)
 GROUPS: list[Group] = [
-    "hour", "day", "provider", "model", "mode", "outcome", "run", "run_ids", "user", "task_type", "agent",
+    "hour", "day", "provider", "model", "mode", "outcome", "run", "run_ids", "run_id", "user", "team", "key",
+    "task_type", "inferred", "agent", "miss",
 ]  # fmt: skip
 
 
@@ -49,8 +50,8 @@ def test_every_field_comes_back(kind: str, kept: Record) -> None:
 @given(
     sent=batches,
     group_by=st.lists(st.sampled_from(GROUPS), max_size=3),
-    since=st.none() | st.integers(-20, 20),
-    until=st.none() | st.integers(-20, 20),
+    since=st.none() | st.integers(-20, 20) | st.integers(-400, 400),
+    until=st.none() | st.integers(-20, 20) | st.integers(-400, 400),
 )
 @example(
     sent=[record(id=str(n), cost=MOST, own_cost=MOST) for n in range(5)], group_by=[], since=None, until=None
@@ -63,7 +64,7 @@ def test_totals_are_the_sums_of_the_rows(
         until=None if until is None else NOON + until * 900,
     )
     first = {item.id: item for item in reversed(sent)}
-    expected: dict[Any, list[int]] = defaultdict(lambda: [0] * 10)
+    expected: dict[Any, list[int]] = defaultdict(lambda: [0] * 11)
     for item in first.values():
         if (query.since or 0) <= item.started_at < (query.until or 1e12):
             key = tuple(said(item, group) for group in group_by)
@@ -96,6 +97,11 @@ def said(item: Record, group: Group) -> Any:
         "user": item.tags.user,
         "task_type": item.tags.task_type,
         "agent": item.tags.agent,
+        "run_id": next(iter(item.tags.run_ids), None),
+        "team": item.tags.team,
+        "key": item.tags.key,
+        "inferred": item.tags.inferred,
+        "miss": item.miss,
     }[group]
 
 
@@ -114,6 +120,7 @@ def numbers(item: Record) -> list[int]:
         item.cost * (not item.measured),
         item.own_cost or 0,
         item.cost * compared,
+        item.lost or 0,
     ]
 
 
@@ -129,6 +136,7 @@ def as_numbers(total: Total) -> list[int]:
         total.estimated_cost,
         total.own_cost,
         total.compared_cost,
+        total.lost,
     ]
 
 
@@ -178,6 +186,9 @@ QUERIES: list[tuple[Query, str]] = [
     (Query(user="u", agent="searcher", since=NOON + 2), "c"),
     (Query(user="nobody"), ""),
     (Query(run=('ni"ghtly',)), "f"),
+    (Query(team="red"), "ef"),
+    (Query(key="ci"), "f"),
+    (Query(team="red", key="ci", user="v"), ""),
 ]
 
 
@@ -188,8 +199,8 @@ def test_queries_find_what_they_say(ledger: Ledger, query: Query, found: str) ->
         "b": Tags(("nightly", "search"), ("r1", "r2"), "u", "report", "searcher"),
         "c": Tags(("nightly", "search"), ("r1", "r2"), "u", None, "searcher"),
         "d": Tags(("nightly",), ("r3",), "", "chat", None),
-        "e": Tags(user="v"),
-        "f": Tags(('ni"ghtly', "x"), ("r4", "r5")),
+        "e": Tags(user="v", team="red"),
+        "f": Tags(('ni"ghtly', "x"), ("r4", "r5"), team="red", key="ci"),
     }
     for number, (name, tag) in enumerate(tags.items()):
         model = "claude-opus-4-1" if name == "e" else "claude-sonnet-4-5"
@@ -211,6 +222,13 @@ def test_days_and_hours_are_utc(ledger: Ledger) -> None:
         (date(1970, 1, 1), 23 * 3600),
         (date(1970, 1, 2), 24 * 3600),
     ]
+
+
+def test_days_before_the_epoch_are_whole_too(ledger: Ledger) -> None:
+    for at in (-86_401.0, -86_400.0, -1.0, 0.0, 86_399.5):
+        ledger.record(record(started_at=at))
+    found = [(total.key, total.attempts) for total in ledger.totals(["day"])]
+    assert found == [((date(1969, 12, 30),), 1), ((date(1969, 12, 31),), 2), ((date(1970, 1, 1),), 2)]
 
 
 def test_nothing_adds_up_to_nothing(ledger: Ledger) -> None:
@@ -249,7 +267,7 @@ OUT_OF_RANGE: list[dict[str, Any]] = [
 def test_a_record_that_cannot_be_kept_harms_no_other(ledger: Ledger, fields: dict[str, Any]) -> None:
     before, bad, after = record(id="before"), record(id="bad", **fields), record(id="after")
     done = [ledger.submit(item) for item in (before, bad, after)]
-    assert done[0].result(10) is done[2].result(10) is None
+    assert done[0].result(10) == done[2].result(10) == ()
     with pytest.raises(StoreError, match="record 'bad' cannot be kept"):
         done[1].result(10)
     with pytest.raises(StoreError, match="record 'bad' cannot be kept"):
@@ -304,7 +322,7 @@ def test_a_closed_ledger_keeps_nothing_more_but_can_be_read(ledger: Ledger) -> N
     done = ledger.submit(kept)
     ledger.close()
     ledger.close()
-    assert done.result(0) is None
+    assert done.result(0) == ()
     with pytest.raises(StoreError, match="closed"):
         ledger.record(record())
     with pytest.raises(StoreError, match="closed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import stat
@@ -10,19 +11,20 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from scrimp.core.record import Record
+from scrimp.core.record import Record, Tags
 from scrimp.errors import StoreError
 from scrimp.stores import ledger_rows
-from scrimp.stores.adding import label_of
 from scrimp.stores.appending import Appender
-from scrimp.stores.ledger_rows import Labels
-from scrimp.stores.ledger_schema import LEDGER, roll_up
+from scrimp.stores.ledger import Group, Query
+from scrimp.stores.ledger_schema import LEDGER
+from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.migrations import Schema
 from scrimp.stores.sqlite_ledger import SqliteLedger
-from tests.stores.records import record
+from tests.stores.records import NOON, record
 
 OLD_COLUMNS = """id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
     input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
@@ -201,33 +203,65 @@ def test_damage_that_shows_later_is_mended_too(tmp_path: Path) -> None:
     ledger.close()
 
 
-@pytest.mark.parametrize("version", [1, 2])
+def written_then(db: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Write records as the first versions did: labels without team, key or cause."""
+    has_misses = "miss" in [row[1] for row in db.execute("PRAGMA table_info(records)")]
+    for item in records:
+        tags = item.tags
+        run, run_ids = (json.dumps(path, separators=(",", ":")) for path in (tags.run, tags.run_ids))
+        said = (item.provider, item.model, item.mode, item.outcome, run, run_ids)
+        digest = repr((said, tags.user)).encode()
+        db.execute(
+            "INSERT OR IGNORE INTO labels VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (digest, *said, tags.user, tags.task_type, tags.agent),
+        )
+        [label] = db.execute("SELECT key FROM labels WHERE digest = ?", (digest,)).fetchone()
+        for run_id in tags.run_ids:
+            db.execute("INSERT OR IGNORE INTO label_runs VALUES (?, ?)", (run_id, label))
+        row = ledger_rows._row(item, label)[:26]
+        db.execute(f"INSERT INTO records ({OLD_COLUMNS}) VALUES ({', '.join('?' * 26)})", row)  # noqa: S608 - our own words only
+        if has_misses and item.miss:
+            db.execute("DROP TRIGGER IF EXISTS records_stay_as_they_are")
+            db.execute("UPDATE records SET miss = ?, lost = ? WHERE id = ?", (item.miss, item.lost, item.id))
+            db.execute(
+                "CREATE TRIGGER records_stay_as_they_are BEFORE UPDATE ON records"
+                " BEGIN SELECT raise(ABORT, 'records are never changed'); END"
+            )
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_an_older_file_is_brought_up_to_date_with_its_rows(tmp_path: Path, version: int) -> None:
     path = tmp_path / "ledger.sqlite"
-    labels = Labels()
-
-    def insert(db: sqlite3.Connection, records: Sequence[Record]) -> None:
-        [last] = db.execute("SELECT ifnull(max(seq), 0) FROM records").fetchone()
-        for item in records:
-            row = ledger_rows._row(item, labels.key(db, label_of(item)))[:26]
-            db.execute(f"INSERT INTO records ({OLD_COLUMNS}) VALUES ({', '.join('?' * 26)})", row)  # noqa: S608 - our own words only
-        if version > 1:
-            roll_up(db, last)
-
     schema = Schema(LEDGER.kind, LEDGER.mark, LEDGER.migrations[:version])
-    old: Appender[Record] = Appender(path, schema, insert)
-    kept = [record(cost=10**number, own_cost=2) for number in range(12)]
+    old: Appender[Record] = Appender(path, schema, written_then)
+    missed = {"miss": "TTL expired", "lost": 7} if version == 3 else {}
+    kept = [
+        record(
+            cost=10**number,
+            own_cost=2,
+            started_at=NOON - 86400 * (number % 3),
+            tags=Tags(("nightly",), (f"r{number % 2}",), "u_42") if number else Tags(user="nobody"),
+            **(missed if number > 9 else {}),
+        )
+        for number in range(12)
+    ]
     for item in kept:
         old.append(item)
     old.close()
-    ledger = SqliteLedger(path)
-    [total] = ledger.totals()
-    assert (total.attempts, total.cost, total.own_cost) == (12, 111_111_111_111, 24)
-    ledger.record(record(cost=5))
-    assert ledger.totals()[0].cost == 111_111_111_116
-    assert list(ledger.records())[:12] == kept
-    ledger.record(record(miss="TTL expired", lost=12_345))
-    assert [(row.miss, row.lost) for row in ledger.records()][-2:] == [(None, None), ("TTL expired", 12_345)]
+    ledger, asked = SqliteLedger(path), MemoryLedger()
+    for item in kept:
+        asked.record(item)
+    for group_by in ([], ["miss"], ["run_id", "user"], ["day"], ["team", "key", "inferred"], ["run", "hour"]):
+        assert ledger.totals(cast("list[Group]", group_by)) == asked.totals(cast("list[Group]", group_by))
+    assert ledger.totals()[0].cost == 111_111_111_111
+    assert sorted(ledger.records(), key=lambda row: row.cost) == kept
+    assert [row.id for row in ledger.records(Query(run_id="r1"))] == [
+        row.id for row in asked.records(Query(run_id="r1"))
+    ]
+    ledger.record(record(miss="TTL expired", lost=12_345, tags=Tags(team="red", user="u_42")))
+    [total] = ledger.totals((), Query(team="red"))
+    assert (total.attempts, total.lost) == (1, 12_345)
+    assert ledger.totals()[0].attempts == 13
     ledger.close()
 
 

@@ -6,12 +6,13 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from scrimp.errors import StoreError
 from scrimp.stores.database import BUSY_SECONDS, Database
 from scrimp.stores.forking import survive_forks
 from scrimp.stores.migrations import Schema
-from scrimp.stores.writer import Writer, wait
+from scrimp.stores.writer import Answers, Writer, wait
 
 __all__ = ["Appender", "Warn"]
 
@@ -26,32 +27,46 @@ _PATIENCE = 3
 
 
 class Appender(Generic[T]):
-    """A database and its writer. `insert` puts a batch into the tables, inside a transaction."""
+    """A database and its writer. `insert` puts a batch into the tables, inside a transaction, and may answer
+    each item; `fault` is the error for an item that was not written, and why.
+    """
 
     def __init__(
         self,
         path: Path,
         schema: Schema,
-        insert: Callable[[sqlite3.Connection, Sequence[T]], None],
+        insert: Callable[[sqlite3.Connection, Sequence[T]], Answers],
         *,
         busy_seconds: float = BUSY_SECONDS,
         warn: Warn | None = None,
+        fault: Callable[[T | None, str], Exception] = lambda _, why: StoreError(why),
     ) -> None:
         self._patience = _PATIENCE * busy_seconds
         self._name = str(path)
         self._insert = insert
         self._warn = warn
         self._database = Database(path, schema, busy_seconds=busy_seconds)
-        self._writer: Writer[T] = Writer(self._write, name=self._name, after=self._tell)
+        self._writer: Writer[T] = Writer(self._write, name=self._name, after=self._tell, fault=fault)
         survive_forks(self)
 
-    def submit(self, item: T) -> Future[None]:
-        """Append one item; the future is done when it is durable, or carries the StoreError."""
+    @property
+    def waiting(self) -> int:
+        """How many items wait to be written."""
+        return self._writer.waiting
+
+    def submit(self, item: T) -> Future[Any]:
+        """Append one item; the future has its answer when it is durable, or carries the StoreError."""
         return self._writer.submit(item)
 
-    def append(self, item: T) -> None:
-        """Append one item and wait until it is durable; raises StoreError."""
-        wait(self.submit(item), self._patience, self._name)
+    def append(self, item: T) -> Any:
+        """Append one item and wait until it is durable; its answer. Raises StoreError."""
+        return wait(self.submit(item), self._patience, self._name)
+
+    def write(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        """Do `work` in a transaction of its own, between the batches; raises StoreError."""
+        result = self._database.write(work)
+        self._tell()
+        return result
 
     def read(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Do `work`, which only reads, on one state of the database; raises StoreError."""
@@ -87,8 +102,8 @@ class Appender(Generic[T]):
         self._database.resume()
         self._writer.restart()
 
-    def _write(self, items: Sequence[T]) -> None:
-        self._database.write(lambda db: self._insert(db, items))
+    def _write(self, items: Sequence[T]) -> Answers:
+        return self._database.write(lambda db: self._insert(db, items))
 
     def _tell(self) -> None:
         """Pass on what is new, where somebody listens."""

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from datetime import date
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 import msgspec
 
+from scrimp.core.budget import Crossing, Settlement
 from scrimp.core.record import Record
+from scrimp.core.totals import Group, Key, StaticSize, Total
+from scrimp.stores.budgets import Budgets
 
-__all__ = ["EVERYTHING", "Group", "Key", "Ledger", "Query", "Total"]
-
-Group = Literal[
-    "hour", "day", "provider", "model", "mode", "outcome", "run", "run_ids", "user", "task_type", "agent"
-]
-"""What totals can be told apart by. Hours and days are UTC, of `started_at`."""
-
-Key: TypeAlias = str | int | date | tuple[str, ...] | None
-"""One value of a group: `hour` is the epoch second it begins, `day` a date, `run` and `run_ids` paths from
-the outermost run inwards, the rest as the record says."""
+__all__ = ["EVERYTHING", "Group", "Key", "Ledger", "Query", "StaticSize", "Total"]
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +29,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str | None = None
     run: tuple[str, ...] = ()
     user: str | None = None
+    team: str | None = None
+    key: str | None = None
     task_type: str | None = None
     agent: str | None = None
     model: str | None = None
@@ -46,47 +41,31 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 EVERYTHING = Query()
 
 
-class Total(msgspec.Struct, frozen=True):
-    """What the records of one group add up to, exactly; `key` has one value for each of `group_by`.
-
-    Tokens are the top-level counts of the usages (`write_5m` and `write_1h` by lifetime; what compaction and
-    advisors used is in the money alone). Money in picodollars: `estimated_cost` is the part of `cost` that is
-    not measured, `compared_cost` the part whose records also have an `own_cost`.
-    """
-
-    key: tuple[Key, ...] = ()
-    attempts: int = 0
-    input_tokens: int = 0
-    write_5m: int = 0
-    write_1h: int = 0
-    read: int = 0
-    output_tokens: int = 0
-    cost: int = 0
-    estimated_cost: int = 0
-    own_cost: int = 0
-    compared_cost: int = 0
-
-    @property
-    def saved(self) -> int:
-        """Picodollars below the callers' own requests (an estimate), of the records that say both."""
-        return self.own_cost - self.compared_cost
-
-
 class Ledger(Protocol):
     """Keeps records for good, each once: a second record of the same `id` changes nothing.
 
     Every method may be called from any thread. A record that cannot be kept gives StoreError.
     """
 
-    def record(self, record: Record) -> None:
-        """Keep one record; returns when it is durable. Raises StoreError."""
+    @property
+    def budgets(self) -> Budgets:
+        """Its limits: what the records cost counts against them."""
         ...
 
-    def submit(self, record: Record) -> Future[None]:
-        """Keep one record soon; never blocks on the disk and never raises.
+    def record(self, record: Record, settlement: Settlement | None = None) -> tuple[Crossing, ...]:
+        """Keep one record; returns when it is durable. As `submit`; raises StoreError."""
+        ...
 
-        The future is done when the record is durable, or carries the StoreError. It cannot be cancelled:
-        `await asyncio.wrap_future(ledger.submit(record))` leaves the record to be written when the task is.
+    def submit(self, record: Record, settlement: Settlement | None = None) -> Future[tuple[Crossing, ...]]:
+        """Keep one record soon, and settle the hold of its call with it, in one transaction.
+
+        Never blocks on the disk and never raises. What counts as spent is the record's cost, or the
+        settlement's amount where that is more. A record without a settlement leaves the hold of its call in
+        force for what it does not say itself.
+
+        The future is done when the record is durable, or carries the StoreError; its result is what alerts
+        that set off. It cannot be cancelled: `await asyncio.wrap_future(ledger.submit(record))` leaves the
+        record to be written when the task is.
         """
         ...
 
@@ -98,6 +77,29 @@ class Ledger(Protocol):
         """Sums of the records, a total for each group that has any, in the order of their keys (None first).
 
         Without groups: the one total of all, of nothing too. Raises StoreError.
+        """
+        ...
+
+    def static_sizes(self, query: Query = EVERYTHING) -> list[StaticSize]:
+        """The sizes of tools and system that calls began with, by day, label, model and size.
+
+        Of whole days: each that the time asked for touches. Raises StoreError.
+        """
+        ...
+
+    def prune(self, before: float, advance: Callable[[int], None] = lambda _: None) -> int:
+        """Delete the records of whole hours before a time (epoch seconds); returns how many.
+
+        They stay in every total, and one that comes again, with its time, is not counted again. `advance(n)`
+        is told of every `n` deleted. Raises StoreError.
+        """
+        ...
+
+    def kept_since(self) -> float | None:
+        """When the oldest hour begins whose records can be listed; None where nothing was ever pruned.
+
+        Before that, `records` finds nothing, and totals count an hour wholly where its beginning is asked
+        for. Raises StoreError.
         """
         ...
 

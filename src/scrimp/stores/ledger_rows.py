@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, cast
@@ -12,6 +13,7 @@ import msgspec
 
 from scrimp.core.record import Record, Tags
 from scrimp.stores.adding import Label, hour_of, label_of
+from scrimp.stores.retention import not_pruned
 from scrimp.wire.response import Usage
 
 __all__ = ["COLUMNS", "Labels", "insert_records", "paths", "read_record"]
@@ -24,19 +26,25 @@ _MOST_LABELS = 4096
 _INSERT = """INSERT INTO records (
     id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
     input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
-    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage, miss, lost
+    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage, miss, lost,
+    static_tokens
 ) VALUES """
-_VALUES = f"({', '.join('?' * 28)})"
+_VALUES = f"({', '.join('?' * 29)})"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = (32, 16, 8, 4, 2, 1)
 _INSERTS = {size: _INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in _AT_ONCE}
 """Statements of several rows: each statement hands the interpreter to other threads and has to win it back,
 which costs more than the row. Of 32 rows, because older SQLite takes 999 values at most."""
 
+_NEW_LABEL = f"""INSERT INTO labels (
+    digest, provider, model, mode, outcome, run, run_ids, user, task_type, agent, team, key_name, inferred,
+    cause, root_id, kind
+) VALUES ({", ".join("?" * 16)})"""  # noqa: S608 - our own words only
+
 COLUMNS = """id, call_id, attempt, started_at, first_event_at, ended_at,
     provider, model, run, run_ids, user, task_type, agent, mode, outcome,
     status, stream, usage, cost, measured, notes, own_cost, predicted_read, predicted_write,
-    prompt, message_id, request_id, fault, miss, lost"""
+    prompt, message_id, request_id, fault, miss, lost, static_tokens, team, key_name, inferred"""
 """Of `records JOIN labels`, in the order `read_record` takes them."""
 
 _usages = msgspec.json.Decoder(Usage)
@@ -67,8 +75,12 @@ def _label_key(db: sqlite3.Connection, label: Label) -> int:
     if found is not None:
         return cast(int, found[0])
     run, run_ids = (msgspec.json.encode(path).decode() for path in (label.run, label.run_ids))
-    row = (digest, *label[:4], run, run_ids, *label[6:])
-    key = db.execute("INSERT INTO labels VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid
+    root = label.run_ids[0] if label.run_ids else None
+    kind = _label_key(db, label._replace(run_ids=())) if label.run_ids else None
+    row = (digest, *label[:4], run, run_ids, *label[6:], root, kind)
+    key = db.execute(_NEW_LABEL, row).lastrowid
+    if kind is None:
+        db.execute("UPDATE labels SET kind = key WHERE key = ?", (key,))
     db.executemany(
         "INSERT INTO label_runs VALUES (?, ?)", [(run_id, key) for run_id in dict.fromkeys(label.run_ids)]
     )
@@ -77,7 +89,8 @@ def _label_key(db: sqlite3.Connection, label: Label) -> int:
 
 def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: Labels) -> None:
     """Add a row for each record whose id is new."""
-    rows = [_row(record, labels.key(db, label_of(record))) for record in records]
+    new = not_pruned(db, records)
+    rows = [_row(record, labels.key(db, label_of(record))) for record in new]
     done = 0
     for size in _AT_ONCE:
         while len(rows) - done >= size:
@@ -116,6 +129,7 @@ def _row(record: Record, label: int) -> Row:
         _usage_text(usage),
         record.miss,
         record.lost,
+        record.static_tokens,
     )
 
 
@@ -129,7 +143,8 @@ def read_record(row: Row) -> Record:
     """The record of a row of `COLUMNS`."""
     (id_, call_id, attempt, started_at, first_event_at, ended_at, provider, model, run, run_ids) = row[:10]
     (user, task_type, agent, mode, outcome, status, stream, usage, cost, measured, notes) = row[10:21]
-    (own_cost, predicted_read, predicted_write, prompt, message_id, request_id, fault, miss, lost) = row[21:]
+    (own_cost, predicted_read, predicted_write, prompt, message_id, request_id, fault) = row[21:28]
+    (miss, lost, static_tokens, team, key, inferred) = row[28:]
     return Record(
         id=id_,
         call_id=call_id,
@@ -139,7 +154,7 @@ def read_record(row: Row) -> Record:
         ended_at=ended_at,
         provider=provider,
         model=model,
-        tags=Tags(paths(run), paths(run_ids), user, task_type, agent),
+        tags=Tags(paths(run), paths(run_ids), user, task_type, agent, team, key, bool(inferred)),
         mode=mode,
         outcome=outcome,
         status=status,
@@ -157,9 +172,11 @@ def read_record(row: Row) -> Record:
         fault=fault,
         miss=miss,
         lost=lost,
+        static_tokens=static_tokens,
     )
 
 
+@lru_cache(_MOST_LABELS)
 def paths(text: str) -> tuple[str, ...]:
     """A list of texts, as its column has it."""
     return _paths.decode(text)

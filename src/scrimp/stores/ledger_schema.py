@@ -1,35 +1,18 @@
 """The tables of a ledger.
 
-`labels` holds what the steps of a run share, once; `records` a row for each attempt, never changed; `hours`
-their sums by hour and label, kept in the same transaction. Money is whole picodollars. Sums of money are two
-columns, the part above 32 bits and the 32 bits below, because a fleet's total can pass 64 bits.
+`labels` holds what the steps of a run share, once; `records` a row for each attempt, never changed. Money is
+whole picodollars. Their sums are in `ledger_sums`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
+from scrimp.stores.budget_tables import m0004_budgets
+from scrimp.stores.ledger_sums import m0005_more_labels
 from scrimp.stores.migrations import Schema
 
-__all__ = ["LEDGER", "SUMS", "roll_up"]
-
-SUMS = (
-    "attempts",
-    "input_tokens",
-    "write_5m",
-    "write_1h",
-    "read",
-    "output_tokens",
-    "cost_high",
-    "cost_low",
-    "estimated_high",
-    "estimated_low",
-    "own_high",
-    "own_low",
-    "compared_high",
-    "compared_low",
-)
-"""The columns that `hours` and `numbers` share, in order."""
+__all__ = ["LEDGER"]
 
 _RECORDS = (
     """CREATE TABLE labels (
@@ -117,33 +100,6 @@ _HOURS = (
     FROM records""",
 )
 
-_ROLL_UP = """INSERT INTO hours
-SELECT hour, label, sum(attempts),
-    sum(input_tokens), sum(write_5m), sum(write_1h), sum(read), sum(output_tokens),
-    sum(cost_high), sum(cost_low), sum(estimated_high), sum(estimated_low),
-    sum(own_high), sum(own_low), sum(compared_high), sum(compared_low)
-FROM numbers WHERE seq > ? GROUP BY hour, label
-ON CONFLICT (hour, label) DO UPDATE SET
-    attempts = attempts + excluded.attempts,
-    input_tokens = input_tokens + excluded.input_tokens,
-    write_5m = write_5m + excluded.write_5m,
-    write_1h = write_1h + excluded.write_1h,
-    read = read + excluded.read,
-    output_tokens = output_tokens + excluded.output_tokens,
-    cost_high = cost_high + excluded.cost_high,
-    cost_low = cost_low + excluded.cost_low,
-    estimated_high = estimated_high + excluded.estimated_high,
-    estimated_low = estimated_low + excluded.estimated_low,
-    own_high = own_high + excluded.own_high,
-    own_low = own_low + excluded.own_low,
-    compared_high = compared_high + excluded.compared_high,
-    compared_low = compared_low + excluded.compared_low"""
-
-
-def roll_up(db: sqlite3.Connection, after: int) -> None:
-    """Add the records written after number `after` to the sums of their hours."""
-    db.execute(_ROLL_UP, (after,))
-
 
 def m0001_records(db: sqlite3.Connection) -> None:
     """Records and their labels."""
@@ -152,10 +108,9 @@ def m0001_records(db: sqlite3.Connection) -> None:
 
 
 def m0002_hours(db: sqlite3.Connection) -> None:
-    """Sums by hour and label, of what is there already too."""
+    """Sums by hour and label; those of what is there already are made with the columns of m0005."""
     for statement in _HOURS:
         db.execute(statement)
-    roll_up(db, 0)
 
 
 def m0003_misses(db: sqlite3.Connection) -> None:
@@ -164,4 +119,6 @@ def m0003_misses(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE records ADD COLUMN lost INTEGER")
 
 
-LEDGER = Schema("ledger", 0x73637231, (m0001_records, m0002_hours, m0003_misses))
+_MIGRATIONS = (m0001_records, m0002_hours, m0003_misses, m0004_budgets, m0005_more_labels)
+
+LEDGER = Schema("ledger", 0x73637231, _MIGRATIONS)

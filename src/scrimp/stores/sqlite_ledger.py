@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, cast
 
+from scrimp.core.budget import Ask, Crossing, Settlement
 from scrimp.core.record import Record
+from scrimp.core.totals import Group, StaticSize, Total
 from scrimp.errors import StoreError
+from scrimp.stores.adding import HOUR, hour_of
 from scrimp.stores.appending import Appender, Warn
 from scrimp.stores.checking import in_unicode, keepable
 from scrimp.stores.database import BUSY_SECONDS
-from scrimp.stores.ledger import EVERYTHING, Group, Query, Total
-from scrimp.stores.ledger_queries import PAGE, page, snapshot, totals
+from scrimp.stores.ledger import EVERYTHING, Query
+from scrimp.stores.ledger_items import Item, Kept, answer, fault_of, holds_in
+from scrimp.stores.ledger_queries import PAGE, page, snapshot, static_sizes, totals
 from scrimp.stores.ledger_rows import Labels, insert_records
-from scrimp.stores.ledger_schema import LEDGER, roll_up
+from scrimp.stores.ledger_schema import LEDGER
+from scrimp.stores.ledger_sums import NEVER, roll_up
+from scrimp.stores.limits_file import LimitsFile
+from scrimp.stores.retention import first_kept_hour, prune_before, prune_some
+from scrimp.stores.sqlite_books import SqliteBooks
+from scrimp.stores.sqlite_budgets import SqliteBudgets
 
 __all__ = ["SqliteLedger"]
 
@@ -34,23 +45,37 @@ class SqliteLedger:
         self, path: str | Path, *, busy_seconds: float = BUSY_SECONDS, warn: Warn | None = None
     ) -> None:
         self._labels = Labels()
-        self._store: Appender[Record] = Appender(
-            Path(path), LEDGER, self._insert, busy_seconds=busy_seconds, warn=warn
+        limits = LimitsFile(Path(path))
+        self._books = SqliteBooks(limits)
+        self._store: Appender[Item] = Appender(
+            Path(path), LEDGER, self._write, busy_seconds=busy_seconds, warn=warn, fault=fault_of
         )
+        self._budgets = SqliteBudgets(self._store, limits, self._books)
 
-    def record(self, record: Record) -> None:
+    @property
+    def budgets(self) -> SqliteBudgets:
         """See `Ledger`."""
-        self._store.append(keepable(record))
+        return self._budgets
 
-    def submit(self, record: Record) -> Future[None]:
+    @property
+    def waiting(self) -> int:
+        """How many records and holds wait to be written."""
+        return self._store.waiting
+
+    def record(self, record: Record, settlement: Settlement | None = None) -> tuple[Crossing, ...]:
+        """See `Ledger`."""
+        crossed: tuple[Crossing, ...] = self._store.append(Kept(keepable(record), settlement))
+        return crossed
+
+    def submit(self, record: Record, settlement: Settlement | None = None) -> Future[tuple[Crossing, ...]]:
         """See `Ledger`."""
         try:
             kept = keepable(record)
         except StoreError as error:
-            refused: Future[None] = Future()
+            refused: Future[tuple[Crossing, ...]] = Future()
             refused.set_exception(error)
             return refused
-        return self._store.submit(kept)
+        return self._store.submit(Kept(kept, settlement))
 
     def records(self, query: Query = EVERYTHING) -> Iterator[Record]:
         """See `Ledger`; read page by page, so that no reader keeps a writer waiting."""
@@ -68,6 +93,27 @@ class SqliteLedger:
         """See `Ledger`; whole hours are read from their sums, however many records they have."""
         return self._store.read(partial(totals, group_by=group_by, query=in_unicode(query)))
 
+    def static_sizes(self, query: Query = EVERYTHING) -> list[StaticSize]:
+        """See `Ledger`."""
+        return self._store.read(partial(static_sizes, query=in_unicode(query)))
+
+    def prune(self, before: float, advance: Callable[[int], None] = lambda _: None) -> int:
+        """See `Ledger`. The file keeps its size: what is free in it is used again."""
+        self._store.flush()
+        self._store.write(partial(prune_before, hour=hour_of(before)))
+        deleted, began = 0, monotonic()
+        while found := self._store.write(prune_some):
+            deleted += found
+            advance(found)
+            sleep(monotonic() - began)  # as long as it took: who writes gets at least every other turn
+            began = monotonic()
+        return deleted
+
+    def kept_since(self) -> float | None:
+        """See `Ledger`."""
+        hour = self._store.read(first_kept_hour)
+        return None if hour == NEVER else float(hour * HOUR)
+
     def flush(self) -> None:
         """See `Ledger`."""
         self._store.flush()
@@ -76,7 +122,30 @@ class SqliteLedger:
         """See `Ledger`; what was kept can still be read."""
         self._store.close()
 
-    def _insert(self, db: sqlite3.Connection, records: Sequence[Record]) -> None:
+    def _write(self, db: sqlite3.Connection, items: Sequence[Item]) -> Sequence[Any]:
+        """One transaction: records, what they sum up to, and what becomes of the money held for them."""
+        books = self._books
+        books.open(db)
+        records = [item.record for item in items if isinstance(item, Kept)]
+        if not books.concern(items):
+            self._insert(db, records)
+            return [()] * len(items)
+        books.load(db, holds_in(items))
+        asked = [item.at for item in items if isinstance(item, Ask)]
+        if asked:
+            books.recover(db, max(asked))
+        last = self._insert(db, records)
+        found = db.execute("SELECT id FROM records WHERE seq > ?", (last,)) if records else ()
+        new = {id_ for (id_,) in found}
+        answers = [answer(books.books, item, new, books.unavailable) for item in items]
+        books.save(db)
+        return answers
+
+    def _insert(self, db: sqlite3.Connection, records: Sequence[Record]) -> int:
+        """Add the records that are new; returns the number of the last one before them."""
+        if not records:
+            return 0
         [last] = db.execute("SELECT ifnull(max(seq), 0) FROM records").fetchone()
         insert_records(db, records, self._labels)
         roll_up(db, last)
+        return cast(int, last)

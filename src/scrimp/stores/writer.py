@@ -12,16 +12,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from time import monotonic
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from scrimp.errors import StoreError
 
-__all__ = ["Writer", "wait"]
+__all__ = ["Answers", "Writer", "wait"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
-Entry: TypeAlias = tuple[T | None, Future[None]]
+Entry: TypeAlias = tuple[T | None, Future[Any]]
 """What to write, or None to be told when everything before is written."""
+
+Answers: TypeAlias = Sequence[Any] | None
+"""What came of each item of a batch, in order: what its future gives, or the error it carries."""
 
 BATCH = 1000
 """Items of one commit at most: beyond this a commit is not what costs."""
@@ -37,14 +41,20 @@ class Writer(Generic[T]):
     """Writes items in batches, in the order submitted.
 
     `write` makes a batch durable, or raises StoreError for all of it; `after` is called when those who waited
-    for it have been told.
+    for it have been told. `fault` is the error for an item that was not written, and why.
     """
 
     def __init__(
-        self, write: Callable[[Sequence[T]], None], *, name: str, after: Callable[[], None] = lambda: None
+        self,
+        write: Callable[[Sequence[T]], Answers],
+        *,
+        name: str,
+        after: Callable[[], None] = lambda: None,
+        fault: Callable[[T | None, str], Exception] = lambda _, why: StoreError(why),
     ) -> None:
         self._write = write
         self._after = after
+        self._fault = fault
         self._name = name
         self._wake = threading.Condition()
         self._queue: deque[Entry[T]] = deque()
@@ -56,7 +66,12 @@ class Writer(Generic[T]):
         """Whether nothing more is taken."""
         return self._closed
 
-    def submit(self, item: T) -> Future[None]:
+    @property
+    def waiting(self) -> int:
+        """How many items wait, those of the batch being written left out."""
+        return len(self._queue)
+
+    def submit(self, item: T) -> Future[Any]:
         """Write `item` soon; the future is done when it is durable, or carries the StoreError."""
         return self._put(item)
 
@@ -84,8 +99,8 @@ class Writer(Generic[T]):
         self._queue.clear()
         self._thread = None
 
-    def _put(self, item: T | None) -> Future[None]:
-        future: Future[None] = Future()
+    def _put(self, item: T | None) -> Future[Any]:
+        future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         write_here = False
         with self._wake:
@@ -95,7 +110,7 @@ class Writer(Generic[T]):
                 write_here = self._thread is None and not self._start()
                 self._wake.notify()
         if closed:
-            _fail([future], f"{self._name} is closed: nothing more is written")
+            self._fail([(item, future)], f"{self._name} is closed: nothing more is written")
         elif write_here:
             self._run()
         return future
@@ -141,45 +156,49 @@ class Writer(Generic[T]):
 
     def _commit(self, batch: Sequence[Entry[T]]) -> None:
         items = [item for item, _ in batch if item is not None]
-        futures = [future for item, future in batch if item is not None]
+        answers: Answers = None
         fault = "an unforeseen fault: this was not written"
         try:
             if items:
-                self._write(items)
+                answers = self._write(items)
             fault = ""
         except StoreError as error:
             fault = str(error)
         finally:
+            written = [entry for entry in batch if entry[0] is not None]
             if fault:
-                _fail(futures, fault)
+                self._fail(written, fault)
             else:
-                _finish(futures)
-            _finish(future for item, future in batch if item is None)
+                _finish([future for _, future in written], answers)
+            _finish([future for item, future in batch if item is None], None)
 
     def _hand_over(self) -> None:
         """Where a fault of ours ends this thread, the next one takes the queue: nobody waits for ever."""
-        left: list[Future[None]] = []
+        left: list[Entry[T]] = []
         with self._wake:
             self._step_down()
             if self._queue and self._thread is None and not self._start():
-                left = [future for _, future in self._queue]
+                left = list(self._queue)
                 self._queue.clear()
-        _fail(left, f"{self._name}: the writer failed: this was not written")
+        self._fail(left, f"{self._name}: the writer failed: this was not written")
+
+    def _fail(self, entries: Iterable[Entry[T]], why: str) -> None:
+        for item, future in entries:
+            future.set_exception(self._fault(item, why))
 
 
-def wait(future: Future[None], timeout: float, name: str) -> None:
-    """Wait for a future; raises its StoreError, or one of our own after `timeout` seconds."""
+def wait(future: Future[R], timeout: float, name: str) -> R:
+    """The result of a future; raises its StoreError, or one of our own after `timeout` seconds."""
     try:
-        future.result(timeout)
+        return future.result(timeout)
     except TimeoutError:
         raise StoreError(f"{name}: not written within {timeout:g} seconds, may be later") from None
 
 
-def _finish(futures: Iterable[Future[None]]) -> None:
-    for future in futures:
-        future.set_result(None)
-
-
-def _fail(futures: Iterable[Future[None]], why: str) -> None:
-    for future in futures:
-        future.set_exception(StoreError(why))
+def _finish(futures: Sequence[Future[Any]], answers: Answers) -> None:
+    for number, future in enumerate(futures):
+        answer = answers[number] if answers is not None else None
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

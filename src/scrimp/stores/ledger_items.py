@@ -1,0 +1,74 @@
+"""What a ledger's writer is given: records, and what is asked of budgets, in the order it came."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from scrimp.core.budget import Ask, Settlement
+from scrimp.core.budget_books import Books
+from scrimp.core.record import Record
+from scrimp.errors import BudgetUnavailable, StoreError
+from scrimp.stores.budget_views import charge_of
+
+__all__ = ["Extended", "Item", "Kept", "Released", "answer", "fault_of", "holds_in"]
+
+
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """A record to write, and the hold it settles."""
+
+    record: Record
+    settlement: Settlement | None
+
+
+class Released(msgspec.Struct, frozen=True):
+    """A hold to release."""
+
+    hold: str
+
+
+class Extended(msgspec.Struct, frozen=True):
+    """A lease to make longer."""
+
+    hold: str
+    lease_until: float
+
+
+Item: TypeAlias = Kept | Ask | Released | Extended
+"""What a ledger's writer is given."""
+
+
+def holds_in(items: Sequence[Item]) -> list[str]:
+    """Every hold that a batch may touch."""
+    ids = []
+    for item in items:
+        if isinstance(item, Kept):
+            ids.append(item.record.id)
+            if item.settlement is not None:
+                ids.append(item.settlement.hold)
+        else:
+            ids.append(item.id if isinstance(item, Ask) else item.hold)
+    return ids
+
+
+def answer(books: Books, item: Item, new: set[str], unavailable: str | None) -> Any:
+    """Do what an item says. `new` are the ids of records that were not there before, and not yet counted;
+    `unavailable` is why no money can be held."""
+    match item:
+        case Ask():
+            return books.reserve(item) if unavailable is None else BudgetUnavailable(unavailable)
+        case Kept(record, settlement):
+            is_new = record.id in new
+            new.discard(record.id)
+            return books.book(charge_of(record), settlement, new=is_new)
+        case Released(hold):
+            return books.release(hold)
+        case Extended(hold, lease_until):
+            return books.extend(hold, lease_until)
+
+
+def fault_of(item: Item | None, why: str) -> Exception:
+    """What to say of an item that was not written: a call whose money is not held does not go out."""
+    return BudgetUnavailable(why) if isinstance(item, Ask) else StoreError(why)
