@@ -10,7 +10,7 @@ from scrimp.cli.html.markup import tag
 from scrimp.cli.html.steps_section import readout_data, steps
 from scrimp.cli.html.values import Bar, Basis, CalibrationSummary, Report, RunRow, Split, Step
 
-__all__ = ["Bar", "Basis", "CalibrationSummary", "Report", "RunRow", "Split", "Step", "render"]
+__all__ = ["Bar", "Basis", "CalibrationSummary", "Report", "RunRow", "Split", "Step", "bundled", "render"]
 
 
 def render(report: Report) -> str:
@@ -25,15 +25,23 @@ def render(report: Report) -> str:
         parts.append(steps(report))
     if report.runs:
         parts.append(sections.run_table(report))
-    return Template(_bundled("page.html")).substitute(
+    return Template(bundled("page.html")).substitute(
         title=tag("title", report.title),
-        style=_bundled("page.css"),
+        style=bundled("page.css"),
         body="\n".join(parts),
         source=tag("p", report.generated_from),
+        basis=tag(
+            "p",
+            tag("b", "Measured"),
+            ": billed usage at the provider’s published prices. ",
+            tag("b", "Estimated"),
+            ": worked out by scrimp’s model, whose own error stands at the top.",
+        ),
         data=readout_data(report),
-        script=_bundled("page.js"),
+        script=bundled("page.js"),
     )
 
 
-def _bundled(name: str) -> str:
+def bundled(name: str) -> str:
+    """The text of a file beside this one."""
     return files("scrimp.cli.html").joinpath(name).read_text(encoding="utf-8")
