@@ -1,0 +1,1 @@
+"""What the provider itself limits, beside what scrimp does."""
