@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from contextlib import suppress
 from decimal import Decimal
 
 import msgspec
@@ -12,7 +14,7 @@ import pytest
 import scrimp
 from scrimp.core.budget import Ask, Held, Refusal, Settlement
 from scrimp.core.record import Record, Tags
-from scrimp.errors import BudgetExceeded, InputError
+from scrimp.errors import BudgetExceeded, BudgetUnavailable, InputError
 from scrimp.runs import current_run, current_tags
 from scrimp.wire.response import CacheCreation, Usage
 
@@ -250,3 +252,17 @@ def test_every_call_of_a_decorated_function_has_the_budget_anew() -> None:
     step()
     step()
     assert left == [Decimal("0.006"), Decimal("0.006")]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks on this system")
+def test_a_forked_process_has_no_copy_of_the_money() -> None:
+    with scrimp.run("report", budget="1.00") as run:
+        child = os.fork()
+        if not child:
+            code = 1
+            with suppress(BudgetUnavailable):
+                run.reserve(ask("a", 1))
+                code = 2
+            os._exit(code - 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert isinstance(run.reserve(ask("a", 10**12)), Held)

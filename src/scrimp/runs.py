@@ -12,6 +12,7 @@ that could go beyond it is not sent. An inner run's budget is carved out of the 
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 import uuid
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from scrimp.core.budget_words import amount_of, describe
 from scrimp.core.money import dollars
 from scrimp.core.purse import Purse
 from scrimp.core.record import Record, Tags
-from scrimp.errors import BudgetExceeded, InputError
+from scrimp.errors import BudgetExceeded, BudgetUnavailable, InputError
 from scrimp.facts.models import default
 
 __all__ = ["Run", "RunUsage", "current_run", "current_tags", "run"]
@@ -105,6 +106,7 @@ class Run:
         self._lock = threading.RLock()
         self._budget = None if budget is None else _amount(budget)
         self._max_context = max_context
+        self._process = os.getpid()
         self._purse: Purse | None = None
         self._usage = RunUsage()
         self._cost = 0
@@ -171,9 +173,12 @@ class Run:
         return msgspec.structs.replace(outer, **own, **said)
 
     def reserve(self, ask: Ask) -> Held | Refusal | None:
-        """Hold money for a call in the nearest budget; None where no run has one."""
+        """Hold money for a call in the nearest budget; None where no run has one.
+
+        Raises `BudgetUnavailable` in a process that was forked from the run's: its copy of the money is none.
+        """
         with self._lock:
-            purse = self._nearest()
+            purse = self._nearest(here=True)
             return None if purse is None else purse.reserve(ask.id, ask.amount)
 
     def release(self, hold: str) -> None:
@@ -279,9 +284,16 @@ class Run:
     def _again(self) -> Run:
         return Run(self.name, budget=self.budget, max_context=self._max_context, **self._own)
 
-    def _nearest(self) -> Purse | None:
-        """The purse that this run's calls are paid from."""
-        return self._purse or (self._parent._nearest() if self._parent else None)  # noqa: SLF001 - a run too
+    def _nearest(self, *, here: bool = False) -> Purse | None:
+        """The purse that this run's calls are paid from; `here`: in this process."""
+        if self._purse is None:
+            return self._parent._nearest(here=here) if self._parent else None  # noqa: SLF001 - a run too
+        if here and self._process != os.getpid():
+            raise BudgetUnavailable(
+                f"{self.name}: the budget of a run does not reach into a forked process; begin runs there, "
+                "or limit all of them together with `scrimp budget set`"
+            )
+        return self._purse
 
     def _open(self, budget: int) -> None:
         """Have the budget, carved out of the nearest one around this run. Raises `BudgetExceeded`."""
@@ -291,7 +303,7 @@ class Run:
         with self._lock:
             if self._purse is None:
                 limit = Limit(scope=Scope("run", "/".join(self.tags.run)), amount=budget)
-                self._purse = Purse(limit, self._id, outer._nearest() if outer else None)  # noqa: SLF001 - as above
+                self._purse = Purse(limit, self._id, outer._nearest(here=True) if outer else None)  # noqa: SLF001 - as above
             refused = self._purse.open()
         if refused is not None:
             raise BudgetExceeded(describe(refused, UTC), refused)

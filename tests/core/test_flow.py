@@ -59,7 +59,7 @@ def attempt(**fields: Any) -> Attempt:
     return Attempt(id="a1", call_id="c1", **{**known, **fields})
 
 
-def metered(usage: Usage | None = USAGE, *, complete: bool = True) -> Finished:
+def metered(usage: Usage | None = USAGE, *, complete: bool = True, hidden: bool = False) -> Finished:
     found = Metered(
         usage=usage,
         model="claude-opus-5-5",
@@ -67,6 +67,7 @@ def metered(usage: Usage | None = USAGE, *, complete: bool = True) -> Finished:
         stop_reason="end_turn",
         complete=complete,
         estimated=not complete,
+        hidden=hidden,
     )
     return Finished(found, NOW + 5)
 
@@ -298,6 +299,11 @@ def test_a_broken_stream_settles_to_its_input_and_the_most_it_may_have_put_out()
     # 50 output tokens are estimated: half again as many, and 500 that may have been on their way.
     assert kept_of(commands).settlement == Settlement("a1", COST + (25 + 500) * 20_000_000)
     assert record.cost == COST
+
+
+def test_a_stream_cut_during_hidden_thinking_keeps_its_whole_hold_as_spent() -> None:
+    commands, _ = run(attempt(stream=True), end=metered(complete=False, hidden=True), held=HELD)
+    assert kept_of(commands).settlement == Settlement("a1", HELD.amount)
 
 
 def test_a_prompt_beyond_the_context_of_its_run_is_not_sent() -> None:

@@ -104,9 +104,13 @@ def test_the_patterns_that_may_hold_add_up_to_the_whole(gaps: list[float | None]
     for gap in gaps:
         wait(table, gap)
     found = table.returns()
-    assert sum(share for share, _, _ in found.if_like) == pytest.approx(1.0, abs=5e-3)
-    assert sum(share * soon for share, soon, _ in found.if_like) == pytest.approx(found.within_5m, abs=5e-3)
-    assert sum(share * late for share, _, late in found.if_like) == pytest.approx(found.within_1h, abs=5e-3)
+    assert sum(one.weight for one in found.if_like) == pytest.approx(1.0, abs=5e-3)
+    assert sum(one.weight * one.within_5m for one in found.if_like) == pytest.approx(
+        found.within_5m, abs=5e-3
+    )
+    assert sum(one.weight * one.within_1h for one in found.if_like) == pytest.approx(
+        found.within_1h, abs=5e-3
+    )
 
 
 def test_between_edges_the_line_is_straight() -> None:

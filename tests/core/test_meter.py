@@ -234,3 +234,12 @@ def test_a_long_stream_leaves_no_content_behind():
     kept = [value for value in vars(meter).values() if isinstance(value, (str, bytes, list, dict))]
     assert sum(sys.getsizeof(value) for value in kept) < 1_000
     assert meter.seen.text == 10_000_000
+
+
+def test_a_stream_cut_while_the_model_thinks_unseen_says_that_its_output_is_not_known():
+    began = [start(), block("thinking", thinking="")]
+    assert metered(began).hidden
+    assert not metered([*began, delta("signature_delta", signature="x" * 900)]).hidden
+    assert not metered([*began, delta("thinking_delta", thinking="Let me see.")]).hidden
+    assert not metered([*began, block("text", text="")]).hidden
+    assert not metered([*began, *end(900)]).hidden

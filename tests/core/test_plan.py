@@ -57,6 +57,6 @@ def test_the_gate_stops_what_the_api_would_refuse(
     # The candidates are made wrong on purpose: the gate must not trust the passes.
     body = body_of("a", "b", "c")
     body["messages"][0]["content"][0] = {"type": "thinking", "thinking": "hm", "signature": "s"}
-    monkeypatch.setattr(mark, "candidates", lambda situation: [("wrong", markers)])
+    monkeypatch.setattr(mark._Pricing, "candidates", lambda _: [("wrong", markers)])
     with pytest.raises(PlanError, match=fault):
         plan(situation_of(read(body), goes_on=goes_on))

@@ -68,6 +68,19 @@ def test_a_call_that_outlives_its_inner_run_is_paid_for_by_the_outer_one() -> No
     assert (outer.spent, outer.held) == (70, 0)
 
 
+def test_a_call_that_begins_after_its_run_is_over_is_paid_for_by_the_outer_one() -> None:
+    outer = purse(100)
+    inner = purse(100, outer)
+    inner.close()
+    assert isinstance(outer.reserve("own", 60), Held)
+    assert isinstance(inner.reserve("late", 41), Refusal)  # the outer run has 40 left
+    assert isinstance(inner.reserve("late", 40), Held)
+    assert outer.left == 0
+    inner.settle(Settlement("late", 25))
+    outer.release("own")
+    assert (outer.spent, outer.held) == (25, 0)
+
+
 def test_two_runs_of_one_name_side_by_side() -> None:
     outer = purse(100)
     first, second = purse(40, outer, "one"), purse(40, outer, "two")
@@ -96,7 +109,7 @@ def test_a_run_entered_again_goes_on_with_what_it_had_left() -> None:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["reserve", "settle", "release"]),
+        st.sampled_from(["reserve", "settle", "release", "close", "open"]),
         st.integers(0, 2),  # whose: outer, inner, innermost
         st.integers(0, 5),  # which hold
         st.integers(0, 60),
@@ -127,6 +140,10 @@ def test_nothing_is_spent_beyond_the_outer_budget_and_nothing_is_lost(
             billed += bill
         elif what == "release" and holds.pop(key, None) is not None:
             tree[whose].release(hold)
+        elif what == "close" and whose:
+            tree[whose].close()
+        elif what == "open":
+            tree[whose].open()
         assert outer.spent + outer.held <= 100
         assert billed + sum(holds.values()) <= 100
     for which in closing:

@@ -43,7 +43,7 @@ def body(**more: Any) -> dict[str, Any]:
 
 
 def worst(asked: dict[str, Any], **more: Any) -> WorstCase:
-    return worst_case(asked, FACTS.resolve(asked["model"]), FACTS, at=NOW, **more)
+    return worst_case(asked, FACTS.resolve(asked["model"]), facts=FACTS, at=NOW, **more)
 
 
 def test_plain_input_and_all_of_the_output() -> None:
@@ -356,7 +356,7 @@ def test_no_recorded_bill_was_ever_above(traces: Path) -> None:
                 model = FACTS.resolve(name.removesuffix("/invoke"))
                 made = bill(read_usage(usage), model, at=NOW, facts=FACTS)
                 calls += 1
-                if worst_case(asked, model, FACTS, at=NOW).amount < made.total:
+                if worst_case(asked, model, facts=FACTS, at=NOW).amount < made.total:
                     below.append((path.name, exchange["run"], exchange["seq"]))
     assert calls > 3_000
     assert below == []

@@ -115,7 +115,7 @@ def _print_misses(out: Console, report: Report, width: int) -> None:
         table.add_row(line_name(line), f"{line.total.attempts:,}", dollars(money.dollars(line.total.lost)))
     out.print(table)
     dearest = misses[0].name
-    if dearest in _FIXES:
+    if dearest in _FIXES and misses[0].total.lost:
         out.print(prose(f"{dearest}: {_FIXES[dearest]}", width, bullet="  "), markup=False)
 
 

@@ -85,7 +85,7 @@ class Draft(msgspec.Struct, frozen=True):
         if metered.complete and metered.input_exact:
             return Bills(usage, model, found, exact=True, most=found.total)
         most = None
-        if metered.input_exact:
+        if metered.input_exact and not metered.hidden:
             most = bill(_with_more_output(usage), model, at=answer.started_at, facts=facts).total
         return Bills(usage, model, found.as_estimate("the response broke off"), exact=False, most=most)
 

@@ -51,7 +51,8 @@ class Metered(msgspec.Struct, frozen=True):
     an estimate. `input_exact`: the input counts are final; a stream that broke off during the work of tools
     the provider runs states only the input of the first sampling, and some proxies open with zeros.
     `error` is an error that the stream reported after its HTTP 200. `missed` is the provider's own word on
-    why a cached prefix was missed, where it was asked: the type of reason and the tokens, or None.
+    why a cached prefix was missed, where it was asked: the type of reason and the tokens, or None. `hidden`:
+    the stream broke off while the model was thinking unseen, so that nothing tells how much it had put out.
     """
 
     usage: Usage | None
@@ -63,6 +64,7 @@ class Metered(msgspec.Struct, frozen=True):
     input_exact: bool = True
     error: ApiError | None = None
     missed: str | None = None
+    hidden: bool = False
 
 
 def estimate_output(seen: OutputChars) -> int:
@@ -105,6 +107,7 @@ class Meter:
         self._error: ApiError | None = None
         self._missed: str | None = None
         self._silent_thinking = False
+        self._hidden = False
         self._resampled = False
         self._final = False
         self._stopped = False
@@ -151,6 +154,7 @@ class Meter:
             input_exact=complete or (usage is not None and usage.total_input > 0 and not self._resampled),
             error=self._error,
             missed=self._missed,
+            hidden=estimated and self._hidden,
         )
 
     def _feed_unnamed(self, event: Event) -> None:
@@ -172,7 +176,7 @@ class Meter:
         block = _object(body, "content_block", "content_block_start")
         kind = _text(block.get("type")) or ""
         self._resampled |= kind in ("server_tool_use", "mcp_tool_use", "compaction")
-        self._silent_thinking = kind == "thinking" and not block.get("thinking")
+        self._hidden = self._silent_thinking = kind == "thinking" and not block.get("thinking")
         if kind in _TOOL_USES:
             self.seen.tool_uses += 1
         elif kind == "redacted_thinking":
@@ -192,7 +196,9 @@ class Meter:
         seen.tool_input += len(delta.partial_json)
         if delta.thinking:
             seen.thinking += len(delta.thinking)
-            self._silent_thinking = False
+            self._hidden = self._silent_thinking = False
+        if delta.signature:
+            self._hidden = False  # it comes when the thinking is done, and its length tells of it
         if delta.signature and self._silent_thinking:
             self._seal(len(delta.signature))
 
@@ -211,8 +217,32 @@ class Meter:
         self._final = usage.get("output_tokens") is not None
 
 
+class _Message(msgspec.Struct):
+    """What of a response says what it was billed; its content is passed over."""
+
+    usage: dict[str, Any]
+    type: str | None = None
+    id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    diagnostics: Any = None
+
+
+_message = msgspec.json.Decoder(_Message)
+
+
 def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
     """Meter a response that was not streamed; raises ResponseError when it cannot be metered."""
+    found = _quickly(body) if isinstance(body, bytes) else None
+    if found is not None:
+        return Metered(
+            usage=read_usage(found.usage),
+            model=found.model,
+            message_id=found.id,
+            stop_reason=found.stop_reason,
+            complete=True,
+            missed=_missed(found.diagnostics),
+        )
     response = read_response(body)
     return Metered(
         usage=response.usage,
@@ -222,6 +252,16 @@ def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
         complete=True,
         missed=_missed(response.body.get("diagnostics")),
     )
+
+
+def _quickly(body: bytes) -> _Message | None:
+    """The response without its content; None where it is not an ordinary one."""
+    try:
+        found = _message.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    ordinary = found.type != "error" and found.usage.get("input_tokens") is not None
+    return found if ordinary else None
 
 
 def _lenient_delta(event: Event) -> _Delta:

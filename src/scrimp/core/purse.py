@@ -48,10 +48,17 @@ class Purse:
 
     def reserve(self, hold: str, amount: int) -> Held | Refusal:
         """Hold `amount`, or say why not."""
+        refused = self.grow(hold, amount)
+        return refused or Held(hold, amount, (self.limit.id,))
+
+    def grow(self, hold: str, amount: int) -> Refusal | None:
+        """Hold `amount` more; where the run is over, its rest went back and has to be had from there."""
         if amount > self.left:
             return Refusal(self.limit, self.limit.scope, self.spent, self.held, amount)
-        self._holds[hold] = amount
-        return Held(hold, amount, (self.limit.id,))
+        refused = self._outer.grow(self._key, amount) if self._outer and self._closed else None
+        if refused is None:
+            self._holds[hold] = self._holds.get(hold, 0) + amount
+        return refused
 
     def release(self, hold: str) -> None:
         """Nothing was billed; without such a hold, nothing happens."""

@@ -62,8 +62,8 @@ class WorstCase(msgspec.Struct, frozen=True):
 def worst_case(
     body: Body,
     model: Model,
-    facts: Facts,
     *,
+    facts: Facts,
     at: float,
     markers: Iterable[Marker] | None = None,
     size: int | None = None,
@@ -71,7 +71,7 @@ def worst_case(
 ) -> WorstCase:
     """The most that a request for `model` can cost, by the prices of the day of `at` (epoch seconds).
 
-    `markers` are those of the request as it goes out; None: those in `body`. `size` is the length of the body
+    `markers` are those that the request may go out with beside those in `body`. `size` is the length of the body
     in bytes as JSON, where it is known; `known` is what `known_bound` says of the prompt. `facts` hold the
     fees, and the models that may answer instead.
     """
@@ -80,11 +80,7 @@ def worst_case(
     prompt = _prompt(body, seen, window, size)
     if known is not None and not seen.unseen and not _edits(body):
         prompt = min(prompt, known)
-    ttl = (
-        seen.ttl
-        if markers is None
-        else max((marker.ttl for marker in markers), key=_LIFETIMES.index, default="")
-    )
+    ttl = max((seen.ttl, *(marker.ttl for marker in markers or ())), key=_LIFETIMES.index)
     account = _Account(body, at, ttl)
     work = _work(seen, prompt, _max_tokens(body, model), model)
     account.add(model, work.prompt, work.output)

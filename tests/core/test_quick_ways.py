@@ -1,0 +1,140 @@
+"""What is left out where it can change nothing: the long way round gives the same, always."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scrimp.core import spans, workspace
+from scrimp.core.meter import meter_response
+from scrimp.core.passes import mark
+from scrimp.core.plan import Plan
+from scrimp.core.spans import compare_texts
+from scrimp.core.workspace import Workspace
+from scrimp.errors import ResponseError
+from scrimp.facts import default, vocabulary
+from scrimp.wire.response import CacheCreation, Usage, read_response
+
+NOW = 1_795_000_000.0
+SYSTEMS = ("", "You classify. " * 20, "You are careful. " * 150)
+GAPS = (0.01, 1.0, 8.0, 200.0, 1_000.0, 4_000.0)
+
+
+def decided(plan: Plan) -> list[Any]:
+    return [plan.edits, plan.decisions, plan.own, plan.chosen, plan.total, plan.input_cost]
+
+
+@st.composite
+def traffic(draw: st.DrawFn) -> list[tuple[dict[str, Any], float, str | None]]:
+    """Short requests mostly: questions, conversations, now and then one long enough to be cached."""
+    found, now = [], NOW
+    conversations: list[list[dict[str, Any]]] = []
+    for number in range(draw(st.integers(2, 14))):
+        if not conversations or draw(st.booleans()):
+            text = f"question {draw(st.integers(0, 3))} " + "words " * draw(st.sampled_from([3, 60, 900]))
+            conversations.append([{"role": "user", "content": text}])
+        else:
+            which = draw(st.integers(0, len(conversations) - 1))
+            answered = [
+                {"role": "assistant", "content": "yes"},
+                {"role": "user", "content": f"and {number}?"},
+            ]
+            conversations[which] = [*conversations[which], *answered]
+            conversations.append(conversations.pop(which))
+        body = {"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": conversations[-1]}
+        if system := draw(st.sampled_from(SYSTEMS)):
+            body["system"] = system
+        if draw(st.integers(0, 5)) == 0:
+            body["cache_control"] = {"type": "ephemeral"}
+        now += draw(st.sampled_from(GAPS))
+        found.append((body, now, draw(st.sampled_from([None, "a", "b"]))))
+    return found
+
+
+def played(requests: list[tuple[dict[str, Any], float, str | None]]) -> list[Any]:
+    """Every plan, answered and billed as foreseen, and what was learned."""
+    one, found = Workspace(default()), []
+    for body, now, label in requests:
+        planned = one.plan(body, now, label=label)
+        assert planned is not None
+        found.append(decided(planned.plan))
+        one.sent(planned, now, now + 0.5)
+        outcome = planned.plan.chosen.outcome
+        writes = CacheCreation(outcome.write_5m, outcome.write_1h)
+        one.billed(planned, Usage(outcome.plain, 9, outcome.written, outcome.read, writes))
+    return [*found, one.learned]
+
+
+@given(traffic())
+@settings(max_examples=60, deadline=None)
+def test_prompts_too_short_for_an_entry_are_planned_as_if_anything_could_be_one(requests: Any) -> None:
+    quick = played(requests)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (workspace, mark):
+            patch.setattr(module, "any_worth_a_slot", lambda ends, rules: True)
+        assert played(requests) == quick
+
+
+TEXTS = st.text(st.sampled_from("eao ixn\n\\t,{}[]\"'0123456789-abEA"), max_size=60)
+
+
+@given(TEXTS, TEXTS, st.randoms(use_true_random=False))
+@settings(max_examples=300)
+def test_texts_that_differ_in_letters_differ_in_more_than_blanks_and_order(
+    before: str, other: str, chance: random.Random
+) -> None:
+    shuffled = "".join(chance.sample(before, len(before)))
+    spaced = before.replace(" ", "  \n")
+    for after in (other, shuffled, spaced):
+        quick = compare_texts(before, after)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(spans, "_same_letters", lambda before, after: True)
+            assert compare_texts(before, after) == quick
+
+
+@given(st.text(st.characters(max_codepoint=127), max_size=80))
+def test_plain_text_needs_no_normal_form(text: str) -> None:
+    whole = vocabulary._tokenizer().encode(text, False)
+    assert vocabulary._plain_tokenizer().encode(text, False) == whole
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"diagnostics": {"cache_miss_reason": {"type": "tools_changed", "cache_missed_input_tokens": 7}}},
+        {"content": [{"type": "text", "text": "\ud800"}]},
+        {"type": "error"},
+        {"model": 3},
+        {"usage": None},
+        {"usage": {"input_tokens": None}},
+        {"usage": {"input_tokens": -1}},
+        {"usage": [1]},
+    ],
+)
+def test_a_response_is_metered_without_its_content_as_with_it(fields: dict[str, Any]) -> None:
+    message = {
+        "id": "msg_1",
+        "type": "message",
+        "model": "claude-opus-5-5",
+        "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "hi"}],
+        "usage": {"input_tokens": 3, "output_tokens": 5, "cache_read_input_tokens": 7, "speed": "fast"},
+        **fields,
+    }
+    raw = json.dumps(message).encode()  # half a surrogate pair stays written as an escape
+    try:
+        response = read_response(raw)
+    except ResponseError as error:
+        with pytest.raises(ResponseError, match=str(error)[:20]):
+            meter_response(raw)
+        return
+    metered = meter_response(raw)
+    assert (metered.usage, metered.model, metered.message_id) == (response.usage, response.model, response.id)
+    assert metered.stop_reason == response.stop_reason
+    assert (metered.missed is not None) == ("diagnostics" in fields)
