@@ -6,10 +6,10 @@ STAMP := $(VENV)/.scrimp-installed
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check sdks bench caching docs lock clean
+.PHONY: help install demo test check sdks bench bench-gateway soak caching docs lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Install scrimp and its tools into .venv
 
@@ -38,7 +38,7 @@ check: $(STAMP) ## Lint, formatting, types and import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-sdks: $(STAMP) ## Install SDKs and peers beside the tests, each in its own environment
+sdks: $(STAMP) ## Install SDKs, Claude Code and peers beside the tests, each by itself (needs npm)
 	@for pair in 0.125.0,anthropic==0.125.0 1.17.0,anthropic==1.17.0 2.11.0,anthropic==2.11.0 \
 	  "pydantic-ai,pydantic-ai-slim[anthropic]==2.68.0 anthropic==2.12.0" \
 	  "langchain-anthropic,langchain-anthropic==1.7.7 langchain-core==1.7.2 langchain==1.4.7 anthropic==2.12.0" \
@@ -48,11 +48,19 @@ sdks: $(STAMP) ## Install SDKs and peers beside the tests, each in its own envir
 	  $(BIN)/uv pip install --quiet --python $$python --overrides benchmarks/caching/peers/overrides.txt $${pair#*,} \
 	    click genai-prices kitoken msgspec orjson rich uvicorn httptools || exit 1; \
 	done
+	@test -x .sdks/claude-code/node_modules/.bin/claude || npm install --prefix .sdks/claude-code --no-fund \
+	  --no-audit --loglevel error @anthropic-ai/claude-code@2.1.330
 	@test -e .sdks/examples/anthropic-2.11.0.tar.gz || $(BIN)/python -m pip download --quiet \
 	  --disable-pip-version-check --no-deps --no-binary :all: -d .sdks/examples anthropic==2.11.0
 
 bench: $(STAMP) ## Measure speed side by side: planning, metering, middleware, emulator, ledger
 	@$(BIN)/python -m benchmarks
+
+bench-gateway: $(STAMP) ## Measure the gateway beside LiteLLM's and Portkey's (ARGS=--help)
+	@$(BIN)/python -m benchmarks.gateway $(ARGS)
+
+soak: $(STAMP) ## Ten minutes of mixed load on the gateway, with faults (ARGS=--help)
+	@$(BIN)/python -m benchmarks.soak $(ARGS)
 
 caching: $(STAMP) ## Compare what caching strategies pay, scenario by scenario (ARGS=--help)
 	@$(BIN)/python -m benchmarks.caching $(ARGS)

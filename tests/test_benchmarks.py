@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from benchmarks.budgets import measure_budget_storm, measure_budgets
+from benchmarks.call_path import STAGES, CallPath, measure_call_path
 from benchmarks.conversations import BLOCKS_PER_STEP, Conversation, encoded
 from benchmarks.growth import PLAN, measure_growth
 from benchmarks.ledger import measure_ledger_rows, measure_ledger_wait
@@ -30,6 +32,8 @@ PROJECT = Path(__file__).parents[1]
 SECTIONS = [
     *("planning", "metering_body", "metering_stream", "pricing", "reading", "growth"),
     *("calls_20k", "calls_200k", "events", "fanout", "serving", "ledger_rows", "ledger_wait"),
+    *("budgets", "budget_storm", "call_path_2k_repeated", "call_path_2k_growing"),
+    *("call_path_200k_repeated", "call_path_200k_growing"),
 ]
 
 
@@ -47,6 +51,35 @@ def test_planning_is_measured() -> None:
     section = measure_planning(size=30_000, rounds=2, seed=1)
     assert_figures(section, ours=2)
     assert "orjson.loads + orjson.dumps" in [row.name for row in section.rows]
+
+
+@pytest.mark.parametrize("grows", [False, True])
+def test_one_call_is_measured_stage_by_stage(grows: bool) -> None:
+    section = measure_call_path(size=30_000, rounds=4, seed=1, grows=grows)
+    assert_figures(section, ours=1)
+    assert [row.name for row in section.rows][1:-1] == list(STAGES)
+
+
+def test_the_measured_call_marks_its_request_and_ends_in_a_record() -> None:
+    path, raw = CallPath(), encoded(Conversation(1, tools=4).grow(size=30_000).body)
+    sent = [path.call(raw) for _ in range(2)]
+    assert b'"cache_control"' in sent[0]
+    first, second = path.records
+    assert first.usage.cache_creation_input_tokens > 5_000
+    assert second.usage.cache_read_input_tokens == first.usage.cache_creation_input_tokens
+    assert second.cost < first.cost
+    assert all(path.seconds[stage] > 0 for stage in STAGES)
+
+
+def test_budgets_are_measured(tmp_path: Path) -> None:
+    assert_figures(measure_budgets(tmp_path, callers=8, each=3, rounds=2), ours=3)
+
+
+def test_a_storm_is_measured_and_its_books_are_right(tmp_path: Path) -> None:
+    section = measure_budget_storm(tmp_path, cycles=600, processes=2, callers=8, kills=2)
+    assert_figures(section, ours=1)
+    assert "2 SIGKILLs" in section.about
+    assert "overshoot 0" in section.about
 
 
 def test_metering_is_measured() -> None:

@@ -140,8 +140,10 @@ def test_every_command_loads_explains_itself_and_speaks_json(
 ) -> None:
     command = getattr(importlib.import_module(f"scrimp.cli.{name}"), name)
     assert command.name == name
-    assert main([name, "--help"]) == 0
-    assert "--json" in capfd.readouterr().out
+    parts = [[name, part] for part in command.commands] if isinstance(command, click.Group) else [[name]]
+    for part in parts:
+        assert main([*part, "--help"]) == 0
+        assert "--json" in capfd.readouterr().out
 
 
 def test_a_reader_that_goes_away_is_met_in_silence() -> None:

@@ -137,6 +137,18 @@ def test_what_was_spent_before_counts(ledger: Ledger) -> None:
     ]
 
 
+def test_what_was_pruned_was_spent_all_the_same(ledger: Ledger) -> None:
+    for number in range(6):
+        ledger.record(billed(f"{number}", 10**number, NOON - number * HOUR))
+    assert ledger.prune(NOON - 2 * HOUR)
+    ledger.record(billed("5", 10**5, NOON - 5 * HOUR))
+    ledger.budgets.put(limit(amount=10**6))
+    ledger.budgets.put(limit(ANN, window="day", zone="Asia/Kolkata", amount=10**6))
+    assert [found.spent for found in ledger.budgets.standings(NOON)] == [111_111, 111_111]
+    ledger.record(billed("4", 10**4, NOON - 4 * HOUR))
+    assert [found.spent for found in ledger.budgets.standings(NOON)] == [111_111, 111_111]
+
+
 def test_a_record_without_a_hold_counts_once(ledger: Ledger) -> None:
     ledger.budgets.put(limit(amount=1000))
     for _ in range(3):

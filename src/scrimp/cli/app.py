@@ -30,7 +30,13 @@ COMMANDS: Mapping[str, str] = {
     "replay": "What recorded runs would have cost under each policy.",
     "calibrate": "How well the model reproduces what was billed.",
     "diagnose": "Why calls missed the cache, what it cost, and the fix.",
+    "report": "Where the money went: by model, user, run, task, agent and day.",
     "explain": "Every decision for one request, in dollars.",
+    "serve": "A gateway: savings, bills and budgets for every client.",
+    "run": "One command through a gateway of its own, with a receipt at exit.",
+    "budget": "Limits that hold: set them, see how they stand, and why.",
+    "key": "Keys that callers of the gateway show.",
+    "ledger": "The file behind reports: export it, prune old records.",
     "emulate": "A local Messages API that caches and bills like the real one.",
     "models": "Every model's prices, limits and features, with sources.",
 }

@@ -12,6 +12,7 @@ import click
 from scrimp.cli.budget_advise import advise
 from scrimp.cli.budget_list import list_limits
 from scrimp.cli.budget_options import AMOUNT, AS_JSON, PERCENTS, SCOPE, ZONE, kept_ledger, ledger, spoken
+from scrimp.cli.budget_resume import resume
 from scrimp.cli.budget_views import limit_json, usd
 from scrimp.cli.budget_why import why
 from scrimp.cli.output import console, print_json
@@ -37,6 +38,7 @@ def budget() -> None:
 budget.add_command(list_limits)
 budget.add_command(why)
 budget.add_command(advise)
+budget.add_command(resume)
 
 
 @budget.command("set")

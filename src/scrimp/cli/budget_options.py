@@ -13,6 +13,7 @@ from scrimp.core.budget import Scope
 from scrimp.core.budget_words import amount_of, name_of, percents_of, scope_of
 from scrimp.home import scrimp_home
 from scrimp.stores.ledger import Ledger
+from scrimp.stores.limits_file import limits_path
 from scrimp.stores.opening import LEDGER_FILE, home_ledger
 
 __all__ = ["AMOUNT", "AS_JSON", "PERCENTS", "SCOPE", "ZONE", "kept_ledger", "ledger", "spoken", "zone_named"]
@@ -61,7 +62,8 @@ def ledger() -> Ledger:
 
 def kept_ledger() -> Ledger | None:
     """The ledger in the home folder; None where nothing was ever kept, and nothing is made."""
-    return ledger() if (scrimp_home() / LEDGER_FILE).exists() else None
+    path = scrimp_home() / LEDGER_FILE
+    return ledger() if path.exists() or limits_path(path).exists() else None
 
 
 def spoken(scope: Scope) -> str:

@@ -45,9 +45,10 @@ class Term:
 
     def span(self, at: float) -> Span:
         """The window a time is within; most calls are within the same as the one before."""
-        if not self._span.holds(at):
-            self._span = span_of(self.limit.window, at, self.zone)
-        return self._span
+        span = self._span  # several threads may ask at once, of several times
+        if not span.holds(at):
+            span = self._span = span_of(self.limit.window, at, self.zone)
+        return span
 
     def place(self, scope: Scope, at: float) -> Place:
         """Where a call of `scope` at that time counts."""

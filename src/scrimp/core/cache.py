@@ -93,12 +93,12 @@ class Cache:
 
     def living(self, prompt: Prompt, now: float) -> Iterator[int]:
         """Positions of `prompt` whose entries a request starting at `now` can read, the last first."""
-        entries = self._entries
-        if entries.keys().isdisjoint(prompt.prefixes):
+        entries, prefixes = self._entries, prompt.prefixes
+        if entries.keys().isdisjoint(prefixes):
             return
-        for position in range(len(prompt) - 1, -1, -1):
-            entry = entries.get(prompt.prefixes[position])
-            if entry is not None and entry.alive(now):
+        known = [position for position, prefix in enumerate(prefixes) if prefix in entries]
+        for position in reversed(known):
+            if entries[prefixes[position]].alive(now):
                 yield position
 
     def outcome(
@@ -159,11 +159,11 @@ class Cache:
             entry.used_at = max(entry.used_at, now)
 
     def _longest_hit(self, prompt: Prompt, rules: CacheRules, now: float) -> int:
-        """The first hit, walking back from the last marker."""
-        for position in windows(prompt, rules.lookback):
-            if self.alive(prompt.prefixes[position], now) is not None:
-                return position
-        return -1
+        """The first hit, walking back from the last marker: the last entry that any marker reaches."""
+        reached = (
+            position for position in self.living(prompt, now) if prompt.reaches(position, rules.lookback)
+        )
+        return next(reached, -1)
 
     def _prune(self, now: float) -> None:
         """Bounded memory: what is long dead cannot come back."""

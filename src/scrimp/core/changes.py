@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 import orjson
@@ -16,7 +17,16 @@ from scrimp.core.prompt import Digest, Prompt
 from scrimp.core.spans import Kind, Span, compare_texts, likeness
 from scrimp.wire.request import Block, Section
 
-__all__ = ["Change", "Kind", "compare", "image_change", "shared_after", "spoken"]
+__all__ = [
+    "Change",
+    "Difference",
+    "Kind",
+    "compare",
+    "first_difference",
+    "image_change",
+    "shared_after",
+    "spoken",
+]
 
 _SECTIONS: tuple[Section, ...] = ("tools", "system", "messages")
 _THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -64,19 +74,46 @@ class _Part(msgspec.Struct, frozen=True):
     start: int
 
 
+class Difference:
+    """Where two prompts first differ; what it is that changed is found when it is asked for.
+
+    `position` counts from the prompt's first block, `section` is where that is.
+    """
+
+    def __init__(self, section: Section, old: _Part, new: _Part, at: int) -> None:
+        self.section = section
+        self.position = new.start + at
+        self._parts = old, new
+        self._at = at
+
+    @cached_property
+    def change(self) -> Change:
+        """What changed: both blocks are read."""
+        old, new = self._parts
+        if self.section == "tools":
+            return _tools(old, new, self._at)
+        return _blocks(self.section, old, new, self._at)
+
+
 def compare(before: Prompt, after: Prompt) -> Change | None:
-    """The first block of `after` that differs from `before`; None where `after` extends or equals it.
+    """The first block of `after` that differs from `before`; None where `after` extends or equals it."""
+    found = first_difference(before, after)
+    return None if found is None else found.change
+
+
+def first_difference(before: Prompt, after: Prompt) -> Difference | None:
+    """Where `after` first differs from `before`; None where it extends or equals it.
 
     A prompt that ends inside the earlier one's messages has changed nothing: it is a rewind.
     """
     for section in _SECTIONS:
         old, new = _part(before, section), _part(after, section)
-        at = _first_difference(old.digests, new.digests)
+        at = _place_of_difference(old.digests, new.digests)
         if at is None:
             continue
         if section == "messages" and at >= min(len(old.digests), len(new.digests)):
             return None
-        return _tools(old, new, at) if section == "tools" else _blocks(section, old, new, at)
+        return Difference(section, old, new, at)
     return None
 
 
@@ -130,7 +167,7 @@ def _part(prompt: Prompt, section: Section) -> _Part:
     return _Part(prompt.blocks[start:end], prompt.digests[start:end], start)
 
 
-def _first_difference(old: Sequence[Digest], new: Sequence[Digest]) -> int | None:
+def _place_of_difference(old: Sequence[Digest], new: Sequence[Digest]) -> int | None:
     if old == new:
         return None
     for place, (one, other) in enumerate(zip(old, new, strict=False)):

@@ -161,6 +161,8 @@ class Watch:
         """What was expected of a call whose prefix is not that of the conversation it continues."""
         if found.talk is not None and found.talk_at >= found.talk.deepest:
             return None
+        if not self._memory.any_marks:
+            return None
         static_known = found.entry_at >= call.prompt.static_end >= 0
         talk = self._memory.similar(call, static_known=static_known)
         broken = find_break(talk, call) if talk is not None else None

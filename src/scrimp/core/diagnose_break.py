@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 import msgspec
 
 from scrimp.core.causes import Cause, cause_of_change, cause_of_switch
-from scrimp.core.changes import Change, compare, shared_after
+from scrimp.core.changes import Change, Difference, first_difference, shared_after
 from scrimp.core.diagnose_memory import Call, Mark, Talk
 from scrimp.core.prompt import Digest
-from scrimp.core.settings import first_break, switched
+from scrimp.core.settings import Setting, first_break, switched
 
 __all__ = ["Break", "find_break"]
 
@@ -46,34 +47,38 @@ def find_break(talk: Talk, call: Call) -> Break | None:
     before = talk.call
     if not talk.marks:
         return None
-    change = compare(before.prompt, call.prompt)
+    difference = first_difference(before.prompt, call.prompt)
     settings = switched(before.settings, call.settings)
     static_end = call.prompt.static_end
     tools_end = call.prompt.section_end("tools")
-    breaks: list[tuple[int, Cause, Change | None]] = [
-        (first_break(name, tools_end=tools_end, static_end=static_end), cause_of_switch(name), None)
-        for name in settings
+    breaks: list[tuple[int, Setting | Difference]] = [
+        (first_break(name, tools_end=tools_end, static_end=static_end), name) for name in settings
     ]
-    if change is not None:
-        breaks.append((change.position, cause_of_change(change), change))
+    if difference is not None:
+        breaks.append((difference.position, difference))
     if not breaks:
         return None
-    position, cause, why = min(breaks, key=lambda one: one[0])
-    also = tuple(other for _, other, _ in breaks if other is not cause)
+    position, first = min(breaks, key=itemgetter(0))
+    why = first if isinstance(first, Difference) else None
     if position <= talk.deepest and _goes_on(talk, call, position, why):
-        return Break(position, cause, why, talk.marks[-1], continues=True, also=also)
-    static = talk.mark_within(before.prompt.static_end)
-    if (
-        static is not None
-        and why is not None
-        and position <= static.position
-        and _same_static(talk, call, why)
-    ):
-        return Break(position, cause, why, static, continues=False, also=also)
-    return None
+        mark, continues = talk.marks[-1], True
+    else:
+        static = talk.mark_within(before.prompt.static_end)
+        if static is None or why is None or position > static.position:
+            return None
+        if not _same_static(talk, call, why.change):
+            return None
+        mark, continues = static, False
+    cause, *others = (_cause_of(one) for one in (first, *(one for _, one in breaks)))
+    also = tuple(other for other in others if other is not cause)
+    return Break(position, cause, why.change if why else None, mark, continues=continues, also=also)
 
 
-def _goes_on(talk: Talk, call: Call, position: int, change: Change | None) -> bool:
+def _cause_of(found: Setting | Difference) -> Cause:
+    return cause_of_change(found.change) if isinstance(found, Difference) else cause_of_switch(found)
+
+
+def _goes_on(talk: Talk, call: Call, position: int, difference: Difference | None) -> bool:
     """Whether `call` is the next step of the conversation in spite of the break.
 
     Sub-agents begin alike and then say something else, so what the conversation said last must be there
@@ -85,11 +90,11 @@ def _goes_on(talk: Talk, call: Call, position: int, change: Change | None) -> bo
     last_again = before.prompt.digests[-1] in after.prompt.digests[after.prompt.static_end + 1 :]
     if shared and (last_again or (shared >= _MANY and 2 * shared >= beyond)):
         return shared >= _MANY or after.related(before)
-    if change is None or change.section != "messages" or not after.related(before):
+    if difference is None or difference.section != "messages" or not after.related(before):
         return False
     if after.prompt.blocks[position].role == "assistant" or beyond > _LAST_FEW:
         return False
-    longer = len(after.prompt) > len(before.prompt)
+    longer, change = len(after.prompt) > len(before.prompt), difference.change
     return change.volatile or (longer and change.alike >= _ALIKE and change.offset is not None)
 
 

@@ -7,8 +7,10 @@ was broken, by the blocks both share. All of it is bounded, the oldest go first.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import chain
 
 import msgspec
 
@@ -84,11 +86,15 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 class Talk(msgspec.Struct):
-    """A conversation by its last billed request. `marks` are where it left or read entries, deepest last."""
+    """A conversation by its last billed request. `marks` are where it left or read entries, deepest last.
+
+    `kept` counts the requests of all conversations up to then.
+    """
 
     id: int
     call: Call
     marks: tuple[Mark, ...] = ()
+    kept: int = 0
     indexed: set[Digest] = msgspec.field(default_factory=set)
 
     @property
@@ -120,6 +126,8 @@ class Memory:
         self._talks: dict[int, Talk] = {}
         self._with: dict[Digest, set[int]] = {}
         self._next = 1
+        self._marked = 0
+        self._kept = 0
         self._blocks = 0
 
     def find(self, call: Call) -> Found:
@@ -144,31 +152,52 @@ class Memory:
                 return place
         return -1
 
+    @property
+    def any_marks(self) -> bool:
+        """Whether any conversation left an entry: where none did, no prefix can have been broken."""
+        return self._marked > 0
+
     def similar(self, call: Call, *, static_known: bool) -> Talk | None:
         """The conversation most like `call`: of its run or kind if any is, by the messages they share.
 
         `static_known`: an entry holds all of tools and system, so that only messages can be broken. Many
         conversations share those, and counting them would cost every first call.
         """
-        votes: dict[int, list[int]] = {}
         first_message = call.prompt.static_end + 1
-        start = first_message if static_known else 0
-        for position, digest in enumerate(call.prompt.digests[start:], start):
-            for number in self._with.get(digest, ()):
-                votes.setdefault(number, [0, 0])[position < first_message] += 1
+        digests = call.prompt.digests
+        said = self._shared(digests[first_message:])
+        static = self._shared(() if static_known else digests[:first_message])
 
         def rank(talk: Talk) -> tuple[bool, bool, int, bool, int]:
-            said, static = votes[talk.id]
             same_run = bool(call.run) and talk.call.run == call.run
-            return said > 1, call.related(talk.call), said, same_run, static
+            words = said[talk.id]
+            return words > 1, call.related(talk.call), words, same_run, static[talk.id]
 
-        newest_first = list(reversed(self._talks.values()))
-        voted = [talk for talk in newest_first if talk.id in votes]
-        # Of equals the newest: `max` takes the first it meets.
-        best = max(voted, key=rank, default=None)
-        if best is not None and (votes[best.id][0] or call.related(best.call)):
+        alike = [self._talks[number] for number in said]
+        others = {number: static[number] for number in static if number not in said}
+        alike += self._most_like(call, others, first_message)
+        # Of equals the newest.
+        best = max(alike, key=lambda talk: (*rank(talk), talk.kept), default=None)
+        if best is not None and (said[best.id] or call.related(best.call)):
             return best
-        return next((talk for talk in newest_first if call.related(talk.call)), None)
+        return next((talk for talk in reversed(self._talks.values()) if call.related(talk.call)), None)
+
+    def _shared(self, digests: Iterable[Digest]) -> Counter[int]:
+        """How many of these blocks each conversation has, of those that have any."""
+        return Counter(chain.from_iterable(self._with.get(digest, ()) for digest in digests))
+
+    def _most_like(self, call: Call, shares: Mapping[int, int], most: int) -> list[Talk]:
+        """Of conversations that share no message the most like `call`; `most` is how much they can share."""
+        best: list[Talk] = []
+        highest = (False, False, 0)
+        for talk in reversed(self._talks.values()) if shares else ():
+            same_run = bool(call.run) and talk.call.run == call.run
+            rank = call.related(talk.call), same_run, shares.get(talk.id, 0)
+            if rank[-1] and (not best or rank > highest):
+                best, highest = [talk], rank
+                if rank == (True, bool(call.run), most):
+                    break  # no older one can be more like it
+        return best
 
     def expect(self, prefixes: Iterable[Digest], at: float) -> None:
         """A request that would write these went out."""
@@ -199,7 +228,10 @@ class Memory:
         else:
             del self._talks[talk.id]
             self._blocks -= len(talk.call.prompt)
-        talk.call, talk.marks = call, marks
+            self._marked -= bool(talk.marks)
+        self._marked += bool(marks)
+        self._kept += 1
+        talk.call, talk.marks, talk.kept = call, marks, self._kept
         self._talks[talk.id] = talk
         self._blocks += len(call.prompt)
         for digest in call.prompt.digests[known_to + 1 :]:
@@ -218,6 +250,7 @@ class Memory:
     def _forget(self, talk: Talk) -> None:
         del self._talks[talk.id]
         self._blocks -= len(talk.call.prompt)
+        self._marked -= bool(talk.marks)
         for digest in talk.indexed:
             others = self._with.get(digest, set())
             others.discard(talk.id)

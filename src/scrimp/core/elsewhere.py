@@ -49,9 +49,11 @@ class Elsewhere:
 
     def billed(self, situation: Situation, markers: Sequence[Marker], read: int) -> None:
         """The request with these markers read `read` tokens."""
+        if not situation.elsewhere:
+            return
         own = {marker.position for marker in situation.prompt.markers}
         kept = [m.position for m in markers if m.position in own and m.position > situation.seen]
-        if not kept or not situation.elsewhere:
+        if not kept:
             return
         beyond = situation.ends[situation.seen] if situation.seen >= 0 else 0
         self._found += read > beyond

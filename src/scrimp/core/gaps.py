@@ -11,12 +11,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Hashable, Sequence
-from itertools import pairwise
+from functools import lru_cache
+from itertools import accumulate, pairwise
 from math import exp, inf, log
+from operator import add, mul
+from typing import NamedTuple
 
 import msgspec
 
-__all__ = ["EDGES", "Counts", "GapTable", "Pattern", "Returns", "Waits", "pattern"]
+__all__ = ["EDGES", "Chances", "Counts", "GapTable", "Pattern", "Returns", "Waits", "pattern"]
 
 EDGES = (2.0, 5.0, 15.0, 45.0, 120.0, 300.0, 600.0, 1200.0, 2400.0, 3600.0, 14_400.0, 86_400.0)
 """Ends of the bins in seconds; two are lifetimes of cache entries. What is later counts as never."""
@@ -24,6 +27,7 @@ EDGES = (2.0, 5.0, 15.0, 45.0, 120.0, 300.0, 600.0, 1200.0, 2400.0, 3600.0, 14_4
 _5M, _1H = EDGES.index(300.0) + 1, EDGES.index(3600.0) + 1
 _MEMORY = 300.0
 """Waits remembered: older ones fade by a factor e with every so many."""
+_KEEP = 1.0 - 1.0 / _MEMORY
 _PRIOR_WEIGHT = 2.0
 _NEGLIGIBLE = 1e-3
 _PARENT_TRUSTED_FROM = 4.0
@@ -33,11 +37,18 @@ _LEAST, _MOST = 0.001, 0.995
 _WAITS_REMEMBERED = 20_000
 
 
-class Pattern(msgspec.Struct, frozen=True):
+class Pattern:
     """A way of being used again: for each bin the probability that a wait that reached it ends in it."""
 
-    name: str
-    hazards: tuple[float, ...]
+    __slots__ = ("hazards", "log_ends", "log_lasts", "name", "prior")
+
+    def __init__(self, name: str, hazards: Sequence[float]) -> None:
+        self.name = name
+        self.hazards = tuple(hazards)
+        # Needed with every wait that is counted and every estimate.
+        self.log_ends = [log(hazard) for hazard in hazards]
+        self.log_lasts = [log(1.0 - hazard) for hazard in hazards]
+        self.prior = [_PRIOR_WEIGHT * hazard for hazard in hazards]
 
 
 def pattern(name: str, *masses: float) -> Pattern:
@@ -46,18 +57,28 @@ def pattern(name: str, *masses: float) -> Pattern:
     for mass in masses:
         hazards.append(min(_MOST, max(_LEAST, mass / left if left > 0 else _MOST)))
         left -= mass
-    return Pattern(name, tuple(hazards))
+    return Pattern(name, hazards)
+
+
+class Chances(msgspec.Struct, frozen=True):
+    """One of several alternatives with its probability, `weight`: how likely a next use then is, and when.
+
+    Within five minutes, and after that but within the hour.
+    """
+
+    weight: float
+    within_5m: float
+    within_1h: float
 
 
 class Returns(msgspec.Struct, frozen=True):
     """When the next use comes: `within[i]` is the probability that it does by `EDGES[i]` seconds.
 
-    `if_like` splits that up by the pattern that may hold: its probability, and the probabilities that the
-    next use then comes within five minutes, and after that but within the hour.
+    `if_like` splits that up by the pattern that may hold.
     """
 
     within: tuple[float, ...]
-    if_like: tuple[tuple[float, float, float], ...] = ()
+    if_like: tuple[Chances, ...] = ()
 
     @property
     def within_5m(self) -> float:
@@ -110,16 +131,18 @@ class GapTable:
     ) -> None:
         """`weights[i]` is the prior probability of `patterns[i]`."""
         bins = len(EDGES)
-        self._patterns = [p.hazards for p in patterns]
-        self._priors = [log(max(weight, 1e-6)) for weight in weights]
-        self._wider = [_Wider(parent) for parent in parents]
+        self._patterns = _tuned(tuple(patterns))
+        self._priors = _logs(tuple(weights))
+        self._wider = tuple(_Wider(parent) for parent in parents)
         self._reached = list(learned.reached) if learned else [0.0] * bins
         self._ended = list(learned.ended) if learned else [0.0] * bins
-        self._fits = [self._fit(hazards) for hazards in self._patterns]
+        self._fits = [self._fit(one) if learned else 0.0 for one in patterns]
+        self._weighed: list[tuple[float, list[float]]] | None = None
+        self._chances: tuple[Chances, ...] | None = None
         self._returns: Returns | None = None
         if learned and self._refresh():
             for wider in self._wider:
-                wider.fit = self._fit(wider.hazards)
+                wider.fit = 0.0 if wider.like is None else self._fit(wider.like)
 
     @property
     def waits(self) -> float:
@@ -146,9 +169,28 @@ class GapTable:
 
     def returns(self) -> Returns:
         """When the next use comes, as far as is known."""
-        if self._refresh() or self._returns is None:
-            self._returns = self._estimate()
+        chances = self.chances()
+        if self._returns is None:
+            within = [0.0] * len(EDGES)
+            for share, left in self._weighed or ():
+                within = [sofar + share * (1.0 - lasts) for sofar, lasts in zip(within, left, strict=True)]
+            self._returns = Returns(tuple(within), chances)
         return self._returns
+
+    def chances(self) -> tuple[Chances, ...]:
+        """The same by the pattern that may hold, which is all that most need to know, and sooner known."""
+        if self._refresh() or self._chances is None:
+            self._weighed, self._returns = self._estimate(), None
+            self._chances = tuple(
+                Chances(share, 1.0 - left[_5M - 1], (1.0 - left[_1H - 1]) - (1.0 - left[_5M - 1]))
+                for share, left in self._weighed
+            )
+        return self._chances
+
+    def catch_up(self) -> None:
+        """Take over what wider kinds have learned, as whoever asks for the chances does."""
+        if self._refresh():
+            self._chances = None
 
     def _count(self, bin_: int, *, ended: bool) -> None:
         self._refresh()
@@ -156,25 +198,25 @@ class GapTable:
             self._fade()
         self._reached[bin_] += 1.0
         self._ended[bin_] += ended
-        for number, hazards in enumerate(self._patterns):
-            self._fits[number] += log(hazards[bin_] if ended else 1.0 - hazards[bin_])
+        patterns = self._patterns
+        self._fits = list(map(add, self._fits, (patterns.log_ends if ended else patterns.log_lasts)[bin_]))
         for wider in self._wider:
-            if wider.hazards:
-                wider.fit += log(wider.hazards[bin_] if ended else 1.0 - wider.hazards[bin_])
-        self._returns = None
+            like = wider.like
+            if like is not None:
+                wider.fit += (like.log_ends if ended else like.log_lasts)[bin_]
+        self._chances = None
 
-    def _fit(self, hazards: Sequence[float]) -> float:
+    def _fit(self, pattern: Pattern) -> float:
         """The log likelihood of what was counted; what counting one by one would have added up to."""
-        counted = zip(self._ended, self._reached, hazards, strict=False)  # no hazards yet: no fit
-        return sum(ended * log(h) + (reached - ended) * log(1.0 - h) for ended, reached, h in counted)
+        counted = zip(self._ended, self._reached, pattern.log_ends, pattern.log_lasts, strict=True)
+        return sum(ended * end + (reached - ended) * lasts for ended, reached, end, lasts in counted)
 
     def _fade(self) -> None:
-        keep = 1.0 - 1.0 / _MEMORY
-        self._reached = [count * keep for count in self._reached]
-        self._ended = [count * keep for count in self._ended]
-        self._fits = [fit * keep for fit in self._fits]
+        self._reached = [count * _KEEP for count in self._reached]
+        self._ended = [count * _KEEP for count in self._ended]
+        self._fits = [fit * _KEEP for fit in self._fits]
         for wider in self._wider:
-            wider.fit *= keep
+            wider.fit *= _KEEP
 
     def _refresh(self) -> bool:
         """Take over what wider kinds have learned since, where that is worth something."""
@@ -183,37 +225,51 @@ class GapTable:
             waits = wider.table.waits
             if waits >= _PARENT_TRUSTED_FROM and waits > 1.2 * wider.taken_at:
                 wider.taken_at = waits
-                wider.hazards = tuple(_hazards(wider.table.returns().within))
+                wider.like = Pattern("like a wider kind", _hazards(wider.table.returns().within))
                 moved = True
         return moved
 
-    def _estimate(self) -> Returns:
-        candidates: list[Sequence[float]] = [*self._patterns]
-        scores = [prior + fit for prior, fit in zip(self._priors, self._fits, strict=True)]
+    def _estimate(self) -> list[tuple[float, list[float]]]:
+        """Per pattern that may hold: how likely it is, and what share of waits it leaves at each edge."""
+        candidates = self._patterns.all
+        scores = list(map(add, self._priors, self._fits))
         for wider in self._wider:
-            if wider.hazards:
-                candidates.append(wider.hazards)
+            if wider.like is not None:
+                candidates = (*candidates, wider.like)
                 scores.append(_LIKE_PARENT + wider.fit)
         best = max(scores)
         weights = [exp(score - best) for score in scores]
         whole = sum(weights)
-        within = [0.0] * len(EDGES)
-        if_like = []
-        for hazards, weight in zip(candidates, weights, strict=True):
-            share = weight / whole
-            if share > _NEGLIGIBLE:
-                found = Returns(tuple(self._blended(hazards)))
-                if_like.append((share, found.within_5m, found.within_1h))
-                within = [sofar + share * by for sofar, by in zip(within, found.within, strict=True)]
-        return Returns(tuple(within), tuple(if_like))
+        known = [reached + _PRIOR_WEIGHT for reached in self._reached]
+        return [
+            (share, self._left(one, known))
+            for one, weight in zip(candidates, weights, strict=True)
+            if (share := weight / whole) > _NEGLIGIBLE
+        ]
 
-    def _blended(self, hazards: Sequence[float]) -> list[float]:
-        """The probability of an end by each edge, what was counted set against a pattern."""
-        left, within = 1.0, []
-        for ended, reached, hazard in zip(self._ended, self._reached, hazards, strict=True):
-            left *= 1.0 - (ended + _PRIOR_WEIGHT * hazard) / (reached + _PRIOR_WEIGHT)
-            within.append(1.0 - left)
-        return within
+    def _left(self, one: Pattern, known: Sequence[float]) -> list[float]:
+        """The probability of no end by each edge, what was counted set against a pattern."""
+        counted = zip(self._ended, one.prior, known, strict=True)
+        return list(accumulate([1.0 - (ended + prior) / reached for ended, prior, reached in counted], mul))
+
+
+class _Tuned(NamedTuple):
+    """Patterns with what each wait that is counted adds to their fits: per bin, a number for each pattern."""
+
+    all: tuple[Pattern, ...]
+    log_ends: list[tuple[float, ...]]
+    log_lasts: list[tuple[float, ...]]
+
+
+@lru_cache(maxsize=256)
+def _tuned(patterns: tuple[Pattern, ...]) -> _Tuned:
+    ends, lasts = ([getattr(one, name) for one in patterns] for name in ("log_ends", "log_lasts"))
+    return _Tuned(patterns, list(zip(*ends, strict=True)), list(zip(*lasts, strict=True)))
+
+
+@lru_cache(maxsize=256)
+def _logs(weights: tuple[float, ...]) -> list[float]:
+    return [log(max(weight, 1e-6)) for weight in weights]
 
 
 def _hazards(within: Sequence[float]) -> list[float]:
@@ -224,13 +280,13 @@ def _hazards(within: Sequence[float]) -> list[float]:
 
 
 class _Wider:
-    """A wider kind: its hazards as last taken over, and how well they fit here."""
+    """A wider kind: its pattern as last taken over, and how well that fits here."""
 
-    __slots__ = ("fit", "hazards", "table", "taken_at")
+    __slots__ = ("fit", "like", "table", "taken_at")
 
     def __init__(self, table: GapTable) -> None:
         self.table = table
-        self.hazards: tuple[float, ...] = ()
+        self.like: Pattern | None = None
         self.fit = 0.0
         self.taken_at = 0.0
 

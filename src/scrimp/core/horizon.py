@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -22,17 +22,24 @@ from scrimp.core.habits import (
     CONTINUING,
     SHARING,
     SHARING_WEIGHTS,
+    Shape,
     continuing_weights,
     shape_of,
 )
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.core.trails import Join, Trails
-from scrimp.core.worth import Chances, Event
+from scrimp.core.worth import Event
 
 __all__ = ["Horizon", "Learned", "Taken"]
 
 _STAGES = (0, 1, 2, 4, 8)
 """A conversation's stage by how many steps it has behind it: the odds of going on change early."""
+
+_AHEAD = tuple(
+    tuple(bisect_right(_STAGES, at) - 1 for at in range(step, _STAGES[-1] + 1))
+    for step in range(_STAGES[-1] + 1)
+)
+"""The stages, by number, of a step and of those after it, up to the one that holds for all that follow."""
 
 _KINDS_REMEMBERED = 20_000
 _JOINS_REMEMBERED = 16
@@ -79,6 +86,10 @@ class _Path(msgspec.Struct, frozen=True):
     forks: tuple[int, ...]
 
 
+_Stage: TypeAlias = tuple[str, Shape, Digest, int]
+"""Where in which kind of conversation: label, shape, static start, and the number of the stage."""
+
+
 class Horizon:
     """The learned future of one workspace."""
 
@@ -89,7 +100,9 @@ class Horizon:
         self._next = Waits()
         self._others = Waits()
         self._continuing: dict[tuple[Any, ...], GapTable] = {}
+        self._stages: dict[_Stage, tuple[GapTable, ...]] = {}
         self._sharing: dict[tuple[Any, ...], GapTable] = {}
+        self._pairs: dict[tuple[str, Digest, int], tuple[GapTable, GapTable]] = {}
         self._heirs: dict[tuple[Any, ...], Digest] = {}
         self._joins: dict[str, deque[Place | None]] = {
             label: deque(map(_place, joins), _JOINS_REMEMBERED) for label, joins in learned.joins.items()
@@ -131,8 +144,18 @@ class Horizon:
         for fork in path.forks:
             alike, own = self._sharing_tables(prompt, fork, label or "")
             proven = min(1.0, alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF)
-            events.append(Event(fork, (_chances(own.returns()),), proven, _SHARED_ON))
+            events.append(Event(fork, (own.chances(),), proven, _SHARED_ON))
         return tuple(events)
+
+    def heed(self, prompt: Prompt, label: str | None = None) -> None:
+        """Learn as `events` does, for a prompt that no event can say anything of."""
+        if not len(prompt):
+            return
+        path = self._paths.get(prompt.prefixes[-1], _Path(0, ()))
+        for stage in dict.fromkeys(_AHEAD[min(path.step, _STAGES[-1])]):
+            self._stage_tables(prompt, label or "", stage)[-1].catch_up()
+        for fork in path.forks:
+            self._sharing_tables(prompt, fork, label or "")[1].catch_up()
 
     def next_use(self, prompt: Prompt, label: str | None = None) -> Returns:
         """When tools and system of this prompt are used again; without either, when the prompt goes on."""
@@ -152,9 +175,11 @@ class Horizon:
 
     def _goes_on(self, prompt: Prompt, stable: int, label: str, step: int) -> Event:
         """The next step and those after it."""
-        steps = range(step, max(step, _STAGES[-1]) + 1)
-        tables = (self._continuing_tables(prompt, label, at)[-1] for at in steps)
-        return Event(stable, tuple(_chances(table.returns()) for table in tables))
+        stages = _AHEAD[min(step, _STAGES[-1])]
+        chances = {
+            stage: self._stage_tables(prompt, label, stage)[-1].chances() for stage in dict.fromkeys(stages)
+        }
+        return Event(stable, tuple(map(chances.__getitem__, stages)))
 
     def _new_conversation(self, prompt: Prompt, now: float, label: str, join: Join | None) -> tuple[int, ...]:
         """Count what the new conversation shares; returns where others may join it."""
@@ -183,15 +208,30 @@ class Horizon:
 
     def _foretold(self, prompt: Prompt, label: str) -> list[int]:
         """Positions where conversations of this kind usually part."""
-        counts = Counter(place for place in self._joins.get(label, ()) if place is not None)
-        often = (place for place, count in counts.most_common(_PLACES_FORETOLD) if count >= _SEEN_OFTEN)
+        joined = [place for place in self._joins.get(label, ()) if place is not None]
+        if len(joined) < _SEEN_OFTEN:
+            return []
+        counts = Counter(joined).most_common(_PLACES_FORETOLD)
+        often = [place for place, count in counts if count >= _SEEN_OFTEN]
         places = ((section, _start(prompt, section) + offset) for section, offset in often)
         return [at for section, at in places if at < len(prompt) and prompt.blocks[at].section == section]
 
     def _continuing_tables(self, prompt: Prompt, label: str, step: int) -> tuple[GapTable, ...]:
         """The tables a wait counts in, from all traffic to this stage of this kind of conversation."""
-        stage = _STAGES[bisect_right(_STAGES, step) - 1]
-        kind, shape = _kind(prompt), shape_of(prompt)
+        return self._stage_tables(prompt, label, bisect_right(_STAGES, step) - 1)
+
+    def _stage_tables(self, prompt: Prompt, label: str, stage: int) -> tuple[GapTable, ...]:
+        key = (label, shape_of(prompt), _kind(prompt), stage)
+        found = self._stages.get(key)
+        # Who was used last matters only where somebody may have to go.
+        if found is None or 2 * len(self._continuing) > _KINDS_REMEMBERED:
+            found = self._tables_of(prompt, key)
+        return found
+
+    def _tables_of(self, prompt: Prompt, at: _Stage) -> tuple[GapTable, ...]:
+        """The tables of a stage, widest first, which were used last from now on."""
+        label, shape, kind, number = at
+        stage = _STAGES[number]
         keys: list[tuple[Any, ...]] = [("", shape), (label, shape), (label, shape, stage), (label, kind)]
         keys.append((label, kind, stage))
         tables = self._continuing
@@ -201,11 +241,16 @@ class Horizon:
                 if key not in tables:
                     wider = [tables[parent] for parent in parents]
                     tables[key] = GapTable(CONTINUING, weights, wider, self._known(key, shape))
-            _forget(tables)
-        found = [key for key in dict.fromkeys(keys) if key in tables]
-        for key in found:
+            if _forget(tables):
+                self._stages.clear()
+        keys = list(dict.fromkeys(keys))
+        known = [key for key in keys if key in tables]
+        for key in known:
             tables[key] = tables.pop(key)
-        return tuple(tables[key] for key in found)
+        found = tuple(tables[key] for key in known)
+        if len(known) == len(keys):  # a kind that was met in another shape has no tables of this one as yet
+            self._stages[at] = found
+        return found
 
     def _class_table(self, prompt: Prompt, position: int, label: str) -> GapTable:
         """The table of all positions like this one."""
@@ -219,6 +264,16 @@ class Horizon:
 
     def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         """The table of all positions like this one, and that of the very prefix that ends here."""
+        place = label, prompt.prefixes[position], position
+        found = self._pairs.get(place)
+        # Who was used last matters only where somebody may have to go.
+        if found is None or 2 * len(self._sharing) > _KINDS_REMEMBERED:
+            found = self._pairs[place] = self._tables_at(prompt, position, label)
+            if _forget(self._sharing):
+                self._pairs.clear()
+        return found
+
+    def _tables_at(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         wider = self._class_table(prompt, position, label)
         key = (label, prompt.prefixes[position])
         table = self._sharing.pop(key, None)
@@ -229,7 +284,6 @@ class Horizon:
                 learned = self._inherited(self._before.sharing.get(_name(place)), place, key[1])
             table = GapTable(*_patterns(prompt, position), [wider], learned)
         self._sharing[key] = table
-        _forget(self._sharing)
         return wider, table
 
     def _known(self, key: tuple[Any, ...], shape: str) -> Counts | None:
@@ -272,10 +326,6 @@ def _place_of(prompt: Prompt, position: int) -> Place:
     return section, position - _start(prompt, section)
 
 
-def _chances(found: Returns) -> tuple[Chances, ...]:
-    return tuple(Chances(*one) for one in found.if_like)
-
-
 def _learned(tables: Mapping[tuple[Any, ...], GapTable]) -> dict[str, Counts]:
     """Of the tables that are not of a single prompt or prefix: those are known by a digest."""
     return {_name(key): table.learned for key, table in tables.items() if not isinstance(key[1], bytes)}
@@ -289,7 +339,9 @@ def _place(stored: Sequence[Any] | None) -> Place | None:
     return None if stored is None else (str(stored[0]), int(stored[1]))
 
 
-def _forget(table: dict[Any, Any]) -> None:
-    """Bounded memory: what was used last stays."""
-    while len(table) > _KINDS_REMEMBERED:
+def _forget(table: dict[Any, Any]) -> int:
+    """Bounded memory: what was used last stays. Returns how many had to go."""
+    surplus = max(0, len(table) - _KINDS_REMEMBERED)
+    for _ in range(surplus):
         del table[next(iter(table))]
+    return surplus

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from math import exp
 from typing import Protocol
 
 import msgspec
 
 from scrimp.core.money import usd
 
-__all__ = ["Advice", "Entry", "GapOdds", "advise", "observed_gaps"]
+__all__ = ["Advice", "Entry", "GapOdds", "advise", "evenly", "observed_gaps", "worth_ahead"]
 
 _MOST_PINGS = 300
 """Pings that are thought ahead: more than a day of 5-minute entries."""
@@ -91,6 +92,24 @@ def advise(entry: Entry, odds: GapOdds, *, away: float, expires_in: float) -> Ad
             best = Advice(0, round(cost), round(saves))
         at += entry.lifetime - entry.lead
     return best
+
+
+def worth_ahead(entry: Entry, odds: GapOdds) -> bool:
+    """Whether to write the prefix before its first use, so that this one is as quick as the others.
+
+    Money is never saved by that: where the use comes it costs one read more, where none comes a whole write.
+    It is worth it where the loss to expect from no use is at most the price of that one read.
+    """
+    return (1.0 - odds(entry.lifetime)) * entry.saving <= entry.ping
+
+
+def evenly(per_hour: float) -> GapOdds:
+    """Odds of uses that come at random, so many an hour on average."""
+
+    def within(seconds: float, /) -> float:
+        return 1.0 - exp(-per_hour * max(0.0, seconds) / 3600.0)
+
+    return within
 
 
 def observed_gaps(gaps: Iterable[float], *, never: int = 0) -> GapOdds:

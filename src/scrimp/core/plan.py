@@ -7,7 +7,6 @@ and is not expected to cost more than the caller's own request under the same mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Literal
 
 import msgspec
@@ -149,5 +148,4 @@ def _scaled(cost: int, total: Range) -> Range:
     """The price interval: cost in proportion to the interval on the tokens."""
     if not total.mid:
         return Range(cost, cost, cost)
-    low, high = (int(Fraction(cost) * bound / total.mid) for bound in (total.low, total.high))
-    return Range(low, cost, high)
+    return Range(cost * total.low // total.mid, cost, cost * total.high // total.mid)

@@ -9,8 +9,9 @@ begins, so that two prefixes share a cache entry exactly when their chained dige
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
@@ -82,7 +83,7 @@ class Marker(msgspec.Struct, frozen=True):
     automatic: bool = False
 
 
-class Prompt(msgspec.Struct, frozen=True):
+class Prompt(msgspec.Struct, frozen=True, dict=True):
     """The positions of a request with the chained digest of the prefix ending at each.
 
     `ranks` number the positions as the lookback counts them: nested blocks may share their parent's rank.
@@ -103,17 +104,25 @@ class Prompt(msgspec.Struct, frozen=True):
 
     def remarked(self, markers: Sequence[Marker]) -> Prompt:
         """The same prompt under other markers."""
-        return msgspec.structs.replace(self, markers=tuple(markers))
+        other = msgspec.structs.replace(self, markers=tuple(markers))
+        other.__dict__.update(self.__dict__)  # where its sections end is known
+        return other
 
-    @property
+    @cached_property
     def static_end(self) -> int:
         """Position of the last block of tools and system, or -1 without either."""
         return bisect_left(self.blocks, _RENDER_ORDER["messages"], key=_rendered_at) - 1
 
+    @cached_property
+    def tools_end(self) -> int:
+        """Position of the last tool, or -1 without any."""
+        return bisect_left(self.blocks, _RENDER_ORDER["system"], key=_rendered_at) - 1
+
     def section_end(self, section: str) -> int:
         """Position of the last top-level block of `section`, or -1 when it has none."""
-        upto = bisect_right(self.blocks, _RENDER_ORDER[section], key=_rendered_at)
-        return upto - 1 if upto and self.blocks[upto - 1].section == section else -1
+        ends = {"tools": self.tools_end, "system": self.static_end, "messages": len(self.blocks) - 1}
+        end = ends[section]
+        return end if end >= 0 and self.blocks[end].section == section else -1
 
     def window(self, position: int, lookback: int) -> range:
         """Positions a marker at `position` tests, from its own backwards."""
@@ -121,6 +130,14 @@ class Prompt(msgspec.Struct, frozen=True):
         while lowest > 0 and self.ranks[position] - self.ranks[lowest - 1] < lookback:
             lowest -= 1
         return range(position, lowest - 1, -1)
+
+    def reaches(self, position: int, lookback: int) -> bool:
+        """Whether some marker tests `position`."""
+        rank = self.ranks[position]
+        return any(
+            marker.position >= position and self.ranks[marker.position] - rank < lookback
+            for marker in self.markers
+        )
 
     def last_markable(self, at_most: int | None = None) -> int | None:
         """The last position, not beyond `at_most`, that may carry a marker (the API's own rule)."""

@@ -107,7 +107,7 @@ class _Trunk(msgspec.Struct, eq=False):
     frame: _Frame
     first: bytes
     prompt: Prompt
-    payload: bytearray
+    payload: bytes
     bounds: list[int]
     positions: list[int]
     inputs: list[int]
@@ -125,7 +125,7 @@ class _Request(NamedTuple):
 
     frame: _Frame
     first: bytes
-    payload: bytearray
+    payload: bytes
     messages: list[Any]
 
 
@@ -159,8 +159,12 @@ class ReadingMemory:
         key = reading, fixed
         frame = self._frames.get(key) or _frame(key, body)
         before, common = _longest(frame.trunks.get(first, ()), payload)
-        trunk, kept = _grown(_Request(frame, first, payload, messages), before, common)
-        self._remember(trunk, before, common)
+        if before is not None and common == len(messages) == len(before.bounds):
+            trunk, kept = before, Kept(len(before.measured.content), before.measured)  # the very same again
+            self._recent.move_to_end(id(trunk))
+        else:
+            trunk, kept = _grown(_Request(frame, first, payload, messages), before, common)
+            self._remember(trunk, before, common)
         return Read(with_automatic(trunk.prompt, body), frame.settings, kept, trunk)
 
     def _remember(self, trunk: _Trunk, before: _Trunk | None, common: int) -> None:
@@ -204,16 +208,13 @@ def _frame(key: tuple[Reading, bytes], body: Body) -> _Frame:
     return _Frame(key, static, read_settings(body), strips_thinking(body, reading), (plain, pictured))
 
 
-def _payload(messages: list[Any]) -> bytearray:
+def _payload(messages: list[Any]) -> bytes:
     """The messages encoded one after the other, without the header that says how many there are."""
-    payload = bytearray()
-    _encoder.encode_into(messages, payload)
     header = 1 if len(messages) < 16 else 3 if len(messages) < 65_536 else 5
-    del payload[:header]
-    return payload
+    return _encoder.encode(messages)[header:]
 
 
-def _longest(trunks: Sequence[_Trunk], payload: bytearray) -> tuple[_Trunk | None, int]:
+def _longest(trunks: Sequence[_Trunk], payload: bytes) -> tuple[_Trunk | None, int]:
     """The conversation that has most in common with a request, and how many leading messages that is."""
     probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
     best, common = None, 0
@@ -226,7 +227,7 @@ def _longest(trunks: Sequence[_Trunk], payload: bytearray) -> tuple[_Trunk | Non
     return best, common
 
 
-def _probed(trunk: _Trunk, payload: bytearray) -> int:
+def _probed(trunk: _Trunk, payload: bytes) -> int:
     """How many messages are probably common, from the few last bytes of each."""
     fitting = bisect_right(trunk.bounds, len(payload))
     for count in range(fitting, max(1, fitting - _PROBED), -1):
@@ -237,7 +238,7 @@ def _probed(trunk: _Trunk, payload: bytearray) -> int:
     return 1
 
 
-def _common(trunk: _Trunk, payload: bytearray) -> int:
+def _common(trunk: _Trunk, payload: bytes) -> int:
     """How many leading messages are the same, byte for byte."""
     known = memoryview(trunk.payload)
     low, high = 0, bisect_right(trunk.bounds, len(payload))

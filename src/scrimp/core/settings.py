@@ -48,7 +48,7 @@ class CacheSettings(msgspec.Struct, frozen=True):
 def cache_settings(body: Body, *, model: str, default_effort: str) -> CacheSettings:
     """The settings of a request body for the model of that key; what is malformed counts as not set."""
     config = body.get("output_config")
-    config = config if isinstance(config, Mapping) else {}
+    config = config if config is not None and isinstance(config, Mapping) else {}
     speed = body.get("speed")
     effort = config.get("effort")
     return CacheSettings(
@@ -74,7 +74,7 @@ def first_break(setting: Setting, *, tools_end: int, static_end: int) -> int:
 
 
 def _said(value: Any, *, default: str | None) -> str:
-    if not isinstance(value, Mapping):
+    if value is None or not isinstance(value, Mapping):
         return ""
     kept = {str(key): item for key, item in value.items() if item is not None and item is not False}
     if default is not None and kept == {"type": default}:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 __all__ = ["Kind", "Span", "compare_texts", "likeness"]
@@ -64,10 +65,12 @@ _TIMESTAMP = re.compile(
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 _PLAIN_UUID = re.compile(r"\b[0-9a-f]{12}[1-8][0-9a-f]{3}[89ab][0-9a-f]{15}\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z0-9]+(?:[_\-.=+/~][A-Za-z0-9]+)*")
+_WORDS = re.compile(f"({_WORD.pattern})")
 _SHORTEST_ID = 6
 _ITEM = re.compile(r"""[^\s,{}\[\]:;"'()]+""")
 _SPACE = re.compile(r"\s+")
 _ESCAPED_SPACE = re.compile(r"(?:\\[nrt]|\s)+")
+_COMMON_LETTERS = "eaoi"
 _SAME_REST = 0.8
 """Share of the masked texts that must agree for a volatile value to be the whole story."""
 
@@ -115,16 +118,22 @@ def _common_start(before: str, after: str) -> int:
 
 
 def _kind(before: str, after: str, at: int) -> Kind:
-    if _ESCAPED_SPACE.sub("", before) == _ESCAPED_SPACE.sub("", after):
+    same_letters = _same_letters(before, after)
+    if same_letters and _ESCAPED_SPACE.sub("", before) == _ESCAPED_SPACE.sub("", after):
         return Kind.WHITESPACE
     for kind, pattern in ((Kind.UUID, _UUID), (Kind.UUID, _PLAIN_UUID), (Kind.TIMESTAMP, _TIMESTAMP)):
         if _both_hold(pattern, before, after, at) and _rest_agrees(before, after):
             return kind
-    if _same_items(before, after):
+    if same_letters and _same_items(before, after):
         return Kind.KEY_ORDER
     if _both_random(before, after, at) and _rest_agrees(before, after):
         return Kind.RANDOM_ID
     return Kind.EDITED
+
+
+def _same_letters(before: str, after: str) -> bool:
+    """Whether both may be the same but for blanks and order: quickly told, by letters no escape has."""
+    return all(before.count(letter) == after.count(letter) for letter in _COMMON_LETTERS)
 
 
 def _both_hold(pattern: re.Pattern[str], before: str, after: str, at: int) -> bool:
@@ -197,4 +206,12 @@ def _rest_agrees(before: str, after: str) -> bool:
 
 def _masked(text: str) -> str:
     text = _TIMESTAMP.sub("<time>", _UUID.sub("<uuid>", text))
-    return _WORD.sub(lambda match: "<id>" if _is_random(match.group()) else match.group(), text)
+    pieces = _WORDS.split(text)
+    pieces[1::2] = map(_masked_word, pieces[1::2])
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=65_536)
+def _masked_word(word: str) -> str:
+    """Texts use the same words over and over."""
+    return "<id>" if _is_random(word) else word

@@ -8,6 +8,7 @@ begins.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from math import floor
 from typing import NamedTuple
 
 from scrimp.core.budget import Window
@@ -37,7 +38,8 @@ def span_of(window: Window, at: float, zone: tzinfo) -> Span:
     """The window that `at` (epoch seconds) is within."""
     if window == "total":
         return ALWAYS
-    begin = datetime.fromtimestamp(min(max(at, _FIRST), _LAST), zone).replace(tzinfo=None)
+    # Windows begin with a second; a float's last digits must not round into the next one.
+    begin = datetime.fromtimestamp(floor(min(max(at, _FIRST), _LAST)), zone).replace(tzinfo=None)
     begin = _first(window, begin)
     start, end = _instant(begin, zone), _instant(_next(window, begin), zone)
     # Where clocks go back over midnight, a date comes twice: what follows the later date's beginning is its.

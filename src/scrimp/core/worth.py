@@ -14,20 +14,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from scrimp.core.gaps import Chances
 from scrimp.facts.prices import Rates
 
 __all__ = ["Chances", "Event", "Worth", "pausing", "worth"]
 
 _KEPT = 0.95
 """How much a later use counts against the one before: nobody foresees more than some 20 uses."""
-
-
-class Chances(msgspec.Struct, frozen=True):
-    """One of several alternatives with its probability, `weight`: how likely a next use then is, and when."""
-
-    weight: float
-    within_5m: float
-    within_1h: float
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -65,18 +58,20 @@ class Worth(msgspec.Struct, frozen=True):
 
 def worth(event: Event, rates: Rates) -> Worth:
     """What entries of this event's prefix are worth at these rates."""
-    lasting = [_lasting(chances, event.kept, rates) for chances in event.stages[-1]]
-    weights = [chances.weight for chances in event.stages[-1]]
-    found = Worth(*(_mean(weights, [getattr(one, name) for one in lasting]) for name in _FIELDS))
+    kept, read = event.kept, rates.read
+    for_5m, for_1h, without = _lasting(event.stages[-1], kept, rates)
+    before: tuple[Chances, ...] | None = None
+    soon = stays = 0.0
     for stage in reversed(event.stages[:-1]):
-        soon = sum(chances.weight * chances.within_5m for chances in stage)
-        stays = soon + sum(chances.weight * chances.within_1h for chances in stage)
-        saved = found.without - rates.read
-        for_5m = event.kept * soon * (saved + found.for_5m)
-        for_1h = event.kept * stays * (saved + found.for_1h)
-        found = Worth(for_5m, for_1h, _without(for_5m, for_1h, rates))
-    surely = found.for_5m + event.proven * (found.for_1h - found.for_5m)
-    return Worth(found.for_5m, surely, found.without)
+        if stage is not before:  # stages that are known together have the very same chances
+            soon = sum([chances.weight * chances.within_5m for chances in stage])
+            stays = soon + sum([chances.weight * chances.within_1h for chances in stage])
+            before = stage
+        saved = without - read
+        for_5m = kept * soon * (saved + for_5m)
+        for_1h = kept * stays * (saved + for_1h)
+        without = min(float(rates.input), rates.write_5m - for_5m, rates.write_1h - for_1h)
+    return Worth(for_5m, for_5m + event.proven * (for_1h - for_5m), without)
 
 
 def pausing(event: Event) -> float:
@@ -87,25 +82,25 @@ def pausing(event: Event) -> float:
     return found
 
 
-_FIELDS = ("for_5m", "for_1h", "without")
+def _lasting(stage: Sequence[Chances], kept: float, rates: Rates) -> tuple[float, float, float]:
+    """The fixed point where every use is followed by the next with the same chances, as `Worth` has it.
 
-
-def _mean(weights: Sequence[float], values: Sequence[float]) -> float:
-    return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)
-
-
-def _lasting(chances: Chances, kept: float, rates: Rates) -> Worth:
-    """The fixed point where every use is followed by the next with the same chances."""
-    soon = kept * chances.within_5m
-    stays = soon + kept * chances.within_1h
-    without = min(
-        float(rates.input),
-        rates.write_5m * (1.0 - soon) + rates.read * soon,
-        rates.write_1h * (1.0 - stays) + rates.read * stays,
-    )
-    saved = without - rates.read
-    return Worth(saved * soon / (1.0 - soon), saved * stays / (1.0 - stays), without)
-
-
-def _without(for_5m: float, for_1h: float, rates: Rates) -> float:
-    return min(float(rates.input), rates.write_5m - for_5m, rates.write_1h - for_1h)
+    The mean over the alternatives, each of which holds for good.
+    """
+    read, write_5m, write_1h, plain = rates.read, rates.write_5m, rates.write_1h, float(rates.input)
+    for_5m = for_1h = no_entry = weights = 0.0
+    for chances in stage:
+        weight = chances.weight
+        soon = kept * chances.within_5m
+        stays = soon + kept * chances.within_1h
+        without = min(
+            plain,
+            write_5m * (1.0 - soon) + read * soon,
+            write_1h * (1.0 - stays) + read * stays,
+        )
+        saved = without - read
+        for_5m += weight * (saved * soon / (1.0 - soon))
+        for_1h += weight * (saved * stays / (1.0 - stays))
+        no_entry += weight * without
+        weights += weight
+    return for_5m / weights, for_1h / weights, no_entry / weights

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Callable
+
+from scrimp.asgi.shapes import HANG_UP, App, Headers, Message, Receive, Scope, Send
 
 __all__ = ["HANG_UP", "App", "Headers", "Line", "Message", "Receive", "Scope", "Send"]
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
-Headers: TypeAlias = list[tuple[bytes, bytes]]
-
-HANG_UP = "scrimp.hang_up"
-"""The ASGI extension by which a server lets the application close the connection."""
 
 
 class Line:

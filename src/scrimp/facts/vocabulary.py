@@ -10,6 +10,7 @@ import zlib
 from functools import cache
 from importlib import resources
 from itertools import chain
+from typing import Any
 
 import msgspec
 from kitoken import Kitoken
@@ -26,8 +27,10 @@ def vocabulary_count(text: str) -> int:
     """How many tokens of the published vocabulary `text` has (half a surrogate pair counts as a "?")."""
     if not text:
         return 0
+    if text.isascii():
+        return len(_plain_tokenizer().encode(text, False))  # noqa: FBT003 - kitoken takes it by position only
     try:
-        return len(_tokenizer().encode(text, False))  # noqa: FBT003 - kitoken takes it by position only
+        return len(_tokenizer().encode(text, False))  # noqa: FBT003 - as above
     except UnicodeEncodeError:
         whole = text.encode("utf-8", "replace").decode("utf-8")
         return len(_tokenizer().encode(whole, False))  # noqa: FBT003 - as above
@@ -35,12 +38,22 @@ def vocabulary_count(text: str) -> int:
 
 @cache
 def _tokenizer() -> Kitoken:
+    return Kitoken.from_tokenizers(msgspec.json.encode(_document()))
+
+
+@cache
+def _plain_tokenizer() -> Kitoken:
+    """For ASCII, which is normal form as it stands: not looking takes half the time."""
+    return Kitoken.from_tokenizers(msgspec.json.encode({**_document(), "normalizer": None}))
+
+
+def _document() -> dict[str, Any]:
     packed = resources.files(__package__).joinpath("vocab", _MERGES).read_bytes()
     merges = zlib.decompress(packed).decode("utf-8").split("\n")
     printable = [chr(byte) for byte in chain(*_PRINTABLE)]
     shifted = [chr(256 + number) for number in range(256 - len(printable))]
     tokens = [*_SPECIALS, *printable, *shifted, *(merge.replace(" ", "") for merge in merges)]
-    document = {
+    return {
         "version": "1.0",
         "added_tokens": [
             {
@@ -64,4 +77,3 @@ def _tokenizer() -> Kitoken:
             "merges": merges,
         },
     }
-    return Kitoken.from_tokenizers(msgspec.json.encode(document))

@@ -72,7 +72,7 @@ class Reserving:
         most = worst_case(
             attempt.body,
             command.model,
-            self._office.facts,
+            facts=self._office.facts,
             at=now,
             markers=markers,
             size=attempt.size,

@@ -28,7 +28,7 @@ _PATIENCE = 3
 
 class Appender(Generic[T]):
     """A database and its writer. `insert` puts a batch into the tables, inside a transaction, and may answer
-    each item; `fault` is the error for an item that was not written, and why.
+    each item.
     """
 
     def __init__(
@@ -39,15 +39,18 @@ class Appender(Generic[T]):
         *,
         busy_seconds: float = BUSY_SECONDS,
         warn: Warn | None = None,
-        fault: Callable[[T | None, str], Exception] = lambda _, why: StoreError(why),
     ) -> None:
         self._patience = _PATIENCE * busy_seconds
         self._name = str(path)
         self._insert = insert
         self._warn = warn
         self._database = Database(path, schema, busy_seconds=busy_seconds)
-        self._writer: Writer[T] = Writer(self._write, name=self._name, after=self._tell, fault=fault)
+        self._writer: Writer[T] = Writer(self._write, name=self._name, after=self._tell, fault=self.fault)
         survive_forks(self)
+
+    def fault(self, item: T | None, why: str) -> Exception:  # noqa: ARG002 - who knows the items may say more
+        """The error for an item that was not written."""
+        return StoreError(why)
 
     @property
     def waiting(self) -> int:

@@ -50,11 +50,11 @@ def standings_of(term: Term, members: Mapping[str, Account], now: float) -> list
 
 def why(
     term: Term,
+    *,
     standings: Iterable[Standing],
     holds: Iterable[Hold],
     events: Iterable[Event],
     records: Iterable[Record],
-    *,
     member: Scope | None,
     now: float,
 ) -> Why:

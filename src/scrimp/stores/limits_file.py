@@ -19,8 +19,9 @@ import msgspec
 from scrimp.core.budget_terms import Terms
 from scrimp.errors import BudgetUnavailable, InputError
 from scrimp.stores.budget_limits import Entry, checked, terms_of
+from scrimp.stores.forking import survive_forks
 
-__all__ = ["Limits", "LimitsFile"]
+__all__ = ["Limits", "LimitsFile", "limits_path"]
 
 CHECK_SECONDS = 0.5
 """How long a caller goes by what the file said before it looks again."""
@@ -50,16 +51,22 @@ _NONE = Limits()
 _Signature = tuple[int, int, int]
 
 
+def limits_path(ledger: Path) -> Path:
+    """Where the limits of the ledger at `ledger` are."""
+    return ledger.with_name(f"{ledger.stem}.limits.json")
+
+
 class LimitsFile:
     """Reads and replaces the file of limits that belongs to the ledger at `ledger`."""
 
     def __init__(self, ledger: Path) -> None:
-        self.path = ledger.with_name(f"{ledger.stem}.limits.json")
+        self.path = limits_path(ledger)
         self._lock = threading.Lock()
         self._signature: _Signature | None = None
         self._found = _NONE
         self._fault: str | None = None
         self._look_again = 0.0
+        survive_forks(self)
 
     def recent(self) -> Limits:
         """The limits as they were half a second ago at most. Raises `BudgetUnavailable`."""
@@ -97,6 +104,17 @@ class LimitsFile:
             draft.unlink(missing_ok=True)
         _sync_folder(self.path.parent)
         self._look_again = 0.0
+
+    def pause(self) -> None:
+        """See `forking.Forkable`: a fork waits for nobody here."""
+
+    def resume(self) -> None:
+        """See `forking.Forkable`."""
+
+    def restart(self) -> None:
+        """See `forking.Forkable`: whoever held the lock stayed with the parent."""
+        self._lock = threading.Lock()
+        self._signature, self._look_again = None, 0.0
 
     def _read(self, signature: _Signature) -> None:
         try:

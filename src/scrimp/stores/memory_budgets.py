@@ -119,10 +119,10 @@ class MemoryBudgets:
             ]
             return why(
                 term,
-                [found for found in self._standings(now) if found.limit.id == limit_id],
-                self._books.holds.values(),
-                [event for event in reversed(self._events) if event.limit_id == limit_id],
-                nlargest(MOST_RECORDS, inside, key=lambda record: record.cost),
+                standings=[found for found in self._standings(now) if found.limit.id == limit_id],
+                holds=self._books.holds.values(),
+                events=[event for event in reversed(self._events) if event.limit_id == limit_id],
+                records=nlargest(MOST_RECORDS, inside, key=lambda record: record.cost),
                 member=member,
                 now=now,
             )

@@ -159,10 +159,10 @@ def _why(
         return None
     return why(
         term,
-        _of_term(db, term, now),
-        read_holds(db),
-        events_of(db, limit_id),
-        dearest(db, term, now, member),
+        standings=_of_term(db, term, now),
+        holds=read_holds(db),
+        events=events_of(db, limit_id),
+        records=dearest(db, term, now, member),
         member=member,
         now=now,
     )

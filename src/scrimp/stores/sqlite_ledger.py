@@ -32,6 +32,14 @@ from scrimp.stores.sqlite_budgets import SqliteBudgets
 __all__ = ["SqliteLedger"]
 
 
+class _Items(Appender[Item]):
+    """What a ledger is given, written by its own thread."""
+
+    def fault(self, item: Item | None, why: str) -> Exception:
+        """See `fault_of`."""
+        return fault_of(item, why)
+
+
 class SqliteLedger:
     """A `Ledger` in the file at `path`, which several threads, processes and forks may share.
 
@@ -47,9 +55,7 @@ class SqliteLedger:
         self._labels = Labels()
         limits = LimitsFile(Path(path))
         self._books = SqliteBooks(limits)
-        self._store: Appender[Item] = Appender(
-            Path(path), LEDGER, self._write, busy_seconds=busy_seconds, warn=warn, fault=fault_of
-        )
+        self._store = _Items(Path(path), LEDGER, self._write, busy_seconds=busy_seconds, warn=warn)
         self._budgets = SqliteBudgets(self._store, limits, self._books)
 
     @property

@@ -13,12 +13,9 @@ from typing import Any
 from scrimp.calls import arguments, body_of, messages_of
 from scrimp.core.cache import TTL_SECONDS
 from scrimp.core.keepalive import Entry
-from scrimp.core.prompt import Prompt, read_prompt
-from scrimp.core.tokens.estimator import Estimator, read_settings
-from scrimp.core.warmup import Sight, Unsuited, WarmUp, warm_up, warming_saves
-from scrimp.core.workspace import cache_rules, reading
+from scrimp.core.sight import sight_of
+from scrimp.core.warmup import Unsuited, WarmUp, warm_up, warming_saves
 from scrimp.errors import InputError, ScrimpWarning, StoreError
-from scrimp.facts.model import Model
 from scrimp.facts.models import default
 from scrimp.facts.prices import Rates
 from scrimp.pricing import cost
@@ -52,7 +49,7 @@ class Job:
         body = body_of(request)
         self._model = default().resolve(str(body.get("model", "")))
         self._day = datetime.fromtimestamp(clock(), UTC).date()
-        self._found = warm_up(body, _sight(body, self._model, clock()), ttl)
+        self._found = warm_up(body, sight_of(body, default(), self._day), ttl)
         prefix = self._found.prefix if isinstance(self._found, WarmUp) else b""
         ttl_known = self._found.ttl if isinstance(self._found, WarmUp) else "5m"
         self._key = _key(self.resource, prefix, ttl_known)
@@ -154,24 +151,6 @@ class Job:
             what(self._store())
         except (StoreError, InputError) as error:
             _warn(f"nobody else was told what became of a prefix: {error}")
-
-
-def _sight(body: Mapping[str, Any], model: Model, now: float) -> Sight:
-    facts = default()
-    day = datetime.fromtimestamp(now, UTC).date()
-    how = reading(facts, model, day)
-    estimator = Estimator(model, spelling=str(body.get("model", "")))
-    settings = read_settings(body)
-
-    def most_tokens(prompt: Prompt, position: int) -> int:
-        upto = position + 1
-        return estimator.measure(prompt.blocks[:upto], settings, prompt.digests[:upto]).estimate.high
-
-    return Sight(
-        read=lambda changed: read_prompt(changed, how),
-        most_tokens=most_tokens,
-        rules=cache_rules(facts, model, "anthropic", day),
-    )
 
 
 def _key(resource: Any, prefix: bytes, ttl: TTL) -> bytes:

@@ -8,30 +8,49 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise, takewhile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
 
 from scrimp.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from scrimp.wire.markers import TTL, MarkerEdit, Path
 
-__all__ = ["splice_markers"]
+__all__ = ["Layout", "Span", "sections_before", "splice_markers"]
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _name = msgspec.json.Decoder(str)
 
 _WHITESPACE = b" \t\n\r"
+_LIST = ord("[")
 _KEY = re.compile(rb'[ \t\n\r,]*("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*:[ \t\n\r]*')
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')
 _NUMBER_OR_NAME = re.compile(rb"[^ \t\n\r,\]}]+")
 
 _TTL = {"5m": b'"5m"', "1h": b'"1h"'}
 _FRESH = {"5m": b'{"type":"ephemeral"}', "1h": b'{"type":"ephemeral","ttl":"1h"}'}
+
+
+Span: TypeAlias = tuple[int, int]
+"""Where a value begins and ends."""
+
+
+class Layout(NamedTuple):
+    """Where the messages of a body lie in its bytes, so that nobody has to look for them again.
+
+    `start` is just behind the bracket that opens them, `close` at the one that closes them; `ends` has for
+    each message how far behind `start` it ends. `sections` has the places of the tools and system blocks that
+    come before the messages.
+    """
+
+    start: int
+    close: int
+    ends: Sequence[int]
+    sections: Mapping[str, Mapping[str | int, Span]] = {}
 
 
 class _Patch(NamedTuple):
@@ -62,13 +81,14 @@ class _Node:
         self.below: dict[str | int, _Node] = {}
 
 
-def splice_markers(raw: bytes, edits: Sequence[MarkerEdit]) -> bytes:
+def splice_markers(raw: bytes, edits: Sequence[MarkerEdit], layout: Layout | None = None) -> bytes:
     """`raw` with each edit made; the identical object when nothing has to change.
 
     A new marker becomes the last member of its block; string content that gets one becomes a list of one
     text block around the very same literal. A marker that is there already keeps its other fields, and one
     that says the same lifetime stays as it is. Of several edits of one path the last counts; where keys
-    repeat in an object the last one counts, as JSON parsers have it.
+    repeat in an object the last one counts, as JSON parsers have it. `layout` is where the messages of `raw`
+    lie, where that is known (`bodies`): the messages between are then not looked at.
 
     Raises RequestError when `raw` is not JSON or a path leads to no block: send the untouched body then.
     """
@@ -78,7 +98,10 @@ def splice_markers(raw: bytes, edits: Sequence[MarkerEdit]) -> bytes:
     end = len(raw.rstrip(_WHITESPACE))
     start = len(raw) - len(raw.lstrip(_WHITESPACE))
     try:
-        patches = list(_patches(raw, start, end, root, ()))
+        if layout is None:
+            patches = list(_patches(raw, start, end, root, ()))
+        else:
+            patches = list(_patches_around(raw, start, end, root, layout))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"request body is not JSON that can be edited: {error}") from None
     if not patches:
@@ -119,6 +142,8 @@ def _may_be_block(path: Path) -> bool:
 def _patches(raw: bytes, start: int, end: int, node: _Node, path: Path) -> Iterator[_Patch]:
     """The patches for the value at `start:end`, those of inner values before its own."""
     match raw[start : start + 1]:
+        case b"{" if path and node.ttl and not node.below and _is_unmarked(raw, start, end):
+            yield _fresh(raw, start, end, node.ttl)
         case b"{":
             members = _members(raw, start, end)
             spans: dict[str | int, tuple[int, int]] = {m.name: (m.start, m.end) for m in members}
@@ -133,14 +158,76 @@ def _patches(raw: bytes, start: int, end: int, node: _Node, path: Path) -> Itera
             raise RequestError(f"{_dotted(path)}: not a block, so it cannot carry cache_control")
 
 
-def _patches_below(
-    raw: bytes, spans: dict[str | int, tuple[int, int]], node: _Node, path: Path
-) -> Iterator[_Patch]:
+def _patches_around(raw: bytes, start: int, end: int, root: _Node, layout: Layout) -> Iterator[_Patch]:
+    """The same for a whole body whose messages are known to lie where `layout` says."""
+    for section, elements in layout.sections.items():
+        child = root.below.pop(section, None)
+        if child is not None:
+            yield from _patches_below(raw, elements, child, (section,))
+    inside = root.below.pop("messages", None)
+    if root.below or root.edited:
+        members = _members_around(raw, start, end, layout)
+        spans: dict[str | int, tuple[int, int]] = {m.name: (m.start, m.end) for m in members}
+        yield from _patches_below(raw, spans, root, ())
+        if root.edited:
+            yield from _remarked(raw, start, members, root.ttl)
+    if inside is not None:
+        messages = {step: _message_span(raw, layout, step) for step in inside.below}
+        known = {step: span for step, span in messages.items() if span is not None}
+        yield from _patches_below(raw, known, inside, ("messages",))
+
+
+def sections_before(head: bytes) -> Mapping[str, Mapping[str | int, Span]]:
+    """Where the tools and system blocks of a body lie, whose bytes up to its first message are `head`."""
+    found: dict[str, Mapping[str | int, Span]] = {}
+    body = head + b"]}"
+    for member in _members(body, len(body) - len(body.lstrip(_WHITESPACE)), len(body)):
+        if member.name in ("tools", "system"):
+            found.pop(member.name, None)  # of a repeated key the last one counts
+            if body[member.start] == _LIST:
+                found[member.name] = _spans(body, member.start, member.end)
+    return found
+
+
+def _members_around(raw: bytes, start: int, end: int, layout: Layout) -> list[_Member]:
+    """The members of a whole body, found without reading its messages."""
+    cut, gap = layout.start - start, layout.close - layout.start
+    found = _members(raw[start : layout.start] + raw[layout.close : end], 0, end - start - gap)
+    return [
+        _Member(name, *(start + place + (gap if place >= cut else 0) for place in places))
+        for name, *places in found
+    ]
+
+
+def _message_span(raw: bytes, layout: Layout, step: str | int) -> tuple[int, int] | None:
+    if not isinstance(step, int) or not 0 <= step < len(layout.ends):
+        return None
+    first = layout.start + (layout.ends[step - 1] if step else 0)
+    while raw[first] in b", \n\t\r":
+        first += 1
+    return first, layout.start + layout.ends[step]
+
+
+def _patches_below(raw: bytes, spans: Mapping[str | int, Span], node: _Node, path: Path) -> Iterator[_Patch]:
     for step, child in node.below.items():
         here = (*path, step)
         if step not in spans:
             raise RequestError(f"{_dotted(here)}: not in this request")
         yield from _patches(raw, *spans[step], child, here)
+
+
+def _is_unmarked(raw: bytes, start: int, end: int) -> bool:
+    """Whether the object at `start:end` surely has no marker; keys can be written with escapes."""
+    return raw.find(b"cache_control", start, end) < 0 and raw.find(b"\\u00", start, end) < 0
+
+
+def _fresh(raw: bytes, start: int, end: int, ttl: TTL) -> _Patch:
+    """A marker behind the last member of an object that has none."""
+    place = end - 1
+    while raw[place - 1] in _WHITESPACE:
+        place -= 1
+    comma, place = (b",", place) if place > start + 1 else (b"", start + 1)
+    return _Patch(place, place, comma + b'"cache_control":' + _FRESH[ttl])
 
 
 def _wrapped(start: int, end: int, node: _Node, path: Path) -> Iterator[_Patch]:

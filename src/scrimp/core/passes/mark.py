@@ -9,6 +9,7 @@ markers are a candidate like any other and win ties.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -18,7 +19,7 @@ from scrimp.core.worth import Event, Worth, pausing, worth
 from scrimp.facts.prices import Rates
 from scrimp.wire.markers import TTL
 
-__all__ = ["Choice", "Situation", "candidates", "choose", "priced"]
+__all__ = ["Choice", "Situation", "any_worth_a_slot", "candidates", "choose", "priced"]
 
 
 _PRUDENCE, _PRUDENCE_UNMARKED = 2.5, 0.1
@@ -80,63 +81,225 @@ class Choice(msgspec.Struct, frozen=True):
 
 def choose(situation: Situation) -> tuple[Choice, Choice]:
     """The cheapest choice and the caller's own (the same object when nothing is cheaper)."""
-    own = priced(situation, "caller's markers", situation.prompt.markers)
-    best, least = own, float(own.expected_cost)
     pricing = _Pricing(situation)
+    own = pricing.priced("caller's markers", situation.prompt.markers)
+    if not own.markers and not any_worth_a_slot(situation.ends, situation.rules):
+        return own, own  # there is nothing to choose from
+    best, least = None, float(own.expected_cost)
     prudence = _PRUDENCE if own.markers else _PRUDENCE_UNMARKED
-    for name, markers in candidates(situation):
+    for name, markers in pricing.candidates():
         cost, saving = pricing.expected(markers)
         score = cost - saving + prudence * max(0.0, cost - own.input_cost)
         if score < least and not pricing.against_the_caller(markers):
-            best, least = priced(situation, name, markers), score
-    return best, own
+            best, least = (name, markers), score
+    return (own if best is None else pricing.priced(*best)), own
 
 
 def candidates(situation: Situation) -> Iterator[tuple[str, tuple[Marker, ...]]]:
     """Marker sets worth pricing, each within the API's limits."""
-    yield "no markers", ()
-    live, tail = _deepest_live(situation), situation.tail
-    forks = _forks(situation, tail)
-    # Where the step before may have left an entry that this process does not know of; the caller's own, which
-    # may know which block stays; what precedes the last block of a turn, which may be one question of many.
-    # As long as slots are free these cost nothing.
-    spare = [_last_question(situation.prompt), *_own(situation.prompt), _before(situation.prompt, tail)]
-    if live is not None:
-        yield "read the deepest live entry", _markers(situation, [live, *forks], live, 0)
-    if tail is not None:
-        # Traffic that overlaps keeps a 5m entry alive for good. A long conversation can leave it behind.
-        yield "write the tail for 1h, read nothing", _markers(situation, [tail], tail, tail + 1)
-    for name, last in [("write the tail", tail), *(("write what others share", fork) for fork in forks)]:
-        if last is None or (live is not None and last <= live):
-            continue
-        wanted = [last, live, *forks, *spare]
-        upto = [fork for fork in sorted(forks) if fork < last]
-        yield name, _markers(situation, wanted, last, 0)
-        for hours, position in enumerate([*upto, last], start=1):
-            part = "" if position == last else f", the first {hours}"
-            yield f"{name}{part} for 1h", _markers(situation, wanted, last, position + 1)
+    return _Pricing(situation).candidates()
 
 
 def priced(situation: Situation, name: str, markers: tuple[Marker, ...]) -> Choice:
     """What `markers` would cost now and save later."""
-    prompt = situation.prompt.remarked(markers)
-    outcome = situation.cache.outcome(prompt, situation.ends, situation.total, situation.rules, situation.now)
-    rates = situation.rates
-    cost = (
-        outcome.plain * rates.input
-        + outcome.write_5m * rates.write_5m
-        + outcome.write_1h * rates.write_1h
-        + outcome.read * rates.read
-    )
-    left = [(write.position, write.ttl) for write in outcome.writes]
-    if outcome.hit >= 0:
-        entry = situation.cache.alive(situation.prompt.prefixes[outcome.hit], situation.now)
-        lifetime: TTL = entry.ttl if entry is not None else "5m"
-        # Whether an hour bought on top of a 5m entry is an hour for all of the prefix is not published.
-        left = [(position, min(ttl, lifetime, key=TTL_SECONDS.__getitem__)) for position, ttl in left]
-        left.append((outcome.hit, lifetime))
-    saving = _future_saving(situation, left, _worths(situation)) + _found(situation, outcome.hit, markers)
-    return Choice(name, tuple(markers), outcome, cost, saving)
+    return _Pricing(situation).priced(name, markers)
+
+
+class _Pricing:
+    """Expected costs of many marker sets of one situation; what they share is worked out once."""
+
+    def __init__(self, situation: Situation) -> None:
+        self._situation = situation
+        self._living = tuple(situation.cache.living(situation.prompt, situation.now))
+        self._hits: dict[int, int] = {}
+        self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
+
+    @cached_property
+    def _worths(self) -> list[tuple[int, Worth]]:
+        return _worths(self._situation)
+
+    def candidates(self) -> Iterator[tuple[str, tuple[Marker, ...]]]:
+        """See `candidates`."""
+        yield "no markers", ()
+        situation = self._situation
+        if not any_worth_a_slot(situation.ends, situation.rules):
+            return  # all that follow would come to no markers as well
+        prompt, live, tail = situation.prompt, self._deepest_live(), situation.tail
+        forks = self._forks(tail)
+        # Where the step before may have left an entry that this process does not know of; the caller's own,
+        # which may know which block stays; what precedes the last block of a turn, which may be one question
+        # of many. As long as slots are free these cost nothing.
+        spare = [_last_question(prompt), *_own(prompt), _before(prompt, tail)]
+        if live is not None:
+            yield "read the deepest live entry", self._markers(self._places([live, *forks], live), 0)
+        if tail is not None:
+            # Traffic that overlaps keeps a 5m entry alive for good. A long conversation can leave it behind.
+            alone = self._markers(self._places([tail], tail), tail + 1)
+            yield "write the tail for 1h, read nothing", alone
+        shared = (("write what others share", fork) for fork in forks)
+        for name, last in (("write the tail", tail), *shared):
+            if last is None or (live is not None and last <= live):
+                continue
+            places = self._places([last, live, *forks, *spare], last)
+            yield name, self._markers(places, 0)
+            upto = [fork for fork in sorted(forks) if fork < last]
+            for hours, position in enumerate([*upto, last], start=1):
+                part = "" if position == last else f", the first {hours}"
+                yield f"{name}{part} for 1h", self._markers(places, position + 1)
+
+    def priced(self, name: str, markers: tuple[Marker, ...]) -> Choice:
+        """What `markers` would cost now and save later, as the cache has it."""
+        situation, rates = self._situation, self._situation.rates
+        prompt = situation.prompt.remarked(markers)
+        outcome = situation.cache.outcome(
+            prompt, situation.ends, situation.total, situation.rules, situation.now
+        )
+        cost = (
+            outcome.plain * rates.input
+            + outcome.write_5m * rates.write_5m
+            + outcome.write_1h * rates.write_1h
+            + outcome.read * rates.read
+        )
+        left = [(write.position, write.ttl) for write in outcome.writes]
+        if outcome.hit >= 0:
+            lifetime = self._lifetime(outcome.hit)
+            # Whether an hour bought on top of a 5m entry is an hour for all of the prefix is not published.
+            left = [(position, min(ttl, lifetime, key=TTL_SECONDS.__getitem__)) for position, ttl in left]
+            left.append((outcome.hit, lifetime))
+        saving = self._future_saving(left) + _found(situation, outcome.hit, markers)
+        return Choice(name, tuple(markers), outcome, cost, saving)
+
+    def expected(self, markers: Sequence[Marker]) -> tuple[float, int]:
+        """Cost now and saving later as `priced` has them; infinite cost where the bill is not published.
+
+        The cache is not asked twice.
+        """
+        situation, ends, rates = self._situation, self._situation.ends, self._situation.rates
+        if not situation.rules.caches:
+            return situation.total * rates.input, 0
+        hit, minimum = self._hit_of(markers), situation.rules.minimum
+        left = [(m.position, m.ttl) for m in markers if m.position > hit and ends[m.position] >= minimum]
+        read = ends[hit] if hit >= 0 else 0
+        until_1h = max([ends[position] for position, ttl in left if ttl == "1h"], default=read)
+        until = max([ends[position] for position, _ in left], default=read)
+        if hit >= 0:
+            lifetime = self._lifetime(hit)
+            if lifetime == "5m" and until_1h > read:
+                # A longer lifetime is never bought on top of a 5m entry.
+                return float("inf"), 0
+            left.append((hit, lifetime))
+        cost = (
+            (situation.total - until) * rates.input
+            + (until - until_1h) * rates.write_5m
+            + (until_1h - read) * rates.write_1h
+            + read * rates.read
+        )
+        return cost, self._future_saving(left) + _found(situation, hit, markers)
+
+    def against_the_caller(self, markers: Sequence[Marker]) -> bool:
+        """Whether `markers` leave out what the caller marks, or have another lifetime, without being sure."""
+        own = self._situation.prompt.markers
+        if not own:
+            return False
+        hit = self._hit_of(markers)
+        covered = max((m.position for m in markers), default=-1)
+        wanted = max(m.position for m in own)
+        if max(covered, hit) < wanted and self._used_again(wanted) > _UNLIKELY:
+            return True
+        hours = max((m.position for m in markers if m.ttl == "1h" and m.position > hit), default=-1)
+        if any(marker.ttl == "1h" for marker in own):
+            brief = any(m.ttl == "5m" and m.position > max(hit, hours) for m in markers)
+            return brief and self._pausing(0) > _UNLIKELY
+        return hours >= 0 and self._pausing(hours) < _SURE
+
+    def _future_saving(self, left: list[tuple[int, TTL]]) -> int:
+        """Expected saving of the entries that live after this request, over the events to come."""
+        left.extend(self._situation.pending)
+        ends, saving = self._situation.ends, 0.0
+        if not left:
+            return 0
+        for upto, worth_to in self._worths:
+            soon = late = 0
+            for position, ttl in left:
+                length = ends[position] if position <= upto else 0
+                if length > soon:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
+                    soon = length
+                if length > late and ttl == "1h":
+                    late = length
+            saving += worth_to.for_5m * (soon - late) + worth_to.for_1h * late
+        return round(saving)
+
+    def _used_again(self, position: int) -> float:
+        """How likely an entry that ends here is to be used within the hour."""
+        events = (event for event in self._situation.events if event.position >= position)
+        return max((event.within_5m + event.within_1h for event in events), default=0.0)
+
+    def _pausing(self, position: int) -> float:
+        """How likely an entry that ends here is to be used after a pause."""
+        events = (event for event in self._situation.events if event.position >= position)
+        return max((pausing(event) * event.proven for event in events), default=0.0)
+
+    def _lifetime(self, position: int) -> TTL:
+        """The lifetime of the entry that is read here."""
+        entry = self._situation.cache.alive(self._situation.prompt.prefixes[position], self._situation.now)
+        return entry.ttl if entry is not None else "5m"
+
+    def _hit_of(self, markers: Sequence[Marker]) -> int:
+        """The entry that these markers would read, or -1."""
+        for marker in reversed(markers):
+            hit = self._hits.get(marker.position)
+            if hit is None:
+                hit = self._hits[marker.position] = self._hit(marker.position)
+            if hit >= 0:
+                return hit
+        return -1
+
+    def _hit(self, position: int) -> int:
+        """The entry that a marker here would read."""
+        ranks, lookback = self._situation.prompt.ranks, self._situation.rules.lookback
+        within = (at for at in self._living if at <= position and ranks[position] - ranks[at] < lookback)
+        return next(within, -1)
+
+    def _deepest_live(self) -> int | None:
+        """The position whose marker reads the longest live entry of this prompt."""
+        prompt, lookback = self._situation.prompt, self._situation.rules.lookback
+        for position in self._living:
+            for at in range(position, len(prompt)):
+                if prompt.ranks[at] - prompt.ranks[position] >= lookback:
+                    break
+                if prompt.blocks[at].markable:
+                    return at
+        return None
+
+    def _forks(self, tail: int | None) -> list[int]:
+        """Where other conversations may join, the most promising first; system and tools always end there."""
+        prompt, ends = self._situation.prompt, self._situation.ends
+        value = {place: one.for_1h * ends[place] for place, one in self._worths[1:]}
+        places = sorted(value, key=value.__getitem__, reverse=True)
+        forks: list[int] = []
+        for place in (*places, prompt.static_end, prompt.section_end("tools")):
+            position = prompt.last_markable(at_most=place) if place >= 0 else None
+            if position is not None and position != tail and position not in forks:
+                forks.append(position)
+        return forks
+
+    def _places(self, wanted: Iterable[int | None], last: int) -> list[int]:
+        """The first `max_markers` positions wanted up to `last` that are worth a slot, in order."""
+        positions: list[int] = []
+        for position in wanted:
+            if position is None or position > last or position in positions:
+                continue
+            if _worth_a_slot(self._situation, position):
+                positions.append(position)
+        return sorted(positions[: self._situation.rules.max_markers])
+
+    def _markers(self, places: Sequence[int], hour_before: int) -> tuple[Marker, ...]:
+        """Markers at these places, those for an hour first."""
+        chosen = []
+        for position in places:
+            ttl: TTL = "1h" if position < hour_before else "5m"
+            chosen.append(Marker(position, ttl, automatic=self._automatic.get(position) == ttl))
+        return tuple(chosen)
 
 
 def _worths(situation: Situation) -> list[tuple[int, Worth]]:
@@ -153,24 +316,15 @@ def _worths(situation: Situation) -> list[tuple[int, Worth]]:
     return found
 
 
-def _future_saving(situation: Situation, left: list[tuple[int, TTL]], worths: list[tuple[int, Worth]]) -> int:
-    """Expected saving of the entries that live after this request, over the events to come."""
-    left.extend(situation.pending)
-    ends, saving = situation.ends, 0.0
-    for upto, worth_to in worths:
-        soon = max((ends[position] for position, _ in left if position <= upto), default=0)
-        late = max((ends[position] for position, ttl in left if ttl == "1h" and position <= upto), default=0)
-        saving += worth_to.for_5m * (soon - late) + worth_to.for_1h * late
-    return round(saving)
-
-
 def _found(situation: Situation, hit: int, markers: Sequence[Marker]) -> int:
     """Expected saving of markers the caller set where another process may have written the entry."""
-    own = {m.position for m in situation.prompt.markers} if situation.elsewhere else set()
+    if not situation.elsewhere or not situation.prompt.markers or not situation.rules.caches:
+        return 0
+    own = {m.position for m in situation.prompt.markers}
     rates, ends, least = situation.rates, situation.ends, situation.rules.minimum
     beyond = max(situation.seen, hit)
     kept = [m for m in markers if m.position in own and m.position > beyond and ends[m.position] >= least]
-    if not kept or not situation.rules.caches:
+    if not kept:
         return 0
     last = max(kept, key=lambda marker: marker.position)
     write = rates.write_1h if last.ttl == "1h" else rates.write_5m
@@ -178,129 +332,14 @@ def _found(situation: Situation, hit: int, markers: Sequence[Marker]) -> int:
     return round(situation.elsewhere * (write - rates.read) * new)
 
 
-class _Pricing:
-    """Expected costs of many marker sets of one situation, without asking the cache twice."""
-
-    def __init__(self, situation: Situation) -> None:
-        self._situation = situation
-        self._worths = _worths(situation)
-        self._hits: dict[int, int] = {}
-
-    def expected(self, markers: Sequence[Marker]) -> tuple[float, int]:
-        """Cost now and saving later as `priced` has them; infinite cost where the bill is not published."""
-        situation, ends, rates = self._situation, self._situation.ends, self._situation.rates
-        if not situation.rules.caches:
-            return situation.total * rates.input, 0
-        hit = next((hit for m in reversed(markers) if (hit := self._hit(m.position)) >= 0), -1)
-        left: list[tuple[int, TTL]] = [
-            (m.position, m.ttl)
-            for m in markers
-            if m.position > hit and ends[m.position] >= situation.rules.minimum
-        ]
-        read = ends[hit] if hit >= 0 else 0
-        until_1h = max((ends[position] for position, ttl in left if ttl == "1h"), default=read)
-        until = max((ends[position] for position, _ in left), default=read)
-        if hit >= 0:
-            entry = situation.cache.alive(situation.prompt.prefixes[hit], situation.now)
-            lifetime: TTL = entry.ttl if entry is not None else "5m"
-            if lifetime == "5m" and until_1h > read:
-                # A longer lifetime is never bought on top of a 5m entry.
-                return float("inf"), 0
-            left.append((hit, lifetime))
-        cost = (
-            (situation.total - until) * rates.input
-            + (until - until_1h) * rates.write_5m
-            + (until_1h - read) * rates.write_1h
-            + read * rates.read
-        )
-        saving = _future_saving(situation, left, self._worths) + _found(situation, hit, markers)
-        return cost, saving
-
-    def against_the_caller(self, markers: Sequence[Marker]) -> bool:
-        """Whether `markers` leave out what the caller marks, or have another lifetime, without being sure."""
-        situation = self._situation
-        own = situation.prompt.markers
-        if not own:
-            return False
-        hit = next((hit for m in reversed(markers) if (hit := self._hit(m.position)) >= 0), -1)
-        covered = max((m.position for m in markers), default=-1)
-        wanted = max(m.position for m in own)
-        if max(covered, hit) < wanted and self._used_again(wanted) > _UNLIKELY:
-            return True
-        hours = max((m.position for m in markers if m.ttl == "1h" and m.position > hit), default=-1)
-        if any(marker.ttl == "1h" for marker in own):
-            brief = any(m.ttl == "5m" and m.position > max(hit, hours) for m in markers)
-            return brief and self._pausing(0) > _UNLIKELY
-        return hours >= 0 and self._pausing(hours) < _SURE
-
-    def _used_again(self, position: int) -> float:
-        """How likely an entry that ends here is to be used within the hour."""
-        events = (event for event in self._situation.events if event.position >= position)
-        return max((event.within_5m + event.within_1h for event in events), default=0.0)
-
-    def _pausing(self, position: int) -> float:
-        """How likely an entry that ends here is to be used after a pause."""
-        events = (event for event in self._situation.events if event.position >= position)
-        return max((pausing(event) * event.proven for event in events), default=0.0)
-
-    def _hit(self, position: int) -> int:
-        """The entry that a marker here would read."""
-        found = self._hits.get(position)
-        if found is None:
-            situation = self._situation
-            prefixes, cache, now = situation.prompt.prefixes, situation.cache, situation.now
-            window = situation.prompt.window(position, situation.rules.lookback)
-            found = next((at for at in window if cache.alive(prefixes[at], now) is not None), -1)
-            self._hits[position] = found
-        return found
-
-
-def _markers(
-    situation: Situation, wanted: Iterable[int | None], last: int, hour_before: int
-) -> tuple[Marker, ...]:
-    """Markers at the first `max_markers` positions wanted up to `last`, in order, 1h ones first."""
-    positions: list[int] = []
-    for position in wanted:
-        if position is None or position > last or position in positions:
-            continue
-        if _worth_a_slot(situation, position):
-            positions.append(position)
-    automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
-    chosen = []
-    for position in sorted(positions[: situation.rules.max_markers]):
-        ttl: TTL = "1h" if position < hour_before else "5m"
-        chosen.append(Marker(position, ttl, automatic=automatic.get(position) == ttl))
-    return tuple(chosen)
+def any_worth_a_slot(ends: Sequence[int], rules: CacheRules) -> bool:
+    """Whether some prefix, of those that end at so many tokens, is long enough to be an entry."""
+    return bool(ends) and (ends[-1] >= rules.minimum or max(ends) >= rules.minimum)
 
 
 def _worth_a_slot(situation: Situation, position: int) -> bool:
     """The API takes a marker here, and the prefix is long enough to be an entry."""
     return situation.prompt.blocks[position].markable and situation.ends[position] >= situation.rules.minimum
-
-
-def _deepest_live(situation: Situation) -> int | None:
-    """The position whose marker reads the longest live entry of this prompt."""
-    prompt, lookback = situation.prompt, situation.rules.lookback
-    for position in situation.cache.living(prompt, situation.now):
-        for at in range(position, len(prompt)):
-            if position not in prompt.window(at, lookback):
-                break
-            if prompt.blocks[at].markable:
-                return at
-    return None
-
-
-def _forks(situation: Situation, tail: int | None) -> list[int]:
-    """Where other conversations may join, the most promising first; the ends of system and tools always."""
-    prompt, ends = situation.prompt, situation.ends
-    value = {place: one.for_1h * ends[place] for place, one in _worths(situation)[1:]}
-    places = sorted(value, key=value.__getitem__, reverse=True)
-    forks: list[int] = []
-    for place in (*places, prompt.static_end, prompt.section_end("tools")):
-        position = prompt.last_markable(at_most=place) if place >= 0 else None
-        if position is not None and position != tail and position not in forks:
-            forks.append(position)
-    return forks
 
 
 def _own(prompt: Prompt) -> list[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor
-from operator import add
+from operator import add, mul
 from typing import Any, NamedTuple
 
 import msgspec
@@ -196,6 +196,8 @@ class Estimator:
 
         The first of those others begins a message or a tier. The cost is that of the others.
         """
+        if kept == len(blocks) == len(measured.content):
+            return measured
         added = blocks[kept:]
         parts = self._parts(added, None if digests is None else digests[kept:])
         turns = find_turns(added)
@@ -270,17 +272,15 @@ class Estimator:
 
     def _part(self, counts: Counts) -> Parts:
         numbers, per_count = counts.numbers, self._per_count
-        part = Parts()
-        for place in range(_TEXT_FROM, _SCHEMA_FROM):
-            part.text += numbers[place] * per_count[place]
-        part.text = max(0.0, part.text)
-        for place in range(_SCHEMA_FROM, _STRUCTURE_FROM):
-            part.schema += numbers[place] * per_count[place]
-        for place in range(_STRUCTURE_FROM, len(numbers)):
-            part.structure += numbers[place] * per_count[place]
-        loose = numbers[_LETTER_RUNS] * per_count[_LETTER_RUNS] + numbers[_SEALED] * per_count[_SEALED]
-        part.below += loose * self._spread["loose"]
-        part.above += loose * self._spread["loose"]
+        tokens = list(map(mul, numbers, per_count))
+        loose = (tokens[_LETTER_RUNS] + tokens[_SEALED]) * self._spread["loose"]
+        part = Parts(
+            text=max(0.0, sum(tokens[_TEXT_FROM:_SCHEMA_FROM])),
+            schema=0.0 + sum(tokens[_SCHEMA_FROM:_STRUCTURE_FROM]),
+            structure=0.0 + sum(tokens[_STRUCTURE_FROM:]),
+            below=loose,
+            above=loose,
+        )
         if counts.builtin:
             self._built_in(part, counts.builtin)
         if counts.images or counts.documents:

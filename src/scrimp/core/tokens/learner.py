@@ -78,6 +78,9 @@ class Learner:
         start, billed = self._longest(prefixes)
         if state is None and not billed:
             return sized.estimate
+        if start == len(blocks):  # this very prompt was billed
+            exact = int(_EXACT_TOKENS)
+            return Estimate(max(1, billed - exact), max(1, billed), billed + exact)
         state = state or Ratios()
         amounts = _amounts(blocks, sized.content, start)
         middle = billed + _around(sized, start)

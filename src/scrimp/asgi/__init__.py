@@ -1,0 +1,1 @@
+"""Raw ASGI, as the gateway and the emulator both need it."""

@@ -1,0 +1,222 @@
+"""Request bodies decoded from their bytes, so that the next step of a conversation costs what is new in it.
+
+Every request carries its whole conversation. What its messages begin with is mostly, byte for byte, what an
+earlier body had: those messages are taken over as the objects they were decoded to, and only the bytes around
+them are decoded. What comes out equals what `loads` gives; nobody may change it, since later bodies share it.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+
+from scrimp.wire.loads import loads
+from scrimp.wire.splice import Layout, Span, sections_before
+
+__all__ = ["Bodies", "Decoded"]
+
+_MOST_BYTES = 32 * 1024 * 1024
+_SHORT = 8 * 1024
+"""Bytes up to which a body is decoded whole: that costs less than looking for it."""
+_HEADS_REMEMBERED = 64
+_TRIED = 8
+"""Conversations with the same beginning that are compared with a body."""
+_BEGINNING = 256
+_REPLACED_WITHIN = 4
+"""A conversation that a body goes on with is replaced by it, even if its last messages changed."""
+
+_MESSAGES = b'"messages"'
+_LIST = re.compile(rb"[ \t\n\r]*:[ \t\n\r]*\[")
+_SPACE = re.compile(rb"[ \t\n\r]*+")
+_STAND_IN = "messages to come"
+_OPENING = b'{"%b":[' % _STAND_IN.encode()
+"""Put before the part of a body that is decoded: what goes on where the known messages end."""
+
+
+class Decoded(NamedTuple):
+    """A JSON value, and where its messages lie in its bytes, where that is known."""
+
+    value: object
+    layout: Layout | None = None
+
+
+class _Rest(msgspec.Struct):
+    """The new messages of a body, each as its bytes."""
+
+    new: list[msgspec.Raw] = msgspec.field(name=_STAND_IN)
+
+
+_values = msgspec.json.Decoder(dict[str, Any])
+_pieces = msgspec.json.Decoder(_Rest)
+
+
+class _Head(NamedTuple):
+    """What comes before the messages: its length, its fields, and where tools and system blocks lie in it.
+
+    `once` are the fields that must not come again behind the messages.
+    """
+
+    length: int
+    fields: dict[str, Any]
+    sections: Mapping[str, Mapping[str | int, Span]]
+    once: frozenset[str]
+
+
+class _Known(NamedTuple):
+    """A body decoded before: its bytes, and the messages in them."""
+
+    raw: bytes
+    layout: Layout
+    messages: list[Any]
+
+    @property
+    def beginning(self) -> bytes:
+        return self.raw[self.layout.start : self.layout.start + _BEGINNING]
+
+
+class _Part(NamedTuple):
+    """What of a body is left to decode: all that follows its first `common` messages, as an object."""
+
+    before: _Known | None
+    common: int
+    start: int
+    text: bytes
+
+
+class Bodies:
+    """The bodies decoded lately, at most so many bytes of them; the least recent go first."""
+
+    def __init__(self, most_bytes: int = _MOST_BYTES, *, short: int = _SHORT) -> None:
+        """Bodies of `short` bytes at most are decoded whole."""
+        self._most = most_bytes
+        self._short = short
+        self._weight = 0
+        self._heads: dict[bytes, _Head] = {}
+        self._recent: OrderedDict[int, _Known] = OrderedDict()
+        self._beginning: dict[bytes, list[_Known]] = {}
+
+    @property
+    def weight(self) -> int:
+        """Bytes of JSON remembered."""
+        return self._weight
+
+    def read(self, raw: bytes) -> Decoded:
+        """The JSON value in `raw`; raises ValueError when it holds anything else."""
+        known = None
+        if len(raw) > self._short:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                known = self._read(raw)  # what is no JSON, or only the tolerant way takes, goes the long way
+        return Decoded(loads(raw)) if known is None else known
+
+    def _read(self, raw: bytes) -> Decoded | None:
+        """The body; None where it has no list of messages, or two, or is otherwise odd.
+
+        Raises what msgspec raises.
+        """
+        head = self._head(raw)
+        if head is None:
+            return None
+        start = head.length
+        part = self._part(raw, start)
+        rest = _values.decode(part.text)
+        new = rest.pop(_STAND_IN)
+        pieces = _pieces.decode(part.text).new
+        if not rest.keys().isdisjoint(head.once) or len(new) != len(pieces):
+            return None
+        before, common = part.before, part.common
+        ends = [*before.layout.ends[:common]] if before else []
+        position = part.start
+        for piece in pieces:
+            position = _after_space(raw, position + 1 if raw[position : position + 1] == b"," else position)
+            position += len(piece)
+            ends.append(position - start)
+        layout = Layout(start, _after_space(raw, position), ends, head.sections)
+        messages = [*(before.messages[:common] if before else ()), *new]
+        self._remember(_Known(raw, layout, messages), before, common)
+        return Decoded({**head.fields, "messages": messages, **rest}, layout)
+
+    def _head(self, raw: bytes) -> _Head | None:
+        """All before the first message, decoded; raises where that is not the first message of the body."""
+        for known, found in self._heads.items():  # nearly all differ within a few bytes, or not at all
+            if raw.startswith(known):
+                return found
+        place = raw.find(_MESSAGES)
+        opening = _LIST.match(raw, place + len(_MESSAGES)) if place >= 0 else None
+        if opening is None:
+            return None
+        head = raw[: opening.end()]
+        fields = _values.decode(head + b"]}")
+        del fields["messages"]
+        sections = sections_before(head)
+        found = self._heads[head] = _Head(len(head), fields, sections, frozenset({"messages", *sections}))
+        if len(self._heads) > _HEADS_REMEMBERED:
+            del self._heads[next(iter(self._heads))]
+        return found
+
+    def _part(self, raw: bytes, start: int) -> _Part:
+        """What has to be decoded, given the body that has most messages in common with this one."""
+        alike = self._beginning.get(raw[start : start + _BEGINNING], ())
+        best, common = None, 0
+        for known in reversed(alike[-_TRIED:]):
+            found = _common(known, raw, start)
+            if found > common:
+                best, common = known, found
+        if best is None:
+            return _Part(None, 0, start, _OPENING + raw[start:])
+        end = start + best.layout.ends[common - 1]
+        after = _after_space(raw, end)
+        if raw[after : after + 1] == b",":
+            after = _after_space(raw, after + 1)
+            if raw[after : after + 1] == b"]":  # a comma with nothing behind it: no JSON
+                raise msgspec.DecodeError("trailing comma")
+        elif raw[after : after + 1] != b"]":
+            raise msgspec.DecodeError("messages go on without a comma")
+        return _Part(best, common, after, _OPENING + raw[after:])
+
+    def _remember(self, known: _Known, before: _Known | None, common: int) -> None:
+        if before is not None and common >= len(before.messages) - _REPLACED_WITHIN:
+            self._forget(before)
+        elif before is not None:
+            self._recent.move_to_end(id(before))
+        if len(known.raw) > self._most:
+            return
+        while self._weight + len(known.raw) > self._most:
+            self._forget(next(iter(self._recent.values())))
+        self._recent[id(known)] = known
+        self._beginning.setdefault(known.beginning, []).append(known)
+        self._weight += len(known.raw)
+
+    def _forget(self, known: _Known) -> None:
+        del self._recent[id(known)]
+        self._weight -= len(known.raw)
+        alike = [other for other in self._beginning[known.beginning] if other is not known]
+        if alike:
+            self._beginning[known.beginning] = alike
+        else:
+            del self._beginning[known.beginning]
+
+
+def _common(known: _Known, raw: bytes, start: int) -> int:
+    """How many leading messages are the same, byte for byte, where `raw` has its own from `start` on."""
+    text, there, ends = memoryview(known.raw), known.layout.start, known.layout.ends
+    low, high = 0, bisect_right(ends, len(raw) - start)
+    tried = high
+    while low < high:
+        done = ends[low - 1] if low else 0
+        if raw.startswith(text[there + done : there + ends[tried - 1]], start + done):
+            low = tried
+        else:
+            high = tried - 1
+        tried = (low + high + 1) // 2
+    return low
+
+
+def _after_space(raw: bytes, position: int) -> int:
+    space = _SPACE.match(raw, position)
+    return position if space is None else space.end()

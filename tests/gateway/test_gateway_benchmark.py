@@ -1,0 +1,127 @@
+"""The parts of the gateway's benchmark: bodies, upstream, load, promises, and the check of the books."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from benchmarks.gateway.bodies import PACED, SIZES, asked_step, family
+from benchmarks.gateway.books import Books, audited, counted
+from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP, serving
+from benchmarks.gateway.load import Job, Seen
+from benchmarks.gateway.rounds import CELLS, Figures, quantile
+from benchmarks.gateway.tables import Report, as_json, print_report
+from benchmarks.gateway.upstream import DELTAS
+from benchmarks.gateway.verdict import promises
+
+from scrimp.stores.sqlite_ledger import SqliteLedger
+
+
+@pytest.mark.parametrize("size", list(SIZES.values()))
+def test_every_step_extends_the_one_before_and_two_conversations_share_no_message(size: int) -> None:
+    made = family(size, seed=1)
+    bodies = [json.loads(made.body(step, 7)) for step in range(len(made.steps))]
+    for before, after in pairwise(bodies):
+        assert after["messages"][: len(before["messages"])] == before["messages"]
+        assert (after["tools"], after["system"]) == (before["tools"], before["system"])
+    other = json.loads(made.body(0, 8))
+    assert other["system"] == bodies[0]["system"]
+    assert not [message for message in other["messages"] if message in bodies[0]["messages"]]
+    sizes = [len(body) for body in made.steps]
+    assert 0.7 * size < sum(sizes) / len(sizes) < 1.3 * size
+    for step, usage in enumerate(made.usages[1:], 1):
+        if usage.read:
+            assert usage.read == sum(made.usages[step - 1][:3])  # all of the step before
+
+
+def test_a_request_says_which_step_it_is() -> None:
+    made = family(2_000, seed=1, stream=True, paced=True)
+    assert [asked_step(made.body(step, 3)) for step in range(4)] == [(step, True) for step in range(4)]
+    assert asked_step(family(2_000, seed=1).body(2, 3)) == (2, False)
+    assert json.loads(made.body(1, 3))["max_tokens"] == 1_001 + PACED
+    with pytest.raises(ValueError, match="max_tokens"):
+        asked_step(b"{}")
+
+
+def test_load_counts_what_the_upstream_counts() -> None:
+    with (
+        serving("benchmarks.gateway.upstream", "1", core=None) as upstream,
+        serving("benchmarks.gateway.load", "1", core=None) as load,
+    ):
+        assert upstream.stdout
+        assert load.stdin
+        assert load.stdout
+        port = int(upstream.stdout.readline())
+        answered = 0
+        for grows, stream in ((False, False), (True, False), (True, True)):
+            job = Job(
+                port=port, headers={}, size="2 KB", connections=2, seconds=0.1, grows=grows, stream=stream
+            )
+            load.stdin.write(msgspec.json.encode(job).decode() + "\n")
+            load.stdin.flush()
+            seen = msgspec.json.decode(load.stdout.readline(), type=Seen)
+            answered += seen.answered
+            assert seen.faults == {}
+            assert 0 < seen.requests <= seen.answered
+            assert len(seen.delays) >= stream * DELTAS
+        assert counted(port)["requests"] == answered
+
+
+def figures(rate: float, latency: int, delay: int) -> Figures:
+    return Figures([rate, rate * 2, rate / 2], [0.001], [latency] * 100, [delay] * 100, {})
+
+
+TABLE = {
+    cell.name: {
+        DIRECT: figures(20_000.0, 100, 50),
+        SCRIMP: figures(2_000.0, 1_100, 950),
+        LITELLM: figures(40.0, 50_100, 9_000),
+        PORTKEY: figures(600.0, 4_000, 900),
+    }
+    for cell in CELLS
+}
+
+
+def test_promises_are_ratios_of_medians() -> None:
+    found = {promise.what: (promise.figure, promise.kept) for promise in promises(TABLE)}
+    kind = "growing conversations"
+    assert found[f"2 KB, {kind}: × requests/s of {LITELLM}"] == (50.0, True)
+    assert found[f"2 KB, {kind}: added p50 of {LITELLM} ÷ ours"] == (50.0, True)
+    ratio, kept = found[f"2 KB, {kind}: × requests/s of {PORTKEY}"]
+    assert (ratio, kept) == (pytest.approx(10 / 3), True)
+    [late] = [promise for promise in promises(TABLE) if promise.at_most]
+    assert (late.figure, late.kept) == (0.9, True)
+    assert not late._replace(figure=1.01).kept
+    assert not late._replace(figure=float("nan")).kept
+
+
+def test_only_what_was_measured_is_judged_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    alone = {name: {DIRECT: cells[DIRECT], SCRIMP: cells[SCRIMP]} for name, cells in TABLE.items()}
+    assert len(promises(alone)) == 1
+    report = Report(alone, {SCRIMP: 0.8}, {SCRIMP: (10**8, 2 * 10**8)}, None)
+    print_report(report)
+    said = capsys.readouterr().out
+    assert all(cell.name in said for cell in CELLS)
+    assert "PASS  paced streams" in said
+    assert as_json(report)["cells"]["streams, c=32"][SCRIMP]["requests_per_second"] == 2_000.0
+
+
+def test_a_quantile_is_a_value_that_was_seen() -> None:
+    assert quantile([5, 1, 4, 2, 3], 0.5) == 3
+    assert quantile(list(range(100)), 0.99) == 99
+    assert quantile([], 0.5) != quantile([], 0.5)  # no number
+
+
+def test_books_that_do_not_agree_are_said_to(tmp_path: Path) -> None:
+    SqliteLedger(tmp_path / "ledger.sqlite").close()
+    sums = {"requests": 1, "plain": 10, "written": 0, "read": 0, "output": 2}
+    found = audited(tmp_path / "ledger.sqlite", sums)
+    assert found.billed == 10 * 3_000_000 + 2 * 15_000_000
+    assert "requests: the upstream counted 1, the ledger has 0" in found.faults
+    same = Books(sums, sums, 60, 60, 0, {"organisation/total": 0}, {"organisation/total": 60})
+    assert same.faults == []
+    assert same._replace(held={"organisation/total": 5}).faults == ["organisation/total: 5 p$ still held"]
+    assert same._replace(spent={"organisation/total": 61}).faults

@@ -1,0 +1,132 @@
+"""Bodies decoded with what is known: always what decoding them afresh gives, edited in the same places."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scrimp.errors import RequestError
+from scrimp.wire.bodies import Bodies
+from scrimp.wire.loads import loads
+from scrimp.wire.markers import MarkerEdit
+from scrimp.wire.splice import splice_markers
+
+TEXTS = st.sampled_from(
+    ["a", "b" * 300, 'say "messages":[ twice', "é", "\ud800", "c" * 300, ']},{"messages":[', "\\"]
+)
+BLOCKS = st.fixed_dictionaries(
+    {"type": st.just("text"), "text": TEXTS}, optional={"x": st.just({"messages": [1]})}
+)
+MESSAGES = st.fixed_dictionaries(
+    {
+        "role": st.sampled_from(["user", "assistant"]),
+        "content": st.one_of(TEXTS, st.lists(BLOCKS, max_size=3)),
+    }
+)
+FIELDS = st.dictionaries(
+    st.sampled_from(["model", "tools", "system", "metadata"]),
+    st.one_of(TEXTS, st.lists(BLOCKS, max_size=2), st.just({"messages": [2]}), st.integers(-(2**70), 2**70)),
+    max_size=3,
+)
+PLACES = st.one_of(
+    st.just(()),
+    st.tuples(st.sampled_from(["tools", "system"]), st.integers(0, 2)),
+    st.tuples(st.just("messages"), st.integers(-1, 5), st.just("content"), st.integers(0, 3)),
+)
+EDITS = st.lists(st.builds(MarkerEdit, PLACES, st.sampled_from(["5m", "1h", None])), max_size=3)
+
+
+@st.composite
+def written(draw: st.DrawFn, messages: list[Any]) -> bytes:
+    """A body with these messages as some client writes it, whole or not."""
+    before, after = draw(FIELDS), draw(FIELDS)
+    if draw(st.integers(0, 9)) == 0:
+        after["messages"] = []
+    inner = [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in before.items()]
+    space = draw(st.sampled_from(["", "", " ", "\n  "]))
+    ascii_only = draw(st.booleans())
+    each = f",{space}".join(json.dumps(message, ensure_ascii=ascii_only) for message in messages)
+    inner.append(f'"messages":{space}[{space}{each}{draw(st.sampled_from(["", "", ",", " "]))}]')
+    inner += [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in after.items()]
+    raw = ("{" + f",{space}".join(inner) + "}\n").encode("utf-8", "surrogatepass")
+    kept = draw(st.sampled_from([None] * 5 + [-2, -3, -40]))
+    return raw[:kept]
+
+
+def read(bodies: Bodies | None, raw: bytes) -> Any:
+    try:
+        return loads(raw) if bodies is None else bodies.read(raw).value
+    except ValueError:
+        return "no JSON"
+
+
+def edited(*given: Any) -> Any:
+    try:
+        return splice_markers(*given)
+    except RequestError:
+        return "refused"
+
+
+@given(st.data())
+@settings(max_examples=300)
+def test_any_sequence_of_bodies_is_read_and_edited_as_if_each_were_the_first(data: st.DataObject) -> None:
+    bodies = Bodies(most_bytes=data.draw(st.sampled_from([300, 5_000, 10**6])), short=0)
+    messages = data.draw(st.lists(MESSAGES, max_size=3))
+    for _ in range(data.draw(st.integers(1, 6))):
+        kept = data.draw(st.integers(0, len(messages)))
+        messages = messages[:kept] + data.draw(st.lists(MESSAGES, max_size=3))
+        raw = data.draw(written(messages))
+        assert read(bodies, raw) == read(None, raw)
+        if read(None, raw) == "no JSON":
+            continue
+        layout, edits = bodies.read(raw).layout, data.draw(EDITS)
+        assert edited(raw, edits, layout) == edited(raw, edits)
+
+
+def body(*texts: str, **fields: Any) -> bytes:
+    return json.dumps({**fields, "messages": [{"role": "user", "content": text} for text in texts]}).encode()
+
+
+def test_messages_are_taken_over_and_their_places_known() -> None:
+    bodies = Bodies(short=0)
+    first: Any = bodies.read(body("a", "b" * 500, max_tokens=1)).value
+    raw = body("a", "b" * 500, "c", max_tokens=2)
+    value: Any
+    value, layout = bodies.read(raw)
+    assert value == json.loads(raw)
+    assert [one is other for one, other in zip(value["messages"], first["messages"], strict=False)] == [
+        True
+    ] * 2
+    assert layout is not None
+    assert raw[layout.start : layout.start + layout.ends[0]] == b'{"role": "user", "content": "a"}'
+    assert raw[layout.close :] == b"]}"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"messages":[],"messages":[1]}',
+        b'{"tools":[{"messages":[]}]}',
+        b'{"mess\\u0061ges":[1],"x":2}',
+        b'{"messages":{"messages":[]}}',
+        b"[]",
+        b"3",
+    ],
+)
+def test_what_is_no_usual_body_is_read_all_the_same(raw: bytes) -> None:
+    bodies = Bodies(short=0)
+    assert bodies.read(raw) == bodies.read(raw) == (json.loads(raw), None)
+
+
+def test_the_bodies_remembered_are_bounded_and_the_least_recent_go() -> None:
+    raws = [body(f"{number} " + "x" * 400) for number in range(9)]
+    bodies = Bodies(most_bytes=3 * len(raws[0]), short=0)
+    read_first = [bodies.read(raw).value for raw in raws]
+    assert 0 < bodies.weight <= 3 * len(raws[0])
+    again: Any = bodies.read(raws[-1]).value
+    assert again["messages"][0] is read_first[-1]["messages"][0]  # type: ignore[index]  # it is an object
+    assert bodies.weight <= 3 * len(raws[0])
