@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scrimp.errors import InputError
+from scrimp.errors import InputError, StoreError
 from scrimp.home import default_home, scrimp_home
 
 USER = Path("/u/ada")
@@ -66,3 +66,9 @@ def test_a_file_in_its_place_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("SCRIMP_HOME", str(taken))
     with pytest.raises(InputError, match=r"taken is not a folder.*SCRIMP_HOME"):
         scrimp_home()
+
+
+def test_a_home_that_cannot_be_made_says_how_to_have_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCRIMP_HOME", "/proc/none/scrimp")
+    with pytest.raises(StoreError, match="point SCRIMP_HOME at one that can be written"):
+        scrimp_home(create=True)

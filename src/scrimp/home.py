@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scrimp.errors import InputError
+from scrimp.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,11 +23,24 @@ __all__ = ["default_home", "scrimp_home"]
 def scrimp_home(*, create: bool = False) -> Path:
     """Return the state folder; with `create`, make it first, readable by its owner alone (mode 700).
 
-    Raises InputError when the path is taken by something that is not a folder.
+    Raises InputError when the path is taken by something that is not a folder, StoreError when the system
+    does not let it be made or has no home for this user.
     """
     chosen = os.environ.get("SCRIMP_HOME")
-    usual = default_home(sys.platform, os.environ, Path.home())
-    home = Path(chosen).expanduser().absolute() if chosen else usual
+    try:
+        return _made(Path(chosen).expanduser().absolute() if chosen else _usual(), create=create)
+    except (OSError, RuntimeError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise StoreError(
+            f"scrimp's folder cannot be had ({why}): point SCRIMP_HOME at one that can be written"
+        ) from None
+
+
+def _usual() -> Path:
+    return default_home(sys.platform, os.environ, Path.home())
+
+
+def _made(home: Path, *, create: bool) -> Path:
     if home.exists() and not home.is_dir():
         raise InputError(f"{home} is not a folder: point SCRIMP_HOME at one, or move that file away")
     if create and not home.exists():

@@ -107,6 +107,17 @@ def test_a_run_entered_again_goes_on_with_what_it_had_left() -> None:
     assert (outer.spent, outer.left) == (35, 65)
 
 
+def test_a_run_entered_again_while_a_call_is_under_way_frees_nothing() -> None:
+    outer = purse(100)
+    inner = purse(100, outer)
+    inner.reserve("stream", 100)
+    inner.close()
+    assert inner.open() is None
+    assert (inner.left, outer.left) == (0, 0)
+    inner.settle(Settlement("stream", 90))
+    assert (inner.left, outer.left) == (10, 0)
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["reserve", "settle", "release", "close", "open"]),

@@ -101,6 +101,8 @@ def test_a_batch_is_held_for_until_its_results_are_read(upstream: Any) -> None:
         nothing, held = spent(found)
         assert nothing == 0
         assert held >= 4 * ONE
+        found.ledger.budgets.recover(time.time() + 27 * 3600)
+        assert spent(found) == (held, 0)
         for _ in range(2):
             found.raw("GET", f"/v1/messages/batches/{BATCH}/results", x_scrimp_user="bob")
             assert spent(found) == (2 * ONE, 0)

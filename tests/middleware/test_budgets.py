@@ -15,7 +15,7 @@ from scrimp.core.budget import Limit, Refusal, Scope
 from scrimp.core.causes import Diagnosis
 from scrimp.core.record import Record, Tags
 from scrimp.emulator import Emulator, Fault, Scripted
-from scrimp.errors import ContextExceeded
+from scrimp.errors import ContextExceeded, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
 
 DOLLAR = 10**12
@@ -188,3 +188,14 @@ def test_listeners_hear_of_calls_and_refusals(emulator: Emulator) -> None:
     assert (record.cost, record.tags.user) == (billed(emulator), "u_1")
     ((refusal, tags),) = heard.refusals
     assert (refusal.scope.name, tags.run) == ("job/tight", ("job", "tight"))
+
+
+def test_without_any_home_calls_go_out_with_a_warning(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCRIMP_HOME", "/proc/none/scrimp")
+    with anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[scrimp.Middleware()]) as sdk:
+        with pytest.warns(ScrimpWarning, match="SCRIMP_HOME at one that can be written"):
+            assert sdk.messages.create(**request()).content
+        with scrimp.run("job", budget="0.0001"), pytest.raises(scrimp.BudgetExceeded):
+            sdk.messages.create(**request())  # the budget of a run needs no home

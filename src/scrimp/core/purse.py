@@ -39,12 +39,21 @@ class Purse:
         return self.limit.amount - self.spent - self.held
 
     def open(self) -> Refusal | None:
-        """Carve what is left of the budget out of the outer one, which may refuse."""
-        found = self._outer.reserve(self._key, max(0, self.left)) if self._outer and self._closed else None
-        if isinstance(found, Refusal):
-            return found
+        """Carve what is left of the budget out of the outer one, which may refuse.
+
+        Calls of an earlier time that are still under way have their part there already.
+        """
+        if self._outer is not None and self._closed:
+            carved = self.limit.amount - self._passed_on
+            refused = self._outer.grow(self._key, max(0, carved - self._outer.holds(self._key)))
+            if refused is not None:
+                return refused
         self._closed = False
         return None
+
+    def holds(self, hold: str) -> int:
+        """What is held under a name."""
+        return self._holds.get(hold, 0)
 
     def reserve(self, hold: str, amount: int) -> Held | Refusal:
         """Hold `amount`, or say why not."""
@@ -57,7 +66,7 @@ class Purse:
             return Refusal(self.limit, self.limit.scope, self.spent, self.held, amount)
         refused = self._outer.grow(self._key, amount) if self._outer and self._closed else None
         if refused is None:
-            self._holds[hold] = self._holds.get(hold, 0) + amount
+            self._holds[hold] = self.holds(hold) + amount
         return refused
 
     def release(self, hold: str) -> None:

@@ -152,7 +152,8 @@ class Bodies:
             return None
         head = raw[: opening.end()]
         fields = _values.decode(head + b"]}")
-        del fields["messages"]
+        if fields.pop("messages", None) is None:  # the name stood in another name, or in a text
+            return None
         sections = sections_before(head)
         found = self._heads[head] = _Head(len(head), fields, sections, frozenset({"messages", *sections}))
         if len(self._heads) > _HEADS_REMEMBERED:

@@ -49,9 +49,13 @@ def count_text(text: str) -> tuple[int, ...]:
     words, long words have 9 small letters or more. Unbroken counts the characters of strings of 25 or more
     letters, digits and `+/=_-`; letter runs those of 16 or more times the same letter.
     """
-    text, runs = without_runs(text)
     data = _bytes(text)
     kinds = data.translate(_KINDS)
+    runs = 0
+    if _may_have_runs(kinds):
+        text, runs = without_runs(text)
+        data = _bytes(text)
+        kinds = data.translate(_KINDS)
     return (
         vocabulary_count(text),
         kinds.count(b" 0") if text.isascii() else len(_NUMBER.findall(text)),
@@ -65,11 +69,14 @@ def count_text(text: str) -> tuple[int, ...]:
 
 def without_runs(text: str) -> tuple[str, int]:
     """`text` without its runs of one letter, and how many letters those had."""
-    kinds = _bytes(text).translate(_KINDS)
-    if not any(run in kinds for run in _RUNS_OF_A_KIND):
+    if not _may_have_runs(_bytes(text).translate(_KINDS)):
         return text, 0
     kept = _LETTER_RUN.sub("", text)
     return kept, len(text) - len(kept)
+
+
+def _may_have_runs(kinds: bytes) -> bool:
+    return any(run in kinds for run in _RUNS_OF_A_KIND)
 
 
 def _unbroken(joined: bytes) -> int:
