@@ -97,6 +97,19 @@ def test_texts_that_differ_in_letters_differ_in_more_than_blanks_and_order(
             assert compare_texts(before, after) == quick
 
 
+TIMES = (
+    "2026-11-21|21/11/2026|12:30|1:05:09.123|3rd|21|2026|1795000000|1795000000.25|20261121t123000z|7|\u0663"
+)
+NAMES = "Mon|tue|Wednesday|Thurs,|friday|mar|March|may|Sept.|\u017fun|T|at |Z|GMT|pm|+01:00| |  |\n|, |x|.|_"
+WORDS = st.sampled_from([*TIMES.split("|"), *NAMES.split("|")])
+
+
+@given(st.lists(WORDS, max_size=14).map("".join))
+@settings(max_examples=400)
+def test_times_are_masked_wherever_they_stand(text: str) -> None:
+    assert spans._without_times(text) == spans._TIMESTAMP.sub("<time>", text)
+
+
 @given(st.text(st.characters(max_codepoint=127), max_size=80))
 def test_plain_text_needs_no_normal_form(text: str) -> None:
     whole = vocabulary._tokenizer().encode(text, False)

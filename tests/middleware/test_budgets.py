@@ -15,7 +15,7 @@ from scrimp.core.budget import Limit, Refusal, Scope
 from scrimp.core.causes import Diagnosis
 from scrimp.core.record import Record, Tags
 from scrimp.emulator import Emulator, Fault, Scripted
-from scrimp.errors import ContextExceeded, ScrimpWarning
+from scrimp.errors import BudgetUnavailable, ContextExceeded, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
 
 DOLLAR = 10**12
@@ -194,8 +194,50 @@ def test_without_any_home_calls_go_out_with_a_warning(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCRIMP_HOME", "/proc/none/scrimp")
-    with anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[scrimp.Middleware()]) as sdk:
+    with anthropic.Anthropic(
+        base_url=emulator.url, api_key="k", middleware=[scrimp.Middleware(learned=False)]
+    ) as sdk:
         with pytest.warns(ScrimpWarning, match="SCRIMP_HOME at one that can be written"):
             assert sdk.messages.create(**request()).content
         with scrimp.run("job", budget="0.0001"), pytest.raises(scrimp.BudgetExceeded):
             sdk.messages.create(**request())  # the budget of a run needs no home
+
+
+def test_a_batch_is_not_sent_past_a_limit(emulator: Emulator) -> None:
+    batch = [{"custom_id": "a", "params": request()}]
+    with client(emulator, MemoryLedger()) as sdk:
+        with (
+            scrimp.run("job", budget="1.00"),
+            pytest.raises(BudgetUnavailable, match="send it through the gateway"),
+        ):
+            sdk.messages.batches.create(requests=batch)  # type: ignore[arg-type]  # plain dicts
+        assert not emulator.requests
+        with pytest.raises(
+            anthropic.NotFoundError
+        ):  # without a limit it goes out: the emulator has no batches
+            sdk.messages.batches.create(requests=batch)  # type: ignore[arg-type]  # plain dicts
+
+
+def test_a_hold_given_back_while_no_limit_is_set_does_not_come_back_with_one(emulator: Emulator) -> None:
+    ledger = MemoryLedger()
+    limit = Limit(scope=Scope("organisation"), amount=DOLLAR)
+    ledger.budgets.put(limit)
+    emulator.inject(Fault("server_error", times=1))
+
+    middleware = scrimp.Middleware(ledger=ledger)
+
+    class Lifted(anthropic.Middleware):
+        def handle(self, request: Any, call_next: Any) -> Any:
+            ledger.budgets.remove(limit.id)
+            return call_next(request)
+
+    with (
+        anthropic.Anthropic(
+            base_url=emulator.url, api_key="k", middleware=[middleware, Lifted()], max_retries=0
+        ) as sdk,
+        pytest.raises(anthropic.InternalServerError),
+    ):
+        sdk.messages.create(**request())
+    ledger.budgets.put(limit)
+    (standing,) = ledger.budgets.standings(0.0)
+    assert standing.held == standing.spent == 0

@@ -98,7 +98,7 @@ class Draft(msgspec.Struct, frozen=True):
             first_event_at=answer.first_event_at,
             ended_at=finished.ended_at,
             provider=answer.provider,
-            model=bills.model.id,
+            model=bills.model.id[:_LONGEST_NAME],
             status=answer.status,
             usage=bills.usage,
             cost=found.total,
@@ -130,7 +130,7 @@ class Draft(msgspec.Struct, frozen=True):
             "attempt": attempt.number,
             "first_event_at": None,
             "provider": "anthropic",
-            "model": self.model.id,
+            "model": self.model.id[:_LONGEST_NAME],
             "tags": attempt.tags,
             "mode": attempt.mode,
             "status": None,
@@ -143,6 +143,9 @@ class Draft(msgspec.Struct, frozen=True):
         }
         return Record(outcome=outcome, usage=usage, **{**known, **fields})
 
+
+_LONGEST_NAME = 200
+"""Characters of a model's name that are kept: what no model is called may be any text."""
 
 _MORE_OUTPUT = 500
 """Tokens that the model may have written between the last event seen and its end: seconds' worth."""

@@ -21,7 +21,7 @@ from scrimp.core.flow import flow
 from scrimp.core.plan import Mode
 from scrimp.core.task_type import with_task_type
 from scrimp.drive import adrive, drive
-from scrimp.errors import InputError, SdkError
+from scrimp.errors import BudgetUnavailable, InputError, SdkError
 from scrimp.facts.models import Facts, default
 from scrimp.middleware.copying import with_body
 from scrimp.middleware.relocating import Relocating
@@ -43,6 +43,7 @@ except ImportError:
 __all__ = ["Middleware"]
 
 _MESSAGES = "/v1/messages"
+_BATCHES = "/v1/messages/batches"
 _PROVIDERS = (("bedrock", "bedrock"), ("aiplatform", "vertex"))
 """Part of a host's name → whose API it is; any other host is taken for the provider's own."""
 
@@ -140,12 +141,22 @@ class Middleware(SdkMiddleware):
         await adrive(call.flow, call.desk, send)
         return call.response
 
+    def _limited(self) -> bool:
+        run = current_run()
+        return (run is not None and run.limited) or self._office.budgets() is not None
+
     def _call(self, request: Any) -> _Call | None:
         """The call this attempt belongs to, or None for what is not a Messages call."""
         body = request.json
         if request.method.lower() != "post" or not isinstance(body, Mapping):
             return None
-        if urlsplit(request.url).path.rstrip("/") != _MESSAGES:
+        path = urlsplit(request.url).path.rstrip("/")
+        if path == _BATCHES and self._limited():
+            raise BudgetUnavailable(
+                "a batch is billed when it is done, which the middleware does not see: while a limit holds, "
+                "send it through the gateway (`scrimp serve`), which holds its cost until then"
+            )
+        if path != _MESSAGES:
             return None
         mode: Mode = "observe" if is_sent_as_marked() else self._mode
         relocating = self._relocating if mode == "save" else None

@@ -162,6 +162,11 @@ class Office:
             return None
         return budgets if budgets.limits() else None
 
+    def release(self, hold: str) -> None:
+        """Nothing was billed; a limit that is gone may come back, and the hold must not come with it."""
+        with suppress(StoreError, InputError):  # no ledger: nothing was held there
+            self.ledger.budgets.release(hold)
+
     def keep(self, record: Record, settlement: Settlement | None = None) -> None:
         """Hand a record to the ledger; a failure to write it is told when it is known."""
         self.ledger.submit(record, settlement).add_done_callback(self._written)

@@ -57,9 +57,7 @@ class Reserving:
         """Nothing was billed."""
         if self._run is not None:
             self._run.release(command.hold)
-        store = self._office.budgets()
-        if store is not None:
-            store.release(command.hold)
+        self._office.release(command.hold)
 
     def settled(self, settlement: Settlement | None) -> None:
         """What a hold came to, in the budget of the run; the ledger is told with the record."""
