@@ -99,7 +99,7 @@ def _kind(make: Callable[[Wrong], Case]) -> Callable[[Wrong], Case]:
 
 _KINDS: list[Callable[[Wrong], Case]] = []
 _OK = frozenset({200})
-_ANY = frozenset({200, *REFUSED, 405, 501})
+_ANY = frozenset({200, *REFUSED, 403, 405, 501})
 
 
 @_kind

@@ -45,12 +45,15 @@ class Upstream:
 
     def __init__(self) -> None:
         self.status = 200
+        self.results = RESULTS
         self.bodies: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.bodies.append((await receive())["body"])
         body = (
-            RESULTS if scope["path"].endswith("/results") else encoded({"id": BATCH, "type": "message_batch"})
+            self.results
+            if scope["path"].endswith("/results")
+            else encoded({"id": BATCH, "type": "message_batch"})
         )
         headers = [(b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -109,6 +112,28 @@ def test_a_batch_is_held_for_until_its_results_are_read(upstream: Any) -> None:
         billed = [record for record in found.records() if record.cost]
         assert {record.tags.user for record in billed} == {"alice"}
         assert sum(record.cost for record in found.records()) == 2 * ONE
+
+
+@pytest.mark.parametrize("line_", [b'{"custom_id": "c9", "result"\n', line(9).replace(b'"usage"', b'"used"')])
+def test_a_result_that_cannot_be_read_keeps_the_hold(upstream: Any, line_: bytes) -> None:
+    api, url = upstream
+    api.results = RESULTS + line_
+    with door(upstream=url, ledger=limited("1.00")) as found:
+        found.raw("POST", "/v1/messages/batches", ASKED)
+        _, held = spent(found)
+        assert held >= 4 * ONE
+        found.raw("GET", f"/v1/messages/batches/{BATCH}/results")
+        assert spent(found) == (2 * ONE, held)
+
+
+def test_a_batch_whose_results_nobody_reads_counts_as_spent_in_full(upstream: Any) -> None:
+    _, url = upstream
+    with door(upstream=url, ledger=limited("1.00")) as found:
+        found.raw("POST", "/v1/messages/batches", ASKED)
+        _, held = spent(found)
+        [standing] = found.ledger.budgets.standings(time.time() + 27 * 3600)
+        assert (standing.spent, standing.held, standing.unsettled) == (held, 0, held)
+        assert held >= 4 * ONE
 
 
 def test_a_batch_beyond_a_limit_is_refused_and_one_that_is_not_created_holds_nothing(upstream: Any) -> None:

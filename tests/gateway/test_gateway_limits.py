@@ -90,6 +90,19 @@ def test_bodies_that_are_no_request_are_refused_or_passed_on_untouched() -> None
             assert found.emulator.requests[-1].raw == encoded(wrong)
 
 
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
+    body = encoded(ask())
+    head = request_bytes("POST", "/v1/messages", b"", expect="100-continue", content_length=str(len(body)))
+    with door() as found, socket.create_connection(("127.0.0.1", found.gateway.port), timeout=5) as line:
+        line.sendall(head)
+        assert line.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        line.sendall(body)
+        parts = []
+        while part := line.recv(65536):
+            parts.append(part)
+        assert Answered(b"".join(parts)).status == 200
+
+
 def test_paths_are_known_or_clearly_not() -> None:
     with door(serve={"other_paths": False}) as found:
         for path in ("/v1/files", "/v2/messages", "/etc/passwd", "/v1/messages/../files", "//v1/messages"):

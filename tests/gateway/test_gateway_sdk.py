@@ -15,7 +15,19 @@ from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.emulator import Emulator, Fault
 from scrimp.emulator.server import Server
 from scrimp.stores.keys import Key
-from tests.gateway.doors import MODEL, Door, KeyRing, ask, door, encoded, eventually, raw, request_bytes
+from tests.gateway.doors import (
+    MODEL,
+    Answered,
+    Door,
+    KeyRing,
+    ask,
+    door,
+    encoded,
+    eventually,
+    raw,
+    request_bytes,
+    talk,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::scrimp.errors.ScrimpWarning")
 
@@ -264,6 +276,15 @@ def test_an_unknown_virtual_key_is_refused_and_goes_nowhere() -> None:
         assert b"scrimp-nobody" not in answer.body
         assert answer.headers["x-should-retry"] == "false"
         assert found.raw("POST", "/v1/messages", encoded(ask()), x_api_key="").status == 401
+        assert not found.emulator.requests
+
+
+def test_a_virtual_key_is_known_wherever_it_is_shown_and_never_sent_on() -> None:
+    with door(keys=KeyRing(), upstream_keys={"anthropic": "sk-real"}) as found:
+        for shown in ("Bearer scrimp-x", "scrimp-x", "bearer  scrimp-x"):
+            assert found.raw("POST", "/v1/messages", encoded(ask()), authorization=shown).status == 401
+        twice = request_bytes("POST", "/v1/messages", encoded(ask()), x_api_key="one\r\nx-api-key: scrimp-x")
+        assert Answered(talk(found.gateway.port, twice)).status == 400
         assert not found.emulator.requests
 
 

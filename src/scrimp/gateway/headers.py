@@ -1,0 +1,79 @@
+"""Which headers go on to the upstream, and which come back: all but those of one connection, and our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scrimp.asgi.shapes import Headers
+
+__all__ = ["CREDENTIALS", "downwards", "upwards"]
+
+_ONE_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""RFC 9110, section 7.6.1, and two that older software sends."""
+
+CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
+
+_REMADE = frozenset({b"host", b"content-length", b"expect"})
+_OURS = b"x-scrimp-"
+_ENCODINGS = frozenset({b"accept-encoding"})
+_NOTHING: frozenset[bytes] = frozenset()
+_NOT_UP = _ONE_HOP | _REMADE
+
+
+def upwards(headers: Headers, credential: tuple[str, str] | None, *, plain: bool) -> list[tuple[str, str]]:
+    """The headers of a request as the upstream gets them.
+
+    `credential` takes the place of the caller's own; None: the caller's goes on. `plain` asks for an answer
+    that is not compressed, so that it can be metered as it passes.
+    """
+    left_out = _NOT_UP
+    if credential is not None:
+        left_out = left_out | CREDENTIALS
+    if plain:
+        left_out = left_out | _ENCODINGS
+    named = _named(headers)
+    if named:
+        left_out = left_out | named
+    found = [
+        (name.decode("latin-1"), _text(value))
+        for name, value in headers
+        if name not in left_out and not name.startswith(_OURS)
+    ]
+    if credential is not None:
+        found.append(credential)
+    if plain:
+        found.append(("accept-encoding", "identity"))
+    return found
+
+
+def downwards(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The headers of an answer as the client gets them."""
+    return [(name, value) for name, value in headers if name.lower() not in _ONE_HOP]
+
+
+def _named(headers: Headers) -> frozenset[bytes]:
+    """What `Connection` names as meant for this connection alone."""
+    for name, value in headers:
+        if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
+            return frozenset(part.strip().lower() for part in value.split(b","))
+    return _NOTHING
+
+
+def _text(value: bytes) -> str:
+    """As aiohttp takes it, which writes UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

@@ -1,0 +1,144 @@
+"""One request of a client, for as long as it is served: its headers and body in, an answer out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from scrimp.asgi.shapes import HANG_UP, Headers, Receive, Scope, Send
+from scrimp.gateway.refusals import RefusedError, refusal_body
+
+__all__ = ["CONNECTION", "Connection", "Ended", "Inbound"]
+
+CONNECTION = "scrimp.connection"
+"""The ASGI extension that gives the connection itself."""
+
+Ended = Literal["left", "late body", "no turn", "no answer", "silent", "draining"]
+"""Why a request is cut short: the client left, something took longer than it may, or the gateway stops."""
+
+_JSON = (b"content-type", b"application/json")
+
+
+class Connection(Protocol):
+    """What tells that the client is gone."""
+
+    lost: Callable[[], None] | None
+
+
+class Inbound:
+    """A request. Whatever ends it early cancels its task, and `ended` says why."""
+
+    __slots__ = (
+        "_hang_up",
+        "_late",
+        "_receive",
+        "_send",
+        "client",
+        "connection",
+        "deadline",
+        "ended",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "raw_headers",
+        "status",
+        "taken_at",
+        "task",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        extensions: dict[str, Any] = scope.get("extensions") or {}
+        self.method: str = scope["method"]
+        self.path: str = scope["raw_path"].decode("latin-1")
+        self.query: bytes = scope["query_string"]
+        self.raw_headers: Headers = scope["headers"]
+        self.headers: dict[bytes, bytes] = dict(self.raw_headers)
+        self.client = scope.get("client")
+        self.connection: Connection | None = extensions.get(CONNECTION)
+        self.task = asyncio.current_task()
+        self.deadline = 0.0
+        self.ended: Ended | None = None
+        self.status = 0
+        self.taken_at = 0.0
+        self._late: Ended = "no answer"
+        self._hang_up: Callable[[], None] | None = extensions.get(HANG_UP)
+        self._receive = receive
+        self._send = send
+
+    @property
+    def started(self) -> bool:
+        """Whether an answer has begun."""
+        return self.status > 0
+
+    def within(self, until: float, late: Ended) -> None:
+        """What follows has until then, by the loop's clock; 0: for ever."""
+        self.deadline = until
+        self._late = late
+
+    def too_late(self) -> None:
+        """It took too long."""
+        self.end(self._late)
+
+    def end(self, why: Ended) -> None:
+        """Cut it short, once."""
+        if self.ended is None and self.task is not None:
+            self.ended = why
+            self.task.cancel()
+
+    def left(self) -> None:
+        """The client is gone."""
+        self.end("left")
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body; raises `RefusedError` when it is longer than `limit` bytes, or breaks off."""
+        said = self.headers.get(b"content-length", b"")
+        if said.isdigit() and int(said) > limit:
+            raise _too_large(limit)
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            parts, size = [body], len(body)
+            while message.get("more_body") and size <= limit:
+                message = await self._receive()
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+            body = b"".join(parts)
+        if message["type"] == "http.disconnect":
+            self.ended = self.ended or "left"
+            raise RefusedError(400, "the request broke off")
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    async def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole answer at once."""
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self.write(body, more=False)
+
+    async def refuse(self, status: int, message: str, headers: Headers) -> None:
+        """An error in the provider's shape."""
+        request_id = f"req_scrimp_{os.urandom(12).hex()}"
+        body = refusal_body(status, message, request_id)
+        await self.respond(status, [_JSON, (b"request-id", request_id.encode()), *headers], body)
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """The status and headers; they go out with the first part of the body."""
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """A part of the body; waits where the client reads more slowly than we write."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def hang_up(self) -> None:
+        """Close the connection as it is, so that the client sees that the answer broke off."""
+        if self._hang_up is None:
+            raise ConnectionResetError("the answer broke off")
+        self._hang_up()
+
+
+def _too_large(limit: int) -> RefusedError:
+    return RefusedError.for_good(413, f"Request exceeds the maximum size of {limit:,} bytes")

@@ -1,0 +1,226 @@
+"""A Messages call through the gateway: planned, paid for in advance, sent, relayed, metered, written down."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import orjson
+
+from scrimp.core.commands import Answer, Attempt, Send
+from scrimp.core.flow import flow
+from scrimp.core.record import Tags
+from scrimp.core.task_type import with_task_type
+from scrimp.drive import adrive
+from scrimp.errors import BudgetExceeded, BudgetUnavailable, ContextExceeded
+from scrimp.gateway.callers import Caller
+from scrimp.gateway.gating import GatedDesk, Gating
+from scrimp.gateway.headers import upwards
+from scrimp.gateway.ids import Ids
+from scrimp.gateway.inbound import Inbound
+from scrimp.gateway.metrics import GatewayMetrics
+from scrimp.gateway.refusals import RefusedError
+from scrimp.gateway.relay import Relay
+from scrimp.gateway.retries import CLIENT_RETRIES, is_worth_retrying, pause_before
+from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way
+from scrimp.office import CallDesk, Office, Reading
+from scrimp.runs import Run
+from scrimp.wire.request import with_markers
+from scrimp.wire.splice import Layout, splice_markers
+
+__all__ = ["Asked", "Call", "Ways"]
+
+_IDEMPOTENCY_KEY = b"idempotency-key"
+_MOST_DIGITS = 3
+_REFUSED = "the API refused the planned request, so the untouched one was sent"
+
+
+class Ways(msgspec.Struct, frozen=True):
+    """What every call needs: the way out, the way back, and who counts; how often and how long to try.
+
+    `gating` lets calls wait for what others write; None: nobody waits. `run` is around every call.
+    `max_context` is the most tokens of input that a call may have.
+    """
+
+    way: Way
+    relay: Relay
+    ids: Ids
+    clock: Callable[[], float]
+    metrics: GatewayMetrics
+    retries: int
+    answer_seconds: float
+    gating: Gating | None = None
+    run: Run | None = None
+    max_context: int | None = None
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a client asks for: the bytes as they came (`raw`), unpacked (`text`), and what they say.
+
+    `layout` is where the messages lie in `text`, where that is known.
+    """
+
+    caller: Caller
+    raw: bytes
+    text: bytes
+    body: dict[str, Any]
+    tags: Tags
+    layout: Layout | None = None
+
+
+class Call:
+    """One logical call, of one attempt or several."""
+
+    def __init__(self, inbound: Inbound, asked: Asked, office: Office, ways: Ways) -> None:
+        self._inbound = inbound
+        self._asked = asked
+        self._office = office
+        self._ways = ways
+        self._tags = with_task_type(asked.tags, asked.body)
+        self._fault: str | None = None
+        self._response: UpstreamAnswer | None = None
+        self._desk: CallDesk  # of the attempt under way
+        query = inbound.query.decode("latin-1")
+        self._url = f"{asked.caller.base_url}{inbound.path}" + (f"?{query}" if query else "")
+        self._headers = upwards(inbound.raw_headers, asked.caller.credential, plain=True)
+        self.sent = False
+
+    async def run(self) -> None:
+        """Answer the client. Raises `RefusedError`, and what cancels the call."""
+        said = self._inbound.headers.get(CLIENT_RETRIES)
+        before = int(said) if said is not None and said.isdigit() and len(said) <= _MOST_DIGITS else 0
+        retries = self._ways.retries if said is None else 0
+        key = self._inbound.headers.get(_IDEMPOTENCY_KEY)
+        call_id = key.decode("latin-1") if key else f"{self._ways.ids.new()}c"
+        for again in range(retries + 1):
+            pause = await self._attempt(self._new_attempt(call_id, before + again), retries - again)
+            if pause is None:
+                return
+            await asyncio.sleep(pause)
+
+    def _new_attempt(self, call_id: str, number: int) -> Attempt:
+        asked = self._asked
+        return Attempt(
+            id=self._ways.ids.new(),
+            call_id=call_id,
+            number=number,
+            body=asked.body,
+            mode=asked.caller.mode,
+            tags=self._tags,
+            stream=asked.body.get("stream") is True,
+            max_context=self._ways.max_context,
+        )
+
+    async def _attempt(self, attempt: Attempt, left: int) -> float | None:
+        """One attempt; the seconds until the next, or None when the client has its answer."""
+        self._response, self._fault = None, None
+        self._inbound.within(asyncio.get_running_loop().time() + self._ways.answer_seconds, "no answer")
+        call = flow(attempt, self._office.facts, self._ways.clock)
+        gating = self._ways.gating
+        try:
+            if gating is None or attempt.mode == "observe":
+                self._desk = CallDesk(self._office, self._ways.run)
+                await adrive(call, self._desk, self._send)
+            else:
+                self._desk = desk = GatedDesk(self._office, gating, stream=attempt.stream, run=self._ways.run)
+                await adrive(call, desk, self._send, desk.plan)
+        except BudgetExceeded as error:
+            raise RefusedError.for_good(402, str(error)) from None
+        except ContextExceeded as error:
+            # Clients that compact when the API says so know it by how this begins.
+            said = f"prompt is too long: {error.tokens} tokens > {error.limit} maximum (scrimp: {error})"
+            raise RefusedError.for_good(400, said) from None
+        except BudgetUnavailable as error:
+            raise RefusedError.for_now(503, f"scrimp: {error}") from None
+        except UpstreamError as error:
+            self._ways.metrics.upstream_failed(error.kind)
+            if left > 0:
+                self._ways.metrics.retried(error.kind)
+                return self._pause(self._ways.retries - left + 1, {})
+            raise RefusedError(502, f"scrimp: {error}") from None
+        response = self._answer()
+        if response.status >= 400:
+            self._ways.metrics.upstream_failed(str(response.status))
+        if left > 0 and is_worth_retrying(response.status, response.headers):
+            pause = self._pause(self._ways.retries - left + 1, response.headers)
+            if pause is not None:
+                self._ways.metrics.retried(str(response.status))
+                response.close()
+                return pause
+        await self._ways.relay.run(self._inbound, response, self._desk.reading)
+        return None
+
+    def _answer(self) -> UpstreamAnswer:
+        if self._response is None:
+            raise RefusedError(502, "scrimp: the upstream gave no answer")
+        return self._response
+
+    def _pause(self, again: int, headers: Mapping[str, str]) -> float | None:
+        chance = random.random()  # noqa: S311 - spreads retries, keeps no secret
+        return pause_before(again, headers, now=self._ways.clock(), chance=chance)
+
+    async def _send(self, command: Send) -> Answer:
+        """Send the planned request; where the API does not take it, the caller's own, since that is free."""
+        planned = self._planned(command)
+        started_at = self._ways.clock()
+        if not self.sent:
+            waited = self._desk.waited if isinstance(self._desk, GatedDesk) else 0.0
+            self._ways.metrics.added(asyncio.get_running_loop().time() - self._inbound.taken_at - waited)
+        self.sent = True
+        response = await self._out(planned)
+        if planned is not None and response.status == 400:
+            self._office.diagnoses = False
+            self._fault = self._office.tell(_REFUSED).reason
+            response.close()
+            response = await self._out(None)
+        return self._answered(response, started_at)
+
+    async def _out(self, planned: bytes | None) -> UpstreamAnswer:
+        headers, body = self._headers, self._asked.raw
+        if planned is not None:
+            body = planned
+            if self._asked.raw is not self._asked.text:
+                headers = [(name, value) for name, value in headers if name != "content-encoding"]
+        return await self._ways.way.send("POST", self._url, headers, body)
+
+    def _planned(self, command: Send) -> bytes | None:
+        """The bytes of the planned request; None where it is the caller's own, or cannot be made."""
+        ask = command.previous if self._office.diagnoses else None
+        if self._office.captures:
+            self._desk.sent = self._asked.body
+        if not command.edits and ask is None:
+            return None
+        try:
+            planned = splice_markers(self._asked.text, command.edits, self._asked.layout)
+            if self._office.captures:
+                self._desk.sent = with_markers(self._asked.body, command.edits)
+        except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
+            self._fault = self._office.fault("the planned request could not be made", error).reason
+            return None
+        return planned if ask is None else _asking(planned, ask)
+
+    def _answered(self, response: UpstreamAnswer, started_at: float) -> Answer:
+        """The response began: read along, and say what is known of it."""
+        self._response = response
+        headers = response.headers
+        if response.status < 400:
+            self._office.met(headers)
+            streams = "text/event-stream" in headers.get("content-type", "")
+            self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._office.captures)
+        return Answer(
+            status=response.status,
+            started_at=started_at,
+            first_event_at=self._ways.clock(),
+            provider="anthropic",
+            request_id=headers.get("request-id"),
+            fault=self._fault,
+        )
+
+
+def _asking(body: bytes, previous: str) -> bytes:
+    """`body` with the question why the cache was missed ("Cache diagnostics") as its last member."""
+    asking = orjson.dumps({"diagnostics": {"previous_message_id": previous}})
+    return b"".join((memoryview(body)[: body.rindex(b"}")], b",", asking[1:]))

@@ -1,0 +1,104 @@
+"""`/metrics`: what the gateway counts beside the calls, and all of it in the format of Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from scrimp.core.budget import Standing
+from scrimp.telemetry.budget_metrics import expose_budgets
+from scrimp.telemetry.call_metrics import CallMetrics
+from scrimp.telemetry.exposition import CONTENT_TYPE, Exposition, Histogram
+from scrimp.telemetry.settings import TelemetrySettings
+
+__all__ = ["CONTENT_TYPE", "GAUGES", "GatewayMetrics"]
+
+_ADDED = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0)
+_WAITED = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+GAUGES = {
+    "scrimp_in_flight": "Requests being served.",
+    "scrimp_queued": "Requests that wait for their turn.",
+    "scrimp_following": "Requests that wait for a prefix which another one writes.",
+    "scrimp_ledger_queue": "Records that wait to be written.",
+    "scrimp_log_lines_dropped": "Lines of the log left out because too many waited.",
+}
+"""What may be read when it is asked, by name."""
+
+
+class GatewayMetrics:
+    """Counters of the gateway itself; `calls` is the listener that counts calls.
+
+    All but `calls` is for one thread, that of the event loop.
+    """
+
+    def __init__(
+        self, settings: TelemetrySettings, gauges: Mapping[str, Callable[[], float]] | None = None
+    ) -> None:
+        """`gauges` give current values of `GAUGES`; what has no function is left out."""
+        self.calls = CallMetrics(settings.labels, label_values=settings.label_values)
+        self._gauges = dict(gauges or {})
+        self._answers: Counter[tuple[str, int]] = Counter()
+        self._upstream: Counter[str] = Counter()
+        self._retries: Counter[str] = Counter()
+        self._followed: Counter[str] = Counter()
+        self._added = Histogram(_ADDED)
+        self._waited = Histogram(_WAITED)
+
+    def answered(self, route: str, status: int) -> None:
+        """A request was answered. `route` is one of a fixed few names, never the path that was asked for."""
+        self._answers[route, status] += 1
+
+    def upstream_failed(self, what: str) -> None:
+        """The upstream answered with an error status, or a kind of failure such as `connect`."""
+        self._upstream[what] += 1
+
+    def retried(self, what: str) -> None:
+        """An attempt was made again, because of this."""
+        self._retries[what] += 1
+
+    def added(self, seconds: float) -> None:
+        """The gateway's own time before the upstream was asked, waiting for turns and prefixes left out."""
+        self._added.add(seconds)
+
+    def followed(self, how: str, seconds: float) -> None:
+        """A request has waited for another's prefix: it can `read` it, has to `lead`, or waited in vain."""
+        self._followed[how] += 1
+        self._waited.add(seconds)
+
+    def exposition(self, standings: Sequence[Standing] = ()) -> bytes:
+        """The answer to `/metrics`; `standings` are the limits as they stand (`Budgets.standings`)."""
+        into = Exposition()
+        self.calls.expose(into)
+        into.family(
+            "scrimp_http_responses_total",
+            "counter",
+            "Answers to clients, the gateway's own included.",
+            [({"route": route, "status": str(code)}, n) for (route, code), n in self._answers.items()],
+        )
+        into.family(
+            "scrimp_upstream_errors_total",
+            "counter",
+            "Attempts that failed, by status or kind of failure.",
+            [({"error": what}, count) for what, count in self._upstream.items()],
+        )
+        into.family(
+            "scrimp_upstream_retries_total",
+            "counter",
+            "Attempts made again, by why.",
+            [({"error": what}, count) for what, count in self._retries.items()],
+        )
+        into.family(
+            "scrimp_fanout_total",
+            "counter",
+            "Requests that waited for another's prefix, by how it ended.",
+            [({"end": how}, count) for how, count in self._followed.items()],
+        )
+        into.histogram("scrimp_fanout_wait_seconds", "How long they waited.", [({}, self._waited)])
+        into.histogram("scrimp_added_seconds", "The gateway's own time before a call.", [({}, self._added)])
+        for name, about in GAUGES.items():
+            value = self._gauges.get(name)
+            if value is not None:
+                into.family(name, "gauge", about, [({}, value())])
+        expose_budgets(standings, into)
+        return into.text()

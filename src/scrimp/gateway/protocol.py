@@ -1,0 +1,134 @@
+"""The gateway's side of a connection: limits on heads and on waiting, and word when the client leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from uvicorn.server import ServerState
+
+from scrimp.asgi.protocol import Protocol
+from scrimp.asgi.shapes import HANG_UP
+from scrimp.gateway.inbound import CONNECTION
+from scrimp.gateway.refusals import refusal_body
+
+__all__ = ["Allowed", "GatewayProtocol"]
+
+_BATCHES = b"/batches"
+_REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """Bytes and seconds that a client may take. `idle` is for a connection on which nothing is asked."""
+
+    head_bytes: int
+    body_bytes: int
+    batch_bytes: int
+    head_seconds: float
+    request_seconds: float
+    idle_seconds: float
+
+
+class _TooLongError(Exception):
+    pass
+
+
+class GatewayProtocol(Protocol):
+    """One connection. `lost` is called once when the client closes it."""
+
+    def __init__(self, allowed: Allowed, config: Config, state: ServerState) -> None:
+        super().__init__(config, state, {})
+        self.access_log = False
+        self.lost: Callable[[], None] | None = None
+        self._allowed = allowed
+        self._head = 0
+        self._most = allowed.body_bytes
+        self._in_head = False
+        self._reading = False
+        self._asked = False
+        self._since = self.loop.time()
+        self._fault: tuple[int, str] = (400, "scrimp: not an HTTP request")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See asyncio."""
+        super().connection_lost(exc)
+        lost, self.lost = self.lost, None
+        if lost is not None:
+            lost()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head += len(data)
+            if self._head > self._allowed.head_bytes:
+                self.refuse(431, "scrimp: the headers are too long")
+
+    def on_message_begin(self) -> None:
+        """See uvicorn."""
+        super().on_message_begin()
+        self._head, self._in_head, self._reading, self._asked = 0, True, True, True
+        self._since = self.loop.time()
+        extensions: dict[str, Any] = {HANG_UP: self.transport.close, CONNECTION: self}
+        self.scope["extensions"] = cast("dict[str, dict[object, object]]", extensions)
+
+    def on_headers_complete(self) -> None:
+        """See uvicorn."""
+        self._in_head = False
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > (
+            self._allowed.head_bytes
+        ):
+            self._fault = (431, "scrimp: the headers are too long")
+            raise _TooLongError
+        self._most = self._allowed.batch_bytes if _BATCHES in self.url else self._allowed.body_bytes
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Bodies are wanted whole: the application is woken when there is all of it, or too much."""
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body += body
+        if len(cycle.body) > self._most:
+            self.flow.pause_reading()
+            cycle.message_event.set()
+
+    def on_message_complete(self) -> None:
+        """See uvicorn."""
+        self._reading = False
+        self._since = self.loop.time()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """What came is no request that could be served."""
+        self.refuse(*self._fault)
+
+    def refuse(self, status: int, message: str) -> None:
+        """Answer outside of any request, and close."""
+        if self.transport.is_closing():
+            return
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            body = refusal_body(status, message, "req_scrimp")
+            head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (
+                status,
+                _REASONS[status],
+                len(body),
+            )
+            self.transport.write(head + b"connection: close\r\n\r\n" + body)
+        self.transport.close()
+
+    def look(self, now: float) -> None:
+        """End what takes too long; `now` by the loop's clock."""
+        waited = now - self._since
+        if self._in_head:
+            if waited > self._allowed.head_seconds:
+                self.refuse(408, "scrimp: the headers took too long")
+        elif self._reading:  # the application answers first, unless it has done so already
+            if waited > 2.0 * self._allowed.request_seconds:
+                self.transport.close()
+        elif not self._asked and waited > self._allowed.idle_seconds:
+            self.transport.close()

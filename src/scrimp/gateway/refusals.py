@@ -1,0 +1,58 @@
+"""The gateway's own refusals, in the provider's shape: what clients know how to read and whether to retry."""
+
+from __future__ import annotations
+
+import orjson
+
+from scrimp.asgi.shapes import Headers
+
+__all__ = ["NOT_AGAIN", "RefusedError", "refusal_body"]
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    408: "timeout_error",
+    409: "conflict_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    431: "invalid_request_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""The type the API gives each status (Messages API reference, "Errors"); `api_error` where it names none."""
+
+NOT_AGAIN = (b"x-should-retry", b"false")
+"""The official SDKs obey this header before they look at the status."""
+
+
+class RefusedError(Exception):
+    """The request ends here with an error of the gateway's own; no text of the request is in it."""
+
+    def __init__(self, status: int, message: str, *, headers: Headers | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers: Headers = headers or []
+
+    @classmethod
+    def for_now(cls, status: int, message: str, seconds: int = 1) -> RefusedError:
+        """One that may work in a while."""
+        return cls(status, message, headers=[(b"retry-after", b"%d" % seconds)])
+
+    @classmethod
+    def for_good(cls, status: int, message: str) -> RefusedError:
+        """One that the same request gets again, so that no client should try."""
+        return cls(status, message, headers=[NOT_AGAIN])
+
+
+def refusal_body(status: int, message: str, request_id: str) -> bytes:
+    """The JSON body of an error answer."""
+    body = {
+        "type": "error",
+        "error": {"type": _TYPES.get(status, "api_error"), "message": message},
+        "request_id": request_id,
+    }
+    return orjson.dumps(body)

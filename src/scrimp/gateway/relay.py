@@ -1,0 +1,95 @@
+"""An answer on its way to the client: every part as it comes, the meter after the write."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+from scrimp.gateway.headers import downwards
+from scrimp.gateway.inbound import Inbound
+from scrimp.gateway.refusals import RefusedError
+from scrimp.gateway.upstream import BrokenOffError, UpstreamAnswer
+
+__all__ = ["Meter", "Relay", "unpacker"]
+
+_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+class Meter(Protocol):
+    """Looks at what passes."""
+
+    def saw(self, chunk: bytes) -> None:
+        """A part passed by."""
+
+    def end(self) -> None:
+        """The answer is over, completely or not."""
+
+
+def unpacker(encoding: str, saw: Callable[[bytes], None]) -> Callable[[bytes], None] | None:
+    """What to give packed parts to, so that `saw` gets them unpacked; None: nobody here can unpack them."""
+    if encoding in ("", "identity"):
+        return saw
+    bits = _WINDOW_BITS.get(encoding.lower())
+    if bits is None:
+        return None
+    inflate = zlib.decompressobj(bits)
+
+    def unpacked(chunk: bytes) -> None:
+        try:
+            saw(inflate.decompress(chunk))
+        except zlib.error:  # the client gets the bytes as they are; the bill stays unknown
+            return
+
+    return unpacked
+
+
+class Relay:
+    """Passes answers on."""
+
+    def __init__(self, *, silence: float) -> None:
+        """`silence` is how many seconds may pass between two parts; pings are parts."""
+        self._silence = silence
+
+    async def run(self, inbound: Inbound, answer: UpstreamAnswer, meter: Meter | None = None) -> bool:
+        """Pass on the whole answer, or hang up where it breaks off; whether it was whole.
+
+        The meter hears of every way it can end.
+        """
+        saw = None
+        if meter is not None:
+            saw = unpacker(answer.headers.get("content-encoding", ""), meter.saw)
+        try:
+            await self._pass(inbound, answer, saw)
+        except BrokenOffError:
+            inbound.hang_up()
+            return False
+        finally:
+            answer.close()
+            if meter is not None:
+                meter.end()
+        return True
+
+    async def _pass(
+        self, inbound: Inbound, answer: UpstreamAnswer, saw: Callable[[bytes], None] | None
+    ) -> None:
+        if not 200 <= answer.status < 600:
+            raise RefusedError(502, f"scrimp: the upstream answered with {answer.status}, which is no status")
+        clock = asyncio.get_running_loop().time
+        inbound.within(clock() + self._silence, "silent")
+        await inbound.start(answer.status, downwards(answer.raw_headers))
+        part = answer.at_hand()
+        if not part and not answer.over:
+            await inbound.write(b"")  # the head goes out by itself: the first event may take a while
+            part = await answer.part()
+        while part:
+            over = answer.over
+            await inbound.write(part, more=not over)
+            if saw is not None:
+                saw(part)
+            if over:
+                return
+            inbound.within(clock() + self._silence, "silent")
+            part = await answer.part()
+        await inbound.write(b"", more=False)
