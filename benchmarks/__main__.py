@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.budgets import measure_budget_storm, measure_budgets
+from benchmarks.call_path import measure_call_path
 from benchmarks.fanout import measure_fanout
 from benchmarks.growth import measure_growth
 from benchmarks.ledger import measure_ledger_rows, measure_ledger_wait
@@ -41,6 +43,11 @@ def _measured(options: argparse.Namespace) -> list[Section]:
         folder = Path(name)
         return [
             measure_planning(size=200_000, rounds=rounds, seed=seed),
+            *(
+                measure_call_path(size=size, rounds=8 * rounds, seed=seed, grows=grows)
+                for size in (2_000, 200_000)
+                for grows in (False, True)
+            ),
             measure_metering_body(rounds=rounds, seed=seed),
             measure_metering_stream(events=100, rounds=rounds, seed=seed),
             measure_pricing(calls=200, rounds=rounds, seed=seed),
@@ -53,6 +60,8 @@ def _measured(options: argparse.Namespace) -> list[Section]:
             measure_serving(requests=400, rounds=min(rounds, 5), seed=seed),
             measure_ledger_rows(folder, submitters=64, each=20, rounds=min(rounds, 5)),
             measure_ledger_wait(folder, rows=300),
+            measure_budgets(folder, callers=64, each=40, rounds=min(rounds, 5)),
+            measure_budget_storm(folder, cycles=400 * rounds, processes=4, callers=16, kills=rounds),
         ]
 
 

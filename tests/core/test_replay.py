@@ -76,8 +76,8 @@ def test_dollars_of_every_policy_are_tokens_times_rates() -> None:
 
 @given(traffic())
 @settings(max_examples=100, deadline=None)
-def test_the_recorded_policy_gives_the_oracles_bill(calls: list) -> None:  # type: ignore[type-arg]  # see traffic
-    """Where lifetimes do not mix: a longer one beyond a shorter hit is not counted on, so it may cost more."""
+def test_the_recorded_policy_gives_the_oracles_bill(calls: list) -> None:  # type: ignore[type-arg]
+    """Where lifetimes do not mix: a longer one beyond a shorter hit is not counted on."""
     assume(len({ttl for _, markers, _, _ in calls for ttl in markers.values()}) < 2)
     recorder = Recorder()
     billed = 0

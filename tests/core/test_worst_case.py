@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import lzma
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +13,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrimp.core.bill import bill
-from scrimp.core.lengths import Lengths
-from scrimp.core.prompt import Marker, Prompt, read_prompt
-from scrimp.core.workspace import reading
-from scrimp.core.worst_case import WorstCase, worst_case
-from scrimp.core.worst_known import known_bound
-from scrimp.facts.models import default
-from scrimp.wire.response import Usage, read_usage
-
-FACTS = default()
-NOW = datetime.fromisoformat("2026-11-21T12:00Z").timestamp()
-ADDED = 1500
-"""Tokens the provider may add to a prompt that has no tools."""
-
-USD_PER_MTOK = 10**6
-"""Picodollars a token costs for each dollar that a million of them do."""
-
-
-def body(**more: Any) -> dict[str, Any]:
-    """For a model of 4 dollars input, 5 and 8 written, 20 output, where no region costs more."""
-    plain = {
-        "model": "claude-opus-5-5",
-        "max_tokens": 1000,
-        "inference_geo": "global",
-        "messages": [{"role": "user", "content": "Hello"}],
-    }
-    return {**plain, **more}
-
-
-def worst(asked: dict[str, Any], **more: Any) -> WorstCase:
-    return worst_case(asked, FACTS.resolve(asked["model"]), facts=FACTS, at=NOW, **more)
+from scrimp.core.prompt import Marker
+from scrimp.core.worst_case import worst_case
+from scrimp.wire.response import read_usage
+from tests.core.worst_bodies import (
+    ADDED,
+    FACTS,
+    MARK,
+    MARK_1H,
+    NOW,
+    TEXT,
+    USD_PER_MTOK,
+    body,
+    document,
+    image,
+    is_whole,
+    worst,
+)
 
 
 def test_plain_input_and_all_of_the_output() -> None:
@@ -60,13 +46,15 @@ def test_plain_input_and_all_of_the_output() -> None:
     [([], 4), ([Marker(0, "5m")], 5), ([Marker(0, "1h")], 8), ([Marker(0, "1h"), Marker(1, "5m")], 8)],
 )
 def test_everything_is_written_at_the_dearest_marker_that_goes_out(markers: list[Marker], price: int) -> None:
-    asked = body(cache_control={"type": "ephemeral", "ttl": "1h"})
-    found = worst(asked, markers=iter(markers), size=8_500)
+    found = worst(body(), markers=iter(markers), size=8_500)
     assert found.amount == (10_000 * price + 1000 * 20) * USD_PER_MTOK
 
 
-MARK, MARK_1H = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
-TEXT = {"type": "text", "text": "x"}
+@pytest.mark.parametrize("markers", [None, [], [Marker(0, "5m")]])
+def test_the_caller_s_own_marker_counts_whatever_was_planned(markers: list[Marker] | None) -> None:
+    """Where the API does not take the planned request, the caller's own goes out."""
+    asked = body(cache_control={"type": "ephemeral", "ttl": "1h"})
+    assert worst(asked, markers=markers, size=8_500).amount == (10_000 * 8 + 1000 * 20) * USD_PER_MTOK
 
 
 @pytest.mark.parametrize(
@@ -135,10 +123,6 @@ def test_no_number_in_a_request_is_too_large() -> None:
     assert found.amount < 10**25
 
 
-def image(data: str) -> dict[str, Any]:
-    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
-
-
 def test_an_image_is_at_most_what_an_image_can_be() -> None:
     with_images = body(messages=[{"role": "user", "content": [image("A" * 500_000), image("B")]}])
     length = len(orjson.dumps(with_images)) - 500_001
@@ -146,10 +130,6 @@ def test_an_image_is_at_most_what_an_image_can_be() -> None:
     nested = {"type": "tool_result", "tool_use_id": "t", "content": [image("A" * 500_000)]}
     asked = body(model="claude-haiku-4-5", messages=[{"role": "user", "content": [nested]}])
     assert worst(asked).input_tokens == len(orjson.dumps(asked)) - 500_000 + 1568 + ADDED
-
-
-def document(**source: Any) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
 
 
 @pytest.mark.parametrize(
@@ -236,6 +216,12 @@ def test_every_fallback_may_be_billed() -> None:
     assert default_one.amount >= ((10_000 * 4 + 1000 * 20) + (10_000 * 10 + 1000 * 50)) * USD_PER_MTOK
 
 
+def test_a_fallback_may_search_as_often_again() -> None:
+    asked = body(tools=[{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}])
+    again = asked | {"fallbacks": [{"model": "claude-opus-5-5"}]}
+    assert worst(again, size=8_500).amount == 2 * worst(asked, size=8_500).amount
+
+
 def test_an_advisor_reads_up_to_its_window() -> None:
     advisor = {
         "type": "advisor_20260301",
@@ -280,69 +266,6 @@ def test_more_text_is_never_cheaper(texts: list[str], more: str) -> None:
     assert asking([*texts, more]) > asking(texts)
 
 
-def said(*texts: str) -> dict[str, Any]:
-    blocks = [{"type": "text", "text": text} for text in texts]
-    return body(system="You help.", messages=[{"role": "user", "content": blocks}], cache_control=MARK)
-
-
-def read(asked: dict[str, Any]) -> Prompt:
-    model = FACTS.resolve(asked["model"])
-    return read_prompt(asked, reading(FACTS, model, None))
-
-
-def test_what_a_bill_has_shown_bounds_the_beginning() -> None:
-    lengths = Lengths()
-    long, more = "word " * 2_000, "and more"
-    assert known_bound(read(said(long)), lengths, image=4784) is None
-    lengths.reveal(read(said(long)), Usage(3, 10, 2_050, 0))
-    block = len(orjson.dumps({"type": "text", "text": more})) + 16
-    found = known_bound(read(said(long, more)), lengths, image=4784)
-    assert found == 2_050 + block + ADDED
-    assert worst(said(long, more), known=found).input_tokens == found
-    assert worst(said("Hi"), known=10**9).input_tokens == len(orjson.dumps(said("Hi"))) + ADDED
-    assert known_bound(read(said("other " * 2_000, more)), lengths, image=4784) is None
-    edited = said(long, more) | {"context_management": {"edits": []}, "max_tokens": 5}
-    assert worst(edited, known=found).input_tokens == found
-    edited["context_management"] = {"edits": [{"type": "clear_tool_uses_20250919"}]}
-    assert worst(edited, known=found).input_tokens == len(orjson.dumps(edited)) + ADDED
-
-
-def test_what_has_no_bound_has_none_after_a_known_beginning_either() -> None:
-    lengths = Lengths()
-    lengths.reveal(read(said("Hello")), Usage(3, 10, 2_050, 0))
-    asked = said("Hello")
-    asked["messages"][0]["content"].append(document(type="file", file_id="f")["messages"][0]["content"][0])
-    assert known_bound(read(asked), lengths, image=4784) is None
-    asked["messages"][0]["content"][1] = image("A" * 9_000)
-    size = len(orjson.dumps(image(""))) + 16
-    assert known_bound(read(asked), lengths, image=4784) == 2_050 + size + 4784 + ADDED
-
-
-def test_no_recorded_prompt_was_longer_than_what_bills_had_shown(traces: Path) -> None:
-    bounded, below = 0, []
-    for path in sorted((traces / "exchanges").glob("*/*.jsonl.xz")):
-        lengths = Lengths()
-        with lzma.open(path, "rt") as lines:
-            for exchange in map(json.loads, lines):
-                asked, usage = exchange["request"].get("body"), exchange.get("usage")
-                if not _is_whole(exchange, asked, usage) or "model" not in asked:
-                    continue
-                prompt, billed = read(asked), read_usage(usage)
-                image_tokens = FACTS.resolve(asked["model"]).image_rule.max_tokens
-                most = known_bound(prompt, lengths, image=image_tokens)
-                if most is not None and not asked.get("context_management"):
-                    bounded += 1
-                    if most < billed.total_input:
-                        below.append((path.name, exchange["run"], exchange["seq"]))
-                lengths.reveal(prompt, billed)
-    assert bounded > 500
-    assert below == []
-
-
-REPLACED = ("REDACTED", "<MASSIVE_TEXT", "very very long system prompt")
-"""Where the recordings hold something short in place of the text that was sent and billed."""
-
-
 def test_no_recorded_bill_was_ever_above(traces: Path) -> None:
     calls = 0
     below = []
@@ -350,7 +273,7 @@ def test_no_recorded_bill_was_ever_above(traces: Path) -> None:
         with lzma.open(path, "rt") as lines:
             for exchange in map(json.loads, lines):
                 asked, usage = exchange["request"].get("body"), exchange.get("usage")
-                if not _is_whole(exchange, asked, usage):
+                if not is_whole(exchange, asked, usage):
                     continue
                 name = asked.get("model") or exchange["request"]["url"].partition("/model/")[2]
                 model = FACTS.resolve(name.removesuffix("/invoke"))
@@ -360,16 +283,3 @@ def test_no_recorded_bill_was_ever_above(traces: Path) -> None:
                     below.append((path.name, exchange["run"], exchange["seq"]))
     assert calls > 3_000
     assert below == []
-
-
-def _is_whole(exchange: dict[str, Any], asked: Any, usage: Any) -> bool:
-    """Whether a recorded call shows all that was sent, and what was billed for it."""
-    return (
-        exchange.get("kind", "messages") == "messages"
-        and not exchange.get("partial_request")
-        and isinstance(asked, dict)
-        and "messages" in asked
-        and isinstance(usage, dict)
-        and "input_tokens" in usage
-        and not any(placeholder in json.dumps(asked) for placeholder in REPLACED)
-    )

@@ -26,7 +26,7 @@ from scrimp.core.budget import (
     Window,
     scopes_of,
 )
-from scrimp.core.record import Record, Tags
+from scrimp.core.record import Outcome, Record, Tags
 from scrimp.errors import InputError
 from scrimp.stores.budget_limits import MOST
 from scrimp.stores.ledger import Ledger
@@ -97,6 +97,20 @@ def test_held_settled_and_what_is_left(ledger: Ledger) -> None:
     assert (only(ledger).spent, only(ledger).held, only(ledger).left) == (25, 40, 35)
     ledger.budgets.release("c").result(10)
     assert (only(ledger).spent, only(ledger).held, only(ledger).left) == (25, 0, 75)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "spent"), [("complete", 5), ("refused", 5), ("unknown", 60), ("cut off", 60)]
+)
+def test_a_record_frees_a_lapsed_hold_only_where_it_knows_the_bill(
+    ledger: Ledger, outcome: Outcome, spent: int
+) -> None:
+    ledger.budgets.put(limit(amount=100))
+    reserve(ledger, ask("a", 60, lease=HOUR))
+    ledger.submit(msgspec.structs.replace(billed("a", 5), outcome=outcome)).result(10)
+    assert (only(ledger).spent, only(ledger).held) == (5, 55)
+    standing = only(ledger, NOON + HOUR)
+    assert (standing.spent, standing.held) == (spent, 0)
 
 
 def test_every_scope_has_to_hold_or_none_does(ledger: Ledger) -> None:

@@ -241,6 +241,24 @@ def test_limits_that_cannot_be_read_fail_closed(path: Path, ledger: SqliteLedger
     assert only(ledger).spent == 30
 
 
+def test_limits_that_can_be_read_again_know_what_was_spent_and_told(path: Path, ledger: SqliteLedger) -> None:
+    ledger.budgets.put(limit(100))
+    reserve(ledger, ask("a", 50))
+    [told] = ledger.record(record(id="a", cost=85, started_at=NOON), Settlement("a", 85))
+    assert told.percent == 80
+    reserve(ledger, ask("b", 5))
+    file = path.with_name("ledger.limits.json")
+    text = file.read_text()
+    file.write_text(text[:-9])
+    ledger.record(record(id="b", cost=3, started_at=NOON))
+    with pytest.raises(BudgetUnavailable):
+        reserve(ledger, ask("c", 1))
+    file.write_text(text)
+    assert (only(ledger).spent, only(ledger).held, only(ledger).overrun) == (88, 2, 35)
+    assert ledger.record(record(id="c", cost=1, started_at=NOON)) == ()
+    assert only(ledger).spent == 89
+
+
 def test_a_limit_edited_into_nonsense_fails_closed(path: Path, ledger: SqliteLedger) -> None:
     ledger.budgets.put(limit(100))
     beside = path.with_name("ledger.limits.json")

@@ -157,7 +157,7 @@ class Books:
         return [hold.id for hold in self.holds.values() if not hold.lapsed and hold.lease_until <= now]
 
     def lapse(self, id_: str, *, recorded: bool) -> bool:
-        """A lease ran out: all of the hold counts as spent, unless the call is recorded; whether it does."""
+        """A lease ran out: all of the hold counts as spent, unless the bill is recorded; whether it does."""
         hold = self.holds[id_]
         places = self._places(hold)
         if recorded:

@@ -42,8 +42,7 @@ __all__ = [
 class Attempt(msgspec.Struct, frozen=True):
     """One HTTP attempt of a logical call. `number` counts the retries before it.
 
-    `size` is the body's length in bytes where it is known, `max_context` the most tokens of input that its
-    run allows.
+    `max_context` is the most tokens of input that its run allows.
     """
 
     id: str
@@ -53,7 +52,6 @@ class Attempt(msgspec.Struct, frozen=True):
     mode: Mode
     tags: Tags
     stream: bool
-    size: int | None = None
     max_context: int | None = None
 
 

@@ -112,10 +112,6 @@ class Lengths:
             self._about[prompt.prefixes[-1]] = max(read + written, usage.total_input - CLOSING)
             self._changed(prompt.prefixes[-1], _place(prompt, len(prompt) - 1))
 
-    def known(self, prefix: Digest) -> int | None:
-        """The length of a prefix that some bill revealed."""
-        return self._known.get(prefix)
-
     def _anchors(self, before: _Settled, prompt: Prompt, total: int) -> list[_Anchor] | None:
         """The anchors after those of `before`, or None when what follows those would change them."""
         exact, sure_until = self._exact(prompt, len(before.ends), total)

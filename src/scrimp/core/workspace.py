@@ -10,17 +10,20 @@ Pure apart from its own memory: no clock, no I/O. The same object plans live req
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
-from scrimp.core.cache import Cache, CacheRules, windows
+from scrimp.core.bill import day_of
+from scrimp.core.cache import Cache, CacheRules, Entry, windows
 from scrimp.core.elsewhere import Elsewhere
 from scrimp.core.gaps import Returns
+from scrimp.core.hard_lengths import HardLengths
 from scrimp.core.horizon import Horizon
 from scrimp.core.learned import Snapshot
 from scrimp.core.lengths import Lengths
-from scrimp.core.passes.mark import Situation
+from scrimp.core.passes.mark import Situation, any_worth_a_slot
 from scrimp.core.pending import Pending
 from scrimp.core.plan import Plan, Range, plan
 from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
@@ -28,6 +31,9 @@ from scrimp.core.reading_memory import ReadingMemory
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized
 from scrimp.core.tokens.learner import Learner
 from scrimp.core.tolerance import tolerance
+from scrimp.core.worst_known import known_bound
+from scrimp.core.worst_parts import may_shorten
+from scrimp.core.worth import Event
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
 from scrimp.wire.request import Body
@@ -37,16 +43,21 @@ __all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
 
 
 _ANSWERS_REMEMBERED = 10_000
+_TERMS_REMEMBERED = 1_024
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A request as it is understood: its prompt, measured before any bill, and what holds on its day."""
+    """A request as it is understood: its prompt, measured before any bill, and what holds on its day.
+
+    `whole` says that all of the prompt is billed, by this model: see `may_shorten`.
+    """
 
     prompt: Prompt
     sized: Sized
     model: Model
     rules: CacheRules
     day: date | None
+    whole: bool = False
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -72,9 +83,23 @@ class Planned(msgspec.Struct, frozen=True):
         """The model asked for."""
         return self.asked.model
 
+    @property
+    def static_tokens(self) -> int:
+        """About how many tokens tools and system are."""
+        end = self.prompt.static_end
+        return self.situation.ends[end] if end >= 0 else 0
+
     def untouched(self) -> Planned:
         """The same request as the caller wrote it: nothing is changed, everything is foreseen."""
         return msgspec.structs.replace(self, plan=self.plan.untouched())
+
+
+class _Terms(NamedTuple):
+    """What holds for all requests of one day that spell their model alike."""
+
+    model: Model
+    reading: Reading
+    rules: CacheRules
 
 
 class Workspace:
@@ -87,6 +112,7 @@ class Workspace:
         self._provider = provider
         self._cache = Cache()
         self._lengths = Lengths()
+        self._hard_lengths = HardLengths()
         self._learner = Learner(learned.ratios)
         self._horizon = Horizon(learned.horizon)
         self._pending = Pending()
@@ -95,6 +121,7 @@ class Workspace:
         self._ruler = Ruler()
         self._answers: dict[Digest, str] = {}
         self._estimators: dict[str, Estimator] = {}
+        self._terms: dict[tuple[str, date, bool], _Terms] = {}
 
     def plan(
         self, body: Body, now: float, *, again: bool = False, label: str | None = None
@@ -110,16 +137,16 @@ class Workspace:
         """
         if _continues_thread(body):
             return None
-        day = datetime.fromtimestamp(now, UTC).date()
+        day = day_of(now)
         name = str(body.get("model", ""))
-        model = self._facts.resolve(name)
-        read = self._memory.read(body, reading(self._facts, model, day), name)
+        model, how, rules = self._terms_of(name, day, in_thread="thread" in body)
+        read = self._memory.read(body, how, name)
         estimator, prompt = self._estimator(model, name), read.prompt
         measured = estimator.extend(read.kept.measured, read.kept.positions, prompt.blocks, prompt.digests)
         read.remember(measured)
         sized = estimator.finish(measured, prompt.blocks, read.settings)
-        rules = cache_rules(self._facts, model, self._provider, day, in_thread="thread" in body)
-        return self.decide(Asked(prompt, sized, model, rules, day), now, again=again, label=label)
+        asked = Asked(prompt, sized, model, rules, day, whole=not may_shorten(body, model))
+        return self.decide(asked, now, again=again, label=label)
 
     def gaps(self, body: Body, label: str | None = None) -> Returns:
         """When tools and system of `body` are used next, as `label` has taught; without either, its prompt.
@@ -136,17 +163,21 @@ class Workspace:
         total = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)
         live = next(self._cache.living(prompt, now), -1)
         taken = None if again else self._horizon.observe(prompt, now, label, live=live)
+        ends = self._lengths.ends(prompt, asked.sized.sizes, total.mid)
+        # What a failed attempt was about to write is not there: its retry has to write it.
+        pending = () if again else self._pending.of(prompt, now)
         situation = Situation(
             prompt=prompt,
-            ends=self._lengths.ends(prompt, asked.sized.sizes, total.mid),
+            ends=ends,
             total=total.mid,
             cache=self._cache,
             rules=asked.rules,
             rates=model.rates(asked.day, prompt_tokens=total.mid),
-            events=self._horizon.events(prompt, label),
+            events=self._events(
+                prompt, label, worth_it=bool(prompt.markers or pending) or any_worth_a_slot(ends, asked.rules)
+            ),
             now=now,
-            # What a failed attempt was about to write is not there: its retry has to write it.
-            pending=() if again else self._pending.of(prompt, now),
+            pending=pending,
             elsewhere=self._elsewhere.odds if taken and taken.owner is None else 0.0,
             seen=taken.position if taken else -1,
         )
@@ -154,6 +185,27 @@ class Workspace:
         writing = self._pending.planned(found.chosen.outcome, now)
         previous = self._answers.get(taken.owner) if taken and taken.owner is not None else None
         return Planned(asked, situation, found, previous, writing)
+
+    def most_tokens(self, planned: Planned) -> int | None:
+        """A hard bound on the prompt's length, where a bill has shown one of its beginning."""
+        return known_bound(planned.prompt, self._hard_lengths, image=planned.model.image_rule.max_tokens)
+
+    def replan(self, planned: Planned, now: float, *, own: bool = False) -> Planned:
+        """The same request once more, after it waited: what it needs may be there by now.
+
+        `own` leaves it as its caller wrote it. Raises `PlanError`.
+        """
+        self._pending.over(planned.writing)
+        pending = self._pending.of(planned.prompt, now)
+        situation = msgspec.structs.replace(planned.situation, now=now, pending=pending)
+        found = plan(situation, total=planned.plan.total)
+        found = found.untouched() if own else found
+        writing = self._pending.planned(found.chosen.outcome, now)
+        return msgspec.structs.replace(planned, situation=situation, plan=found, writing=writing)
+
+    def entry(self, prefix: Digest, now: float) -> Entry | None:
+        """The cache entry of a prefix, where one can be read."""
+        return self._cache.alive(prefix, now)
 
     def sent(self, planned: Planned, started_at: float, first_event_at: float) -> None:
         """The planned request went out and its response began: its entries are there now."""
@@ -177,6 +229,8 @@ class Workspace:
             if len(self._answers) > _ANSWERS_REMEMBERED:
                 del self._answers[next(iter(self._answers))]
         self._lengths.reveal(prompt, usage)
+        if planned.asked.whole:
+            self._hard_lengths.learn(prompt, usage)
         self._learner.learn(
             planned.model.id, prompt.blocks, prompt.prefixes, planned.asked.sized, usage.total_input
         )
@@ -193,6 +247,8 @@ class Workspace:
         """Entries that the bill shows to be gone are dropped, one that it shows to live is added."""
         outcome, rules, now = planned.plan.chosen.outcome, planned.asked.rules, planned.situation.now
         read, slack = usage.cache_read_input_tokens, tolerance(usage.total_input)
+        if abs(read - outcome.read) <= slack:
+            return
         ends = self._lengths.ends(prompt, planned.asked.sized.sizes, usage.total_input)
         reach = list(windows(prompt, rules.lookback))
         if read < outcome.read - slack:
@@ -204,6 +260,24 @@ class Workspace:
             position = min(reach, key=lambda place: abs(ends[place] - read))
             if abs(ends[position] - read) <= slack:
                 self._cache.add(prompt.prefixes[position], "5m", now, now)
+
+    def _events(self, prompt: Prompt, label: str | None, *, worth_it: bool) -> tuple[Event, ...]:
+        """What comes next; nothing for a prompt that can have no entry, whatever comes next."""
+        if worth_it:
+            return self._horizon.events(prompt, label)
+        self._horizon.heed(prompt, label)
+        return ()
+
+    def _terms_of(self, name: str, day: date, *, in_thread: bool) -> _Terms:
+        key = (name, day, in_thread)
+        found = self._terms.get(key)
+        if found is None:
+            if len(self._terms) >= _TERMS_REMEMBERED:
+                self._terms.clear()
+            model = self._facts.resolve(name)
+            rules = cache_rules(self._facts, model, self._provider, day, in_thread=in_thread)
+            found = self._terms[key] = _Terms(model, reading(self._facts, model, day), rules)
+        return found
 
     def _estimator(self, model: Model, name: str) -> Estimator:
         found = self._estimators.get(name)

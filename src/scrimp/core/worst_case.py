@@ -1,10 +1,11 @@
 """The most that one request can cost: a hard bound, not a likely figure.
 
-Nothing is estimated. A token stands for at least one byte of text, so that the bytes of the request bound the
-tokens of its text, and JSON's own bytes cover what is rendered around a block. To that come what the provider
-adds, by the published figures and with room to spare; each image at the most an image can have; and the
-model's whole window for what cannot be seen from here (PDFs, files and addresses of documents, threads, tools
-and skills of other servers). A prompt beyond the window is refused, so no bound is above it.
+Nothing is estimated. A token stands for at least one byte of text, as it is or normalised, so that the bytes
+of the request bound the tokens of its text, and JSON's own bytes cover what is rendered around a block. To
+that come what the provider adds, by the published figures and with room to spare; each image at the most an
+image can have; and the model's whole window for what cannot be seen from here (PDFs, files and addresses of
+documents, threads, tools and skills of other servers). A prompt beyond the window is refused, so no bound is
+above it.
 
 All of the prompt is taken as missed, and as written for the longest lifetime that any marker asks for, or as
 plain input without markers; the output as `max_tokens`, which the API reference calls the most it generates,
@@ -19,17 +20,19 @@ Not bounded here, because nothing that is published bounds it: searches of a `we
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
-import orjson
 
 from scrimp.core.bill import day_of
 from scrimp.core.prompt import Marker
-from scrimp.core.worst_parts import Seen, look
+from scrimp.core.worst_parts import look, may_shorten
+from scrimp.core.worst_seen import Seen
+from scrimp.core.worst_text import as_json, spelled_bytes
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
-from scrimp.wire.request import Body
+from scrimp.wire.request import BILLING_HEADER, Body
 
 __all__ = ["WorstCase", "worst_case"]
 
@@ -71,30 +74,31 @@ def worst_case(
 ) -> WorstCase:
     """The most that a request for `model` can cost, by the prices of the day of `at` (epoch seconds).
 
-    `markers` are those that the request may go out with beside those in `body`. `size` is the length of the body
-    in bytes as JSON, where it is known; `known` is what `known_bound` says of the prompt. `facts` hold the
-    fees, and the models that may answer instead.
+    `markers` are those that the request may go out with beside those in `body`. `size` are the bytes of the
+    body's text as JSON, where they are known; `known` is what `known_bound` says of the prompt. `facts` hold
+    the fees, and the models that may answer instead.
     """
     seen = look(body, model)
-    window = _window(model)
-    prompt = _prompt(body, seen, window, size)
-    if known is not None and not seen.unseen and not _edits(body):
-        prompt = min(prompt, known)
+    text = _Text(body, size)
     ttl = max((seen.ttl, *(marker.ttl for marker in markers or ())), key=_LIFETIMES.index)
     account = _Account(body, at, ttl)
+    prompt = _prompt(seen, _window(model), text, _usable(known, body, seen, model))
     work = _work(seen, prompt, _max_tokens(body, model), model)
-    account.add(model, work.prompt, work.output)
-    account.amount += work.searches * facts.web_search_fee
+    account.add(model, work)
+    notes = (*seen.unseen, *work.notes)
     for name in seen.fallbacks:
+        # What is known of one model's prompt says nothing of another's.
         other = facts.resolve(_NOBODY if name is None else name)
-        account.add(other, work.prompt, work.output)
+        again = look(body, other)
+        prompt = _prompt(again, _window(other), text)
+        account.add(other, _work(again, prompt, _max_tokens(body, other), other))
+    account.amount += account.searches * facts.web_search_fee
     for advisor in seen.advisors:
         other = facts.resolve(advisor.model)
         uses = _SAMPLINGS if advisor.max_uses is None else advisor.max_uses
         most = other.max_output if advisor.max_tokens is None else advisor.max_tokens
-        account.add(other, uses * _window(other), uses * most)
-    notes = tuple(dict.fromkeys((*seen.unseen, *work.notes)))
-    return WorstCase(account.amount, account.input_tokens, account.output_tokens, notes)
+        account.add(other, _Work(uses * _window(other), uses * most))
+    return WorstCase(account.amount, account.input_tokens, account.output_tokens, tuple(dict.fromkeys(notes)))
 
 
 _LIFETIMES = ("", "5m", "1h")
@@ -112,7 +116,7 @@ class _Work(NamedTuple):
 class _Account:
     """What adds up, under one request's terms."""
 
-    __slots__ = ("_day", "_fast", "_geo", "_ttl", "amount", "input_tokens", "output_tokens")
+    __slots__ = ("_day", "_fast", "_geo", "_ttl", "amount", "input_tokens", "output_tokens", "searches")
 
     def __init__(self, body: Body, at: float, ttl: str) -> None:
         self._day = day_of(at)
@@ -120,10 +124,11 @@ class _Account:
         named = body.get("inference_geo")  # where the request names none, the workspace may
         self._geo = named if isinstance(named, str) else _US
         self._ttl = ttl
-        self.amount = self.input_tokens = self.output_tokens = 0
+        self.amount = self.input_tokens = self.output_tokens = self.searches = 0
 
-    def add(self, model: Model, prompt: int, output: int) -> None:
+    def add(self, model: Model, work: _Work) -> None:
         """Tokens at the dearest price that they can have."""
+        prompt, output = work.prompt, work.output
         rates = model.rates(self._day, prompt_tokens=prompt, fast=self._fast, geo=self._geo)
         dearest = rates.input
         if self._ttl:
@@ -131,24 +136,63 @@ class _Account:
         self.amount += prompt * dearest + output * rates.output
         self.input_tokens += prompt
         self.output_tokens += output
+        self.searches += work.searches
 
 
-def _prompt(body: Body, seen: Seen, window: int, size: int | None) -> int:
+class _Text:
+    """The bytes of a request's text, worked out where they matter, and once normalised too."""
+
+    def __init__(self, body: Body, size: int | None) -> None:
+        self._body = body
+        self._size = size
+
+    @cached_property
+    def plain(self) -> int | None:
+        """Bytes as they are; None where the body is no JSON."""
+        return self._size if self._encoded is None else len(self._encoded)
+
+    @cached_property
+    def _encoded(self) -> bytes | None:
+        return as_json(self._body) if self._size is None else None
+
+    def most(self, enough: int) -> int:
+        """Bytes, however a tokenizer spells them; of a longer text at least `enough`."""
+        if self._size is None and self._encoded is not None:
+            self._size = spelled_bytes(self._encoded, enough)
+        return enough if self._size is None else self._size
+
+
+def _prompt(seen: Seen, window: int, text: _Text, known: int | None = None) -> int:
     """Tokens of the prompt as it is sent, at most."""
     if seen.unseen:
         return window
-    length = _length(body) if size is None else size
-    if length is None:
-        return window
-    # A definition that is referred to stands once more where it is.
-    return min((length - seen.media) * (1 + seen.referenced) + seen.added, window)
+    most = window if known is None else min(known, window)
+    if known is not None and known <= seen.chars:
+        return most
+    beside = seen.added - seen.media
+    if text.plain is None or text.plain + beside >= most:
+        return most
+    return min(text.most(_LONG_WINDOW + seen.media) + beside, most)
 
 
-def _length(body: Body) -> int | None:
-    try:
-        return len(orjson.dumps(body))
-    except TypeError:
+def _usable(known: int | None, body: Body, seen: Seen, model: Model) -> int | None:
+    """What bills have shown, where that bounds this request, and what may differ though it looks the same."""
+    if known is None or may_shorten(body, model):
         return None
+    if any(tool.kind == "tool_search" for tool in seen.server_tools):
+        return None  # it brings definitions that were in no bill
+    return known + seen.remote * model.image_rule.max_tokens + _attribution(body)
+
+
+def _attribution(body: Body) -> int:
+    """Bytes of a client's own line on top of the system prompt, which is no part of what is known."""
+    system = body.get("system")
+    first = system if isinstance(system, str) else None
+    if isinstance(system, list | tuple) and system and isinstance(system[0], Mapping):
+        first = system[0].get("text")
+    if not isinstance(first, str) or not first.startswith(BILLING_HEADER):
+        return 0
+    return spelled_bytes(first.encode("utf-8", "surrogatepass"), _LONG_WINDOW)
 
 
 def _work(seen: Seen, prompt: int, output: int, model: Model) -> _Work:
@@ -196,9 +240,3 @@ def _max_tokens(body: Body, model: Model) -> int:
 def _window(model: Model) -> int:
     """Tokens of a prompt beyond which the API refuses the request."""
     return model.window if model.known and not model.long_context else max(model.window, _LONG_WINDOW)
-
-
-def _edits(body: Body) -> bool:
-    """Whether the server may shorten the history: what a bill has shown may then be less than there is."""
-    editing = body.get("context_management")
-    return bool(isinstance(editing, Mapping) and editing.get("edits"))

@@ -1,117 +1,149 @@
-"""What of a request its bytes do not bound, found without looking at any text.
+"""What of a request its bytes do not bound, found without looking at most of its text.
 
-Malformed parts are passed over: the API refuses them, and a refused request costs nothing.
+Malformed parts are passed over: the API refuses them, and a refused request costs nothing. What is well
+formed but unknown here may be of any size.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
-
+from scrimp.core.worst_seen import Seen, ServerTool
+from scrimp.core.worst_tools import count, look_at_tools, referred_tokens
 from scrimp.facts.model import Model
-from scrimp.facts.tokenizers import builtin_tokens, token_factors
 from scrimp.wire.request import Body
 
-__all__ = ["Advisor", "Seen", "ServerTool", "look", "look_at"]
+__all__ = ["look", "look_at", "may_shorten"]
 
-_ALLOWED = 1_500
-"""Tokens the provider adds to a prompt: the tool prompt is 804 at most ("Tool use", pricing), a format or
-citations bring one as well; what opens and closes a prompt is a few tokens."""
-
-_AROUND_TOOL = 100
-_MOST_COUNT = 10**9
 _DEFAULT_TRIGGER = 150_000
 """Tokens of a prompt that compaction begins at where the request names none ("Compaction")."""
 
 _OBJECT = (dict, Mapping)
-_BYTES_BOUND = frozenset({"text", "tool_use", "thinking", "redacted_thinking", "server_tool_use"})
-_SERVER_TOOLS = ("web_search_", "web_fetch_", "code_execution_", "tool_search_tool_")
+_BYTES_BOUND = frozenset({"tool_use", "thinking", "redacted_thinking", "server_tool_use"})
+_HOLDING = frozenset(
+    {"search_result", "mcp_tool_use", "tool_removal", "fallback", "container_upload"}
+    | {"mcp_tool_listing", "browser_state"}
+)
+"""Kinds of blocks whose bytes, or those of the blocks inside, bound them."""
+_RESULTS = ("_result", "_result_error", "_output")
 
+_PLAIN_FIELDS = frozenset(
+    {"model", "messages", "system", "tools", "max_tokens", "stream", "temperature", "top_k", "top_p"}
+    | {"tool_choice", "thinking", "metadata", "stop_sequences", "cache_control", "service_tier", "speed"}
+    | {"inference_geo", "output_config", "output_format", "diagnostics", "betas", "anthropic_version"}
+    | {"anthropic_beta", "billing_policy", "fallback_credit_token", "user_profile_id", "workspace_id"}
+)
+"""Those whose bytes bound them, in the bodies of Messages requests, of providers too that want some more."""
 
-class ServerTool(msgspec.Struct, frozen=True):
-    """A tool that the provider runs. `finds` are the most tokens it brings in all, None for no bound;
-    a tool search brings definitions that the request holds anyway."""
+_TELLING_FIELDS = frozenset(
+    {"thread", "container", "mcp_servers", "fallbacks", "context_management", "compaction"}
+)
 
-    kind: str
-    max_uses: int | None
-    finds: int | None
-
-
-class Advisor(msgspec.Struct, frozen=True):
-    """Another model that is asked while the answer is made."""
-
-    model: str
-    max_uses: int | None
-    max_tokens: int | None
-
-
-class Seen(msgspec.Struct):
-    """What was found.
-
-    `media` are bytes that are no text, `added` tokens that no byte stands for, `unseen` names what may be of
-    any size. `ttl` is the longest lifetime of a marker. `compacts` is the prompt from which it is compacted,
-    in tokens: 0 for a compaction on demand, None for none.
-    """
-
-    media: int = 0
-    added: int = _ALLOWED
-    unseen: list[str] = []
-    ttl: Literal["", "5m", "1h"] = ""
-    server_tools: list[ServerTool] = []
-    advisors: list[Advisor] = []
-    fallbacks: list[str | None] = []
-    compacts: int | None = None
-    referenced: int = 0
-
-    def mark(self, value: Mapping[str, Any]) -> None:
-        """Take in the marker of a block, if it has one."""
-        control = value.get("cache_control")
-        if control and self.ttl != "1h":
-            long = isinstance(control, _OBJECT) and control.get("ttl") == "1h"
-            self.ttl = "1h" if long else "5m"
+_MOST_SHOWN = 40
+_MOST_CHUNKED = 200_000
+_CHUNK_TOKENS = 24
+_LONGEST_CHUNK = 64
+_CHUNKED = 8
+_WITHIN_SENTENCE = re.compile(r"""[\w ,'"()/-]+""")
+"""What no sentence ends with."""
 
 
 def look(body: Body, model: Model) -> Seen:
     """Everything in `body` that its bytes do not bound, and its markers."""
     seen = Seen()
     seen.mark(body)
-    _look_at_tools(seen, body.get("tools"), model)
+    tools = body.get("tools")
+    look_at_tools(seen, tools, model)
     image = model.image_rule.max_tokens
     system, messages = body.get("system"), body.get("messages")
     if isinstance(system, list | tuple):
         look_at(seen, system, image)
-    for message in messages if isinstance(messages, list | tuple) else ():
-        content = message.get("content") if isinstance(message, _OBJECT) else None
-        if content.__class__ is list or isinstance(content, tuple):
-            look_at(seen, content, image)
+    try:
+        _look_at_messages(seen, messages, image)
+    except RecursionError:
+        seen.unseen.append("blocks in blocks, too deep to look at")
+    if seen.inline:
+        look_at_tools(seen, seen.inline, model)
+    seen.added += referred_tokens(seen, tools, model)
     _look_at_settings(seen, body)
     return seen
 
 
+def _look_at_messages(seen: Seen, messages: Any, image: int) -> None:
+    for message in messages if isinstance(messages, list | tuple) else ():
+        content = message.get("content") if isinstance(message, _OBJECT) else None
+        if content.__class__ is list or isinstance(content, tuple):
+            look_at(seen, content, image)
+        elif content.__class__ is str:
+            seen.chars += len(content)
+
+
 def look_at(seen: Seen, content: Sequence[Any], image: int) -> None:
     """Take in blocks of content, and what is nested in them; `image` is the most tokens an image has."""
-    # On the path of every request: plain dicts and lists come first.
+    # On the path of every request: what is usual comes first.
+    chars = 0
     for block in content:
         if block.__class__ is not dict and not isinstance(block, Mapping):
             continue
         if "cache_control" in block:
             seen.mark(block)
         kind = block.get("type")
-        if kind in _BYTES_BOUND:
+        if kind == "text":
+            text = block.get("text")
+            chars += len(text) if text.__class__ is str else 0
+        elif kind in _BYTES_BOUND:
             continue
-        if kind == "image":
-            seen.added += image
-            seen.media += _data(block)
+        elif kind == "tool_result":
+            inner = block.get("content")
+            if inner.__class__ is list:
+                look_at(seen, inner, image)
+            else:
+                chars += _look_within(seen, block, image)
+        elif kind == "image":
+            _look_at_image(seen, block, image)
         elif kind == "document":
             _look_at_document(seen, block, image)
-        elif kind == "tool_reference":
-            seen.referenced += 1
         else:
-            inner = block.get("content")
-            if inner.__class__ is list or isinstance(inner, tuple):
-                look_at(seen, inner, image)
+            chars += _look_inside(seen, block, kind, image)
+    seen.chars += chars
+
+
+def may_shorten(body: Body, model: Model) -> bool:
+    """Whether the prompt that is billed may be shorter than `body` says, or another model's.
+
+    The API clears what is old, puts a summary in place of it, holds a part of it, or asks the next model. An
+    edit that keeps all thinking clears nothing, of a model at least whose ways are known here.
+    """
+    if _TELLING_FIELDS.isdisjoint(body):
+        return False
+    if body.get("compaction") or body.get("fallbacks") or body.get("thread"):
+        return True
+    editing = body.get("context_management")
+    edits = editing.get("edits") if isinstance(editing, _OBJECT) else editing
+    if not isinstance(edits, list | tuple):
+        return bool(edits)
+    return bool(edits) and not (model.known and all(map(_keeps_all_thinking, edits)))
+
+
+def _keeps_all_thinking(edit: Any) -> bool:
+    return (
+        isinstance(edit, _OBJECT)
+        and str(edit.get("type", "")).startswith("clear_thinking_")
+        and edit.get("keep") == "all"
+    )
+
+
+def _look_at_image(seen: Seen, block: Mapping[str, Any], image: int) -> None:
+    seen.added += image
+    source = block.get("source")
+    kind = source.get("type") if isinstance(source, _OBJECT) else None
+    data = source.get("data") if isinstance(source, _OBJECT) else None
+    if isinstance(data, str):
+        seen.media += len(data)
+    if kind not in ("base64", "file"):
+        seen.remote += 1
 
 
 def _look_at_document(seen: Seen, block: Mapping[str, Any], image: int) -> None:
@@ -123,52 +155,72 @@ def _look_at_document(seen: Seen, block: Mapping[str, Any], image: int) -> None:
         look_at(seen, inner, image)
     elif kind not in ("text", "content"):
         seen.unseen.append(f"a document by {kind}: its length is not known")
+    citations = block.get("citations")
+    if isinstance(citations, _OBJECT) and citations.get("enabled"):
+        text = source.get("data") if kind == "text" else inner
+        seen.added += _cited_tokens(text) if isinstance(text, str) else 0
 
 
-def _data(block: Mapping[str, Any]) -> int:
-    source = block.get("source")
-    data = source.get("data") if isinstance(source, _OBJECT) else None
-    return len(data) if isinstance(data, str) else 0
+def _cited_tokens(text: str) -> int:
+    """What citations add to a text, at most: each sentence becomes a chunk with a number ("Citations")."""
+    if len(text) > _MOST_CHUNKED:
+        return _CHUNKED * len(text)
+    ends = len(_WITHIN_SENTENCE.sub("", text))
+    return _CHUNK_TOKENS * (1 + ends + len(text) // _LONGEST_CHUNK)
 
 
-def _look_at_tools(seen: Seen, tools: Any, model: Model) -> None:
-    for tool in tools if isinstance(tools, list | tuple) else ():
-        if not isinstance(tool, _OBJECT):
-            continue
-        seen.added += _AROUND_TOOL
-        if "cache_control" in tool:
-            seen.mark(tool)
-        kind = tool.get("type")
-        if not isinstance(kind, str) or kind == "custom":
-            continue
-        if kind == "mcp_toolset":
-            seen.server_tools.append(ServerTool(kind, None, None))
-            continue
-        # Twice what is published or was recorded: definitions change with their versions.
-        seen.added += 2 * builtin_tokens(token_factors(model.tokenizer).builtin, kind)
-        if kind.startswith("advisor_"):
-            uses, most = _count(tool, "max_uses"), _count(tool, "max_tokens")
-            seen.advisors.append(Advisor(str(tool.get("model", "")), uses, most))
-            seen.server_tools.append(
-                ServerTool(kind, uses, None if most is None or uses is None else most * uses)
-            )
-        elif kind.startswith(_SERVER_TOOLS):
-            seen.server_tools.append(_server_tool(kind, tool))
+def _look_within(seen: Seen, block: Mapping[str, Any], image: int) -> int:
+    """The content of a block; returns its characters where it is a text."""
+    inner = block.get("content")
+    if inner.__class__ is str:
+        return len(inner)
+    if inner.__class__ is list or isinstance(inner, tuple):
+        look_at(seen, inner, image)
+    elif isinstance(inner, _OBJECT):
+        look_at(seen, (inner,), image)
+    return 0
 
 
-def _server_tool(kind: str, tool: Mapping[str, Any]) -> ServerTool:
-    uses, each = _count(tool, "max_uses"), _count(tool, "max_content_tokens")
-    if kind.startswith("tool_search_tool_"):
-        return ServerTool("tool_search", None, 0)
-    if kind.startswith("web_search_"):
-        return ServerTool("web_search", uses, None)
-    bounded = kind.startswith("web_fetch_") and uses is not None and each is not None
-    return ServerTool(kind, uses, uses * each if bounded and uses is not None and each is not None else None)
+def _look_inside(seen: Seen, block: Mapping[str, Any], kind: Any, image: int) -> int:
+    """What is in a block of the rarer kinds; returns the characters of its content where that is a text."""
+    if kind == "tool_reference":
+        seen.referenced.append(str(block.get("tool_name", block.get("name", ""))))
+    elif kind == "tool_addition":
+        _look_at_addition(seen, block.get("tool"))
+    elif kind == "compaction":
+        changes = block.get("tool_changes")
+        if isinstance(changes, list | tuple):
+            look_at(seen, changes, image)
+    else:
+        if isinstance(kind, str) and kind not in _HOLDING and not kind.endswith(_RESULTS):
+            seen.unseen.append(f"a block of type {_short(kind)}: its length is not known")
+        found = block.get("tool_references")
+        if isinstance(found, list | tuple):
+            look_at(seen, found, image)
+        return _look_within(seen, block, image)
+    return 0
+
+
+def _look_at_addition(seen: Seen, tool: Any) -> None:
+    """A tool that is there from here on: one of the request's, or one defined here."""
+    if not isinstance(tool, _OBJECT):
+        return
+    kind = tool.get("type")
+    if kind == "tool_reference":
+        seen.referenced.append(str(tool.get("name", "")))
+    elif kind == "tool_definition":
+        seen.inline.append(tool.get("definition"))
+    else:
+        seen.unseen.append(f"a tool added as {_short(kind)}: its definition is not in the request")
 
 
 def _look_at_settings(seen: Seen, body: Body) -> None:
+    if _PLAIN_FIELDS.issuperset(body):
+        return
+    strange = sorted(map(str, body.keys() - _PLAIN_FIELDS - _TELLING_FIELDS))
+    seen.unseen += [f"the field {_short(name)}: it is not known what it adds" for name in strange]
     thread = body.get("thread")
-    if isinstance(thread, _OBJECT) and thread.get("type") == "continue":
+    if thread and not (isinstance(thread, _OBJECT) and thread.get("type") == "create"):
         seen.unseen.append("a thread: the API holds the rest of the prompt")
     if body.get("mcp_servers"):
         seen.unseen.append("MCP servers: the API fetches their tools")
@@ -195,10 +247,10 @@ def _look_at_editing(seen: Seen, body: Body) -> None:
     for edit in edits if isinstance(edits, list | tuple) else ():
         if isinstance(edit, _OBJECT) and str(edit.get("type", "")).startswith("compact_"):
             trigger = edit.get("trigger")
-            value = _count(trigger, "value") if isinstance(trigger, _OBJECT) else None
+            value = count(trigger, "value") if isinstance(trigger, _OBJECT) else None
             seen.compacts = _DEFAULT_TRIGGER if value is None else value
 
 
-def _count(source: Mapping[str, Any], name: str) -> int | None:
-    value = source.get(name)
-    return min(value, _MOST_COUNT) if type(value) is int and value >= 0 else None
+def _short(name: object) -> str:
+    """A name of the caller's, as far as it needs to be shown."""
+    return repr(str(name)[:_MOST_SHOWN])

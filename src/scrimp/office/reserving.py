@@ -73,7 +73,6 @@ class Reserving:
             facts=self._office.facts,
             at=now,
             markers=markers,
-            size=attempt.size,
             known=self._office.most_tokens(planned) if planned else None,
         )
         return Ask(attempt.id, min(most.amount, _MOST), now, now + LEASE_SECONDS, scopes_of(attempt.tags))

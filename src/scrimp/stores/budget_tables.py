@@ -21,6 +21,7 @@ from scrimp.stores.budget_views import MOST_EVENTS
 
 __all__ = [
     "add_series",
+    "count_again",
     "due_holds",
     "events_of",
     "find_account",
@@ -119,6 +120,12 @@ def forget_series(db: sqlite3.Connection, series: Iterable[str]) -> None:
     names = [(name,) for name in series]
     db.executemany("DELETE FROM budget_series WHERE series = ?", names)
     db.executemany("DELETE FROM budget_accounts WHERE series = ?", names)
+
+
+def count_again(db: sqlite3.Connection) -> None:
+    """Nothing is counted until what was spent is worked out anew; what was told and overran stays known."""
+    db.execute("DELETE FROM budget_series")
+    db.execute("UPDATE budget_accounts SET spent = '0', held = '0', unsettled = '0'")
 
 
 def find_account(db: sqlite3.Connection, key: Key) -> Account:

@@ -9,11 +9,23 @@ from msgspec.structs import replace
 from scrimp.core.budget import Ask, Event, HoldNow, Scope, Standing, Why, scopes_of
 from scrimp.core.budget_books import Account, Charge, Hold, standing
 from scrimp.core.budget_terms import Term
-from scrimp.core.record import Record
+from scrimp.core.record import Outcome, Record
 from scrimp.stores.budget_limits import MOST
 from scrimp.stores.checking import in_unicode
 
-__all__ = ["MOST_EVENTS", "MOST_RECORDS", "charge_of", "keepable_ask", "standings_of", "why", "within"]
+__all__ = [
+    "BILL_KNOWN",
+    "MOST_EVENTS",
+    "MOST_RECORDS",
+    "charge_of",
+    "keepable_ask",
+    "standings_of",
+    "why",
+    "within",
+]
+
+BILL_KNOWN: tuple[Outcome, ...] = ("complete", "refused")
+"""Outcomes of a call that say what was billed for it. Of others more may come."""
 
 MOST_EVENTS = 500
 """Refusals, overruns and lapsed leases that are remembered."""

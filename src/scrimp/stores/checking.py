@@ -49,8 +49,10 @@ def keepable(record: Record) -> Record:
     )
     if (
         all(time is None or _FIRST_TIME <= time <= _LAST_TIME for time in times)
-        and all(0 <= count <= _MOST_TOKENS for count in tokens)
-        and all(-_MOST <= number <= _MOST for number in whole)
+        and min(tokens) >= 0
+        and max(tokens) <= _MOST_TOKENS
+        and min(whole) >= -_MOST
+        and max(whole) <= _MOST
     ):
         try:
             return in_unicode(record)

@@ -26,6 +26,7 @@ from scrimp.core.budget_books import Account, Books, Extra
 from scrimp.core.record import Record
 from scrimp.stores.budget_limits import Entry, checked, put_entry, terms_of
 from scrimp.stores.budget_views import (
+    BILL_KNOWN,
     MOST_EVENTS,
     MOST_RECORDS,
     charge_of,
@@ -171,11 +172,15 @@ class MemoryBudgets:
         if now < self._next_lease:
             return 0
         books = self._books
-        lapsed = sum([books.lapse(id_, recorded=id_ in self._records) for id_ in books.due(now)])
+        lapsed = sum([books.lapse(id_, recorded=self._bill_is_known(id_)) for id_ in books.due(now)])
         waiting = [hold.lease_until for hold in books.holds.values() if not hold.lapsed]
         self._next_lease = min(waiting, default=float("inf"))
         self._remember()
         return lapsed
+
+    def _bill_is_known(self, id_: str) -> bool:
+        record = self._records.get(id_)
+        return record is not None and record.outcome in BILL_KNOWN
 
     def _remember(self) -> None:
         """What is new and not in the books themselves."""

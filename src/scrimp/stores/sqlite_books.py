@@ -16,6 +16,7 @@ from scrimp.errors import BudgetUnavailable
 from scrimp.stores.budget_history import charges_before
 from scrimp.stores.budget_tables import (
     add_series,
+    count_again,
     due_holds,
     find_account,
     find_holds,
@@ -26,6 +27,7 @@ from scrimp.stores.budget_tables import (
     save,
     series_of,
 )
+from scrimp.stores.budget_views import BILL_KNOWN
 from scrimp.stores.ledger_items import Item, Kept
 from scrimp.stores.limits_file import Limits, LimitsFile
 
@@ -77,7 +79,9 @@ class SqliteBooks:
             self._limits = limits
             self.books.terms = limits.terms if limits is not None else Terms()
         wanted = {term.series for term in self.books.terms.all}
-        if wanted != self._series:
+        if self.unavailable is not None:
+            self._count_later(db)
+        elif wanted != self._series:
             self._count_from_now(db, wanted)
 
     def load(self, db: sqlite3.Connection, ids: Iterable[str]) -> None:
@@ -92,11 +96,7 @@ class SqliteBooks:
         due = due_holds(db, now)
         for hold in due:
             self.books.holds.setdefault(hold.id, hold)
-        known = "SELECT 1 FROM records WHERE id = ?"
-        return sum(
-            self.books.lapse(hold.id, recorded=db.execute(known, (hold.id,)).fetchone() is not None)
-            for hold in due
-        )
+        return sum(self.books.lapse(hold.id, recorded=_bill_is_known(db, hold.id)) for hold in due)
 
     def save(self, db: sqlite3.Connection) -> None:
         """Write down what has changed."""
@@ -132,6 +132,13 @@ class SqliteBooks:
             return None
         return limits
 
+    def _count_later(self, db: sqlite3.Connection) -> None:
+        """What is written meanwhile is in no account: it is counted with all the rest once that can be."""
+        if self._series:
+            count_again(db)
+            self._series = set()
+            self.books.accounts.clear()
+
     def _count_from_now(self, db: sqlite3.Connection, wanted: set[str]) -> None:
         """Begin to count under limits that are new, and stop under those that are gone."""
         forget_series(db, self._series - wanted)
@@ -145,6 +152,12 @@ class SqliteBooks:
                 self.books.begin(term, charges_before(db, term), extras)
             add_series(db, [term.series for term in new])
         self._series = wanted
+
+
+def _bill_is_known(db: sqlite3.Connection, id_: str) -> bool:
+    query = "SELECT outcome FROM records JOIN labels ON labels.key = records.label WHERE records.id = ?"
+    found = db.execute(query, (id_,)).fetchone()
+    return found is not None and found[0] in BILL_KNOWN
 
 
 def check_ledger(file: LimitsFile, limits: Limits, db: sqlite3.Connection) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from scrimp.core.tokens.images import Pixels, image_pixels
+from scrimp.core.tokens.sampling import Sampler
 from scrimp.core.tokens.texts import TEXT_COUNTED, count_text, without_runs
 from scrimp.facts.vocabulary import vocabulary_count
 from scrimp.wire.request import Block
@@ -63,36 +64,45 @@ class Counts(msgspec.Struct, frozen=True):
 NOTHING = Counts((0,) * len(COUNTED))
 
 
-def count_block(block: Block) -> Counts:
-    """The counts of one block; a `tool_result` leaves its nested blocks to themselves."""
-    value = block.value
+def count_block(block: Block, sampler: Sampler | None = None) -> Counts:
+    """The counts of one block, which of a long text are about right; see `Sampler`.
+
+    A `tool_result` leaves its nested blocks to themselves.
+    """
+    value, sampler = block.value, sampler or Sampler()
     if isinstance(value, str):
-        return _counts(value)
+        return _counts(value, sampler)
     if not isinstance(value, Mapping):
-        return _counts(_dumped(value))
+        return _counts(_dumped(value), sampler)
     if block.section == "tools":
-        return _tool(value)
-    return _BY_KIND.get(block.kind, _not_understood)(value)
+        return _tool(value, sampler)
+    return _BY_KIND.get(block.kind, _not_understood)(value, sampler)
 
 
 def count_schema(schema: Any) -> Counts:
     """The counts of a JSON schema that shapes the answer (`output_config.format`)."""
-    return _json_counts(schema)
+    return _json_counts(schema, Sampler())
 
 
-def _json_counts(value: Any, **structure: int) -> Counts:
-    text, runs = without_runs(_dumped(value))
-    return _counts("", schema=vocabulary_count(text), letter_runs=runs, **structure)
+def _json_counts(value: Any, sampler: Sampler, **structure: int) -> Counts:
+    schema, runs = sampler.count(_dumped(value), _count_json)
+    return _counts("", sampler, schema=schema, letter_runs=runs, **structure)
 
 
-def _counts(text: str, **structure: int) -> Counts:
-    numbers = [*(count_text(text) if text else NOTHING.numbers[:_TEXT]), *NOTHING.numbers[_TEXT:]]
+def _count_json(text: str) -> tuple[int, int]:
+    kept, runs = without_runs(text)
+    return vocabulary_count(kept), runs
+
+
+def _counts(text: str, sampler: Sampler, **structure: int) -> Counts:
+    counted = sampler.count(text, count_text) if text else NOTHING.numbers[:_TEXT]
+    numbers = [*counted, *NOTHING.numbers[_TEXT:]]
     for name, number in structure.items():
         numbers[_PLACE[name]] = number
     return Counts(tuple(numbers))
 
 
-def _tool(tool: Mapping[str, Any]) -> Counts:
+def _tool(tool: Mapping[str, Any], sampler: Sampler) -> Counts:
     """A tool definition: rendered as JSON with these three keys, and not at all while it is deferred."""
     if tool.get("defer_loading"):
         return NOTHING
@@ -106,56 +116,58 @@ def _tool(tool: Mapping[str, Any]) -> Counts:
     }
     if tool.get("input_examples"):
         definition["input_examples"] = tool["input_examples"]
-    return _json_counts(definition, tools=1, eager_tools=1 if tool.get("eager_input_streaming") else 0)
+    return _json_counts(
+        definition, sampler, tools=1, eager_tools=1 if tool.get("eager_input_streaming") else 0
+    )
 
 
-def _text(value: Mapping[str, Any]) -> Counts:
-    return _counts(_string(value.get("text")))
+def _text(value: Mapping[str, Any], sampler: Sampler) -> Counts:
+    return _counts(_string(value.get("text")), sampler)
 
 
-def _tool_result(value: Mapping[str, Any]) -> Counts:
+def _tool_result(value: Mapping[str, Any], sampler: Sampler) -> Counts:
     content = value.get("content")
-    return _counts("" if isinstance(content, list) else _string(content), results=1)
+    return _counts("" if isinstance(content, list) else _string(content), sampler, results=1)
 
 
-def _thinking(value: Mapping[str, Any]) -> Counts:
+def _thinking(value: Mapping[str, Any], sampler: Sampler) -> Counts:
     """Shown thinking by its text; where it is left out, by the length of what seals it."""
     text = _string(value.get("thinking"))
     seal = _string(value.get("signature")) or _string(value.get("data"))
     hidden = 0 if text else max(0, int(len(seal) * _BASE64) - _SEAL_OVERHEAD)
-    return _counts(text, thinking=1, sealed=hidden)
+    return _counts(text, sampler, thinking=1, sealed=hidden)
 
 
-def _image(value: Mapping[str, Any]) -> Counts:
-    return Counts(_counts("", images=1).numbers, images=(image_pixels(value.get("source")),))
+def _image(value: Mapping[str, Any], sampler: Sampler) -> Counts:
+    return Counts(_counts("", sampler, images=1).numbers, images=(image_pixels(value.get("source")),))
 
 
-def _not_understood(value: Mapping[str, Any]) -> Counts:
-    return _counts(_leaves(value))
+def _not_understood(value: Mapping[str, Any], sampler: Sampler) -> Counts:
+    return _counts(_leaves(value), sampler)
 
 
-def _tool_call(call: Mapping[str, Any]) -> Counts:
+def _tool_call(call: Mapping[str, Any], sampler: Sampler) -> Counts:
     """A call is rendered parameter by parameter, strings as they are and everything else as JSON."""
     given = call.get("input")
     pairs = given if isinstance(given, Mapping) else {} if given is None else {"input": given}
     lines = [_string(call.get("name"))]
     for key, value in pairs.items():
         lines += [str(key), value if isinstance(value, str) else _dumped(value)]
-    return _counts("\n".join(lines), tool_uses=1, parameters=len(pairs))
+    return _counts("\n".join(lines), sampler, tool_uses=1, parameters=len(pairs))
 
 
-def _document(value: Mapping[str, Any]) -> Counts:
+def _document(value: Mapping[str, Any], sampler: Sampler) -> Counts:
     source = value.get("source")
     source = source if isinstance(source, Mapping) else {}
     around = f"{_string(value.get('title'))}\n{_string(value.get('context'))}".strip()
     kind, data = source.get("type"), source.get("data")
     if kind == "text":
-        return _counts(f"{around}\n{_string(data)}")
+        return _counts(f"{around}\n{_string(data)}", sampler)
     if kind == "content":
-        return _counts(f"{around}\n{_leaves(source.get('content'))}")
+        return _counts(f"{around}\n{_leaves(source.get('content'))}", sampler)
     seen = kind == "base64" and isinstance(data, str)
     documents = Documents(pages=_pages(str(data))) if seen else Documents(unseen=1)
-    return Counts(_counts(around).numbers, documents=documents)
+    return Counts(_counts(around, sampler).numbers, documents=documents)
 
 
 def _pages(data: str) -> int:
@@ -186,7 +198,7 @@ def _string(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-_BY_KIND: dict[str, Callable[[Mapping[str, Any]], Counts]] = {
+_BY_KIND: dict[str, Callable[[Mapping[str, Any], Sampler], Counts]] = {
     "document": _document,
     "image": _image,
     "mcp_tool_use": _tool_call,

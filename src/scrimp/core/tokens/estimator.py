@@ -16,6 +16,7 @@ import msgspec
 
 from scrimp.core.tokens.counts import COUNTED, Counts, count_block, count_schema
 from scrimp.core.tokens.images import image_tokens
+from scrimp.core.tokens.sampling import Sampler
 from scrimp.facts.model import Model
 from scrimp.facts.tokenizers import TokenFactors, builtin_tokens, hidden_prompt, token_factors
 from scrimp.wire.request import Block, Body
@@ -139,16 +140,21 @@ class Ruler:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Counts] = {}
+        self._sampler = Sampler()
+
+    def begin(self) -> None:
+        """Blocks of another prompt come, which may take as much work as those of the one before."""
+        self._sampler.begin()
 
     def counts(self, block: Block, digest: bytes | None = None) -> Counts:
         """The counts of `block`; its content digest, where the caller has it, saves counting twice."""
         if digest is None:
-            return count_block(block)
+            return count_block(block, self._sampler)
         found = self._known.get(digest)
         if found is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            found = self._known[digest] = count_block(block)
+            found = self._known[digest] = count_block(block, self._sampler)
         return found
 
 
@@ -199,6 +205,7 @@ class Estimator:
         if kept == len(blocks) == len(measured.content):
             return measured
         added = blocks[kept:]
+        self._ruler.begin()
         parts = self._parts(added, None if digests is None else digests[kept:])
         turns = find_turns(added)
         around = self._around(len(added), turns)

@@ -1,0 +1,52 @@
+"""How many tokens the beginning of a prompt has at most, as bills have shown.
+
+What a call was billed for its input bounds its whole prompt, and so every part of it that is rendered
+whatever follows: tools and system, and the prompt itself where another goes on with it. What of it was read
+from the cache or written there does not matter. (Parts in between are left out: what follows may make the
+API drop some of them, as it does with thinking of earlier turns.)
+"""
+
+from __future__ import annotations
+
+from scrimp.core.prompt import Digest, Prompt
+from scrimp.wire.response import Usage
+
+__all__ = ["HardLengths"]
+
+_REMEMBERED = 20_000
+
+
+class HardLengths:
+    """Bounds by chained digest, the least recently shown forgotten first."""
+
+    def __init__(self, remembered: int = _REMEMBERED) -> None:
+        self._remembered = remembered
+        self._most: dict[Digest, int] = {}
+
+    def learn(self, prompt: Prompt, usage: Usage) -> None:
+        """Take in a bill of a request that the API has neither shortened nor handed to another model."""
+        if not prompt.prefixes or not _counts_all(usage):
+            return
+        if prompt.blocks[-1].section == "messages":
+            self._bound(prompt.prefixes[-1], usage.total_input)
+        if prompt.blocks[prompt.static_end].section == "system":
+            self._bound(prompt.prefixes[prompt.static_end], usage.total_input)
+
+    def most(self, prefix: Digest) -> int | None:
+        """Tokens up to the end of a prefix, at most; None where no bill has shown any bound."""
+        return self._most.get(prefix)
+
+    def _bound(self, prefix: Digest, tokens: int) -> None:
+        before = self._most.pop(prefix, tokens)
+        self._most[prefix] = min(tokens, before)
+        if len(self._most) > self._remembered:
+            del self._most[next(iter(self._most))]
+
+
+def _counts_all(usage: Usage) -> bool:
+    """Whether these are all tokens of the prompt, as the model that was asked counts them."""
+    return (
+        usage.reports_cache
+        and usage.total_input > 0
+        and all(each.type == "message" and each.model is None for each in usage.iterations or ())
+    )

@@ -1,0 +1,94 @@
+"""Counting texts in bounded time: what is counted as it is, what of it is looked at, and how near that comes."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+
+import pytest
+
+from scrimp.core.prompt import Reading, read_prompt
+from scrimp.core.tokens import Estimator, read_settings
+from scrimp.core.tokens.sampling import Sampler
+from scrimp.facts.models import resolve
+from scrimp.facts.vocabulary import vocabulary_count
+
+MEGABYTE = 2**20
+PROSE = "The quick brown fox, 12 years old, jumps over parseHTML and compatibility.\n  Why?\n"
+
+
+class Counter:
+    """Counts spaces, each one a token, and the characters it was shown."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+
+    def __call__(self, text: str) -> tuple[int, ...]:
+        self.shown += len(text)
+        return text.count(" "), len(text)
+
+
+def long_text(length: int, piece: str = PROSE) -> str:
+    return "".join(islice(cycle(piece), length))
+
+
+@pytest.mark.parametrize("length", [1, 20_000, 128 * 1024])
+def test_texts_as_people_send_them_are_counted_as_they_are(length: int) -> None:
+    counter, text = Counter(), long_text(length)
+    assert Sampler().count(text, counter) == (text.count(" "), length)
+    assert counter.shown == length
+
+
+@pytest.mark.parametrize("megabytes", [1, 30])
+def test_of_a_long_text_no_more_is_looked_at_than_of_one_at_the_bound(megabytes: int) -> None:
+    counter, text = Counter(), long_text(megabytes * MEGABYTE)
+    spaces, length = Sampler().count(text, counter)
+    assert counter.shown <= 128 * 1024
+    assert spaces == pytest.approx(text.count(" "), rel=0.01)
+    assert length == len(text)
+
+
+def test_beginning_middle_and_end_of_a_long_text_are_looked_at() -> None:
+    text = " " * MEGABYTE + "x" * MEGABYTE + " x" * (MEGABYTE // 2)
+    spaces, _ = Sampler().count(text, Counter())
+    assert spaces == pytest.approx(1.5 * MEGABYTE, rel=0.15)
+
+
+def test_many_texts_of_one_prompt_take_no_more_work_than_one_prompt_may() -> None:
+    counter, sampler = Counter(), Sampler()
+    text = long_text(100_000)
+    counts = [sampler.count(text, counter) for _ in range(300)]
+    assert counter.shown <= 1.2 * MEGABYTE
+    assert all(found == (text.count(" "), len(text)) for found in counts)
+
+
+def test_texts_of_many_tokens_take_more_work() -> None:
+    counter, sampler = Counter(), Sampler()
+    for _ in range(300):
+        sampler.count(" " * 10_000, counter)
+    assert counter.shown <= MEGABYTE // 4 + 10_000
+
+
+def test_the_next_prompt_may_take_work_again() -> None:
+    counter, sampler = Counter(), Sampler()
+    for _ in range(20):
+        sampler.count(long_text(100_000), counter)
+    before = counter.shown
+    sampler.begin()
+    assert sampler.count("a b c", counter) == (2, 5)
+    assert counter.shown == before + 5
+
+
+def test_a_prompt_of_one_long_text_has_about_the_tokens_of_its_text() -> None:
+    text = long_text(3 * MEGABYTE)
+    body = {"model": "claude-haiku-4-5", "messages": [{"role": "user", "content": text}]}
+    model = resolve("claude-haiku-4-5")
+    prompt = read_prompt(body, Reading(model.id))
+    piece = Estimator(model).estimate(
+        read_prompt(
+            {**body, "messages": [{"role": "user", "content": PROSE * 100}]}, Reading(model.id)
+        ).blocks,
+        read_settings(body),
+    )
+    whole = Estimator(model).estimate(prompt.blocks, read_settings(body), prompt.digests)
+    assert whole.mid == pytest.approx(piece.mid * len(text) / (100 * len(PROSE)), rel=0.02)
+    assert vocabulary_count(text) / 2 < whole.mid < vocabulary_count(text) * 2
