@@ -57,6 +57,12 @@ bench: $(STAMP) ## Measure speed side by side: planning, metering, middleware, e
 	@$(BIN)/python -m benchmarks
 
 bench-gateway: $(STAMP) ## Measure the gateway beside LiteLLM's and Portkey's (ARGS=--help)
+	@test -x .sdks/litellm-proxy/bin/litellm || { $(BIN)/uv venv --quiet --python $(BIN)/python .sdks/litellm-proxy && \
+	  $(BIN)/uv pip install --quiet --python .sdks/litellm-proxy/bin/python \
+	    --overrides benchmarks/gateway/overrides.txt 'litellm[proxy]==1.109.1'; }
+	@test -d .sdks/portkey/node_modules || ! command -v npm >/dev/null || { mkdir -p .sdks/portkey && \
+	  cp benchmarks/gateway/portkey/package.json .sdks/portkey && \
+	  npm install --silent --prefix .sdks/portkey --ignore-scripts --no-fund --no-audit; }
 	@$(BIN)/python -m benchmarks.gateway $(ARGS)
 
 soak: $(STAMP) ## Ten minutes of mixed load on the gateway, with faults (ARGS=--help)

@@ -1,0 +1,137 @@
+"""Interleaved rounds: every cell is measured for one contender after another, another one first each time."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.gateway.contenders import DIRECT, LITELLM
+from benchmarks.gateway.load import Job, Seen
+
+__all__ = ["CELLS", "Cell", "Figures", "Place", "measure", "quantile"]
+
+
+class Cell(NamedTuple):
+    """One kind of load."""
+
+    name: str
+    size: str
+    connections: int
+    grows: bool = False
+    stream: bool = False
+    paced: bool = False
+
+
+class Place(NamedTuple):
+    """Where a contender listens, what it wants to be sent besides requests, and the CPU seconds it used."""
+
+    port: int
+    headers: dict[str, str]
+    cpu: Callable[[], float]
+
+
+class Figures(NamedTuple):
+    """One cell of one contender: figures of each round, and everything else pooled (µs).
+
+    `rates` are requests a second, `costs` CPU seconds a request: those hardly depend on what else the
+    machine does.
+    """
+
+    rates: list[float]
+    costs: list[float]
+    latencies: list[int]
+    delays: list[int]
+    faults: dict[str, int]
+
+    @property
+    def rate(self) -> float:
+        """Requests a second: the median of the rounds."""
+        return median(self.rates)
+
+    @property
+    def cost(self) -> float:
+        """CPU seconds a request: the median of the rounds."""
+        return median(self.costs)
+
+
+def _sizes(name: str, *, grows: bool) -> list[Cell]:
+    return [
+        Cell(f"{size}, {name}, c={connections}", size, connections, grows)
+        for size in ("2 KB", "200 KB")
+        for connections in (32, 4)
+    ]
+
+
+CELLS = [
+    *_sizes("one request repeated", grows=False),
+    *_sizes("growing conversations", grows=True),
+    Cell("streams, c=32", "2 KB", 32, stream=True),
+    Cell("paced streams", "2 KB", 16, stream=True, paced=True),
+]
+
+
+def measure(
+    places: Mapping[str, Place], load: subprocess.Popen[str], *, rounds: int, seconds: float
+) -> dict[str, dict[str, Figures]]:
+    """Every cell for every contender: cell name → contender → figures."""
+    names = list(places)
+    found = {cell.name: {name: Figures([], [], [], [], {}) for name in names} for cell in CELLS}
+    for name in names:  # what is compiled, connected or learned once is there in a service too
+        for cell in CELLS[:-1]:
+            _once(load, _job(cell, name, places[name], min(seconds, 0.4)))
+    for number in range(rounds):
+        for cell in CELLS:
+            first = number % len(names)
+            for name in (*names[first:], *names[:first]):
+                before = places[name].cpu()
+                seen = _once(load, _job(cell, name, places[name], seconds))
+                _add(found[cell.name][name], seen, places[name].cpu() - before)
+    return found
+
+
+def quantile(values: Sequence[int], part: float) -> float:
+    """The value that `part` of them are at or below; of none: not a number."""
+    if not values:
+        return float("nan")
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def _job(cell: Cell, name: str, place: Place, seconds: float) -> Job:
+    """A window that is long enough to count in: the slow get longer ones.
+
+    The latency of the upstream itself is that of a lone connection, so that its own queue is not taken off
+    what a proxy adds.
+    """
+    alone = name == DIRECT and cell.connections < 32 and not cell.paced
+    longer = 2.2 if cell.paced else 2.0 if name == LITELLM else 1.0
+    return Job(
+        port=place.port,
+        headers=place.headers,
+        size=cell.size,
+        connections=1 if alone else cell.connections,
+        seconds=max(seconds * longer, 2.2 if cell.paced else 0.0),
+        grows=cell.grows,
+        stream=cell.stream,
+        paced=cell.paced,
+    )
+
+
+def _once(load: subprocess.Popen[str], job: Job) -> Seen:
+    assert load.stdin
+    assert load.stdout
+    load.stdin.write(msgspec.json.encode(job).decode() + "\n")
+    load.stdin.flush()
+    return msgspec.json.decode(load.stdout.readline(), type=Seen)
+
+
+def _add(figures: Figures, seen: Seen, cpu: float) -> None:
+    figures.rates.append(seen.requests / seen.seconds)
+    figures.costs.append(cpu / max(seen.answered, 1))
+    figures.latencies.extend(seen.latencies)
+    figures.delays.extend(seen.delays)
+    for fault, times in seen.faults.items():
+        figures.faults[fault] = figures.faults.get(fault, 0) + times

@@ -1,0 +1,153 @@
+"""The figures as tables for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.gateway.books import Books
+from benchmarks.gateway.contenders import DIRECT, SCRIMP
+from benchmarks.gateway.rounds import CELLS, Cell, Figures, quantile
+from benchmarks.gateway.verdict import added, beyond, promises
+from benchmarks.report import machine
+
+__all__ = ["Report", "as_json", "print_report"]
+
+_LEAST_WIDTH = 130
+
+
+class Report(NamedTuple):
+    """All of a run: cell → contender → figures; contender → seconds to start; bytes idle and loaded."""
+
+    table: Mapping[str, Mapping[str, Figures]]
+    started: Mapping[str, float]
+    memory: Mapping[str, tuple[int, int]]
+    books: Books | None
+
+
+def print_report(report: Report) -> None:
+    """One table a kind of load, then what starting and memory take, the books, and the promises."""
+    console = Console(highlight=False, emoji=False)
+    console.width = max(console.width, _LEAST_WIDTH)
+    console.print("  ".join(machine().values()), style="dim")
+    for cell in CELLS:
+        console.print()
+        console.print(f"[bold]{cell.name}[/bold]")
+        console.print(_cell_table(report, cell))
+    console.print()
+    console.print(_place_table(report))
+    _print_books(console, report.books)
+    for promise in promises(report.table):
+        word = "[green]PASS[/green]" if promise.kept else "[red]FAIL[/red]"
+        sign = "at most" if promise.at_most else "at least"
+        figure = f"{promise.figure:.2f} {promise.unit}"
+        console.print(f"{word}  {promise.what}: {figure} ({sign} {promise.bound:g})")
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Plain values; latencies and delays in milliseconds."""
+    return {
+        "machine": machine(),
+        "cells": {
+            cell.name: {name: _figures_json(figures) for name, figures in report.table[cell.name].items()}
+            for cell in CELLS
+        },
+        "start_seconds": dict(report.started),
+        "memory_bytes": {
+            name: {"idle": idle, "loaded": most} for name, (idle, most) in report.memory.items()
+        },
+        "books": None if report.books is None else {**report.books._asdict(), "faults": report.books.faults},
+        "promises": [{**promise._asdict(), "kept": promise.kept} for promise in promises(report.table)],
+    }
+
+
+def _cell_table(report: Report, cell: Cell) -> Table:
+    table = _table("", "requests/s", "lowest – highest", "× scrimp's", "CPU", *_columns(cell), "")
+    figures = report.table[cell.name]
+    for name, one in figures.items():
+        style = "dim" if name == DIRECT else ""
+        ratio = (
+            f"{one.rate / max(figures[SCRIMP].rate, 1e-9):.3f}"
+            if name != DIRECT and SCRIMP in figures
+            else ""
+        )
+        fault = ", ".join(f"{times} × {text[:60]}" for text, times in one.faults.items())
+        span = f"{min(one.rates):,.0f} – {max(one.rates):,.0f}"
+        table.add_row(
+            name,
+            f"{one.rate:,.0f}",
+            span,
+            ratio,
+            f"{one.cost * 1e3:.2f} ms",
+            *_latencies(report, cell, name),
+            fault,
+            style=style,
+        )
+    return table
+
+
+def _columns(cell: Cell) -> tuple[str, ...]:
+    if cell.paced:
+        return "later p50", "later p99", "whole p99", "events"
+    return ("added p50", "added p99", "whole p50", "whole p99") if cell.connections < 32 else ()
+
+
+def _latencies(report: Report, cell: Cell, name: str) -> tuple[str, ...]:
+    one = report.table[cell.name][name]
+    if cell.paced:
+        later = [f"{beyond(report.table, name, part):.2f} ms" for part in (0.5, 0.99)]
+        return *later, f"{quantile(one.delays, 0.99) / 1e3:.2f} ms", f"{len(one.delays):,}"
+    if cell.connections >= 32:
+        return ()
+    more = [f"{added(report.table, cell.name, name, part):.2f} ms" for part in (0.5, 0.99)]
+    return *more, *(f"{quantile(one.latencies, part) / 1e3:.2f} ms" for part in (0.5, 0.99))
+
+
+def _place_table(report: Report) -> Table:
+    table = _table("", "starts in", "memory idle", "after the load")
+    for name, seconds in report.started.items():
+        idle, most = report.memory[name]
+        table.add_row(name, f"{seconds:.1f} s", f"{idle / 1e6:,.0f} MB", f"{most / 1e6:,.0f} MB")
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False)
+    table.add_column(first, no_wrap=True)
+    for name in others:
+        table.add_column(name, justify="right" if name else "left", no_wrap=bool(name))
+    return table
+
+
+def _print_books(console: Console, books: Books | None) -> None:
+    console.print()
+    if books is None:
+        return
+    word = "[red]FAIL[/red]" if books.faults else "[green]PASS[/green]"
+    console.print(
+        f"{word}  books: {books.counted['requests']:,} requests answered by the upstream, "
+        f"{books.kept['requests']:,} in the ledger, {books.cost:,} p$ of {books.billed:,} p$ billed, "
+        f"{sum(books.held.values()):,} p$ held"
+    )
+    for fault in books.faults:
+        console.print(f"      {fault}")
+
+
+def _figures_json(figures: Figures) -> dict[str, Any]:
+    def parts(values: list[int]) -> dict[str, float] | None:
+        if not values:
+            return None
+        return {name: quantile(values, part) / 1e3 for name, part in (("p50", 0.5), ("p99", 0.99))}
+
+    return {
+        "requests_per_second": figures.rate,
+        "rounds": figures.rates,
+        "cpu_ms_per_request": figures.cost * 1e3,
+        "latency_ms": parts(figures.latencies),
+        "event_delay_ms": parts(figures.delays),
+        "faults": figures.faults,
+    }

@@ -1,0 +1,67 @@
+"""What is promised, and whether the figures keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP
+from benchmarks.gateway.rounds import Figures, quantile
+
+__all__ = ["Promise", "added", "beyond", "promises"]
+
+Table = Mapping[str, Mapping[str, Figures]]
+_KINDS = ("one request repeated", "growing conversations")
+
+
+class Promise(NamedTuple):
+    """One of them: what was measured, and the bound it is held against."""
+
+    what: str
+    figure: float
+    bound: float
+    unit: str
+    at_most: bool = False
+
+    @property
+    def kept(self) -> bool:
+        """Whether it holds; a figure that is none does not."""
+        return self.figure <= self.bound if self.at_most else self.figure >= self.bound
+
+
+def added(table: Table, cell: str, name: str, part: float) -> float:
+    """Milliseconds a proxy adds to that part of the latencies of the upstream alone."""
+    cells = table[cell]
+    return (quantile(cells[name].latencies, part) - quantile(cells[DIRECT].latencies, part)) / 1e3
+
+
+def beyond(table: Table, name: str, part: float) -> float:
+    """Milliseconds that part of the events of paced streams comes later than without a proxy."""
+    cells = table["paced streams"]
+    return (quantile(cells[name].delays, part) - quantile(cells[DIRECT].delays, part)) / 1e3
+
+
+def promises(table: Table) -> list[Promise]:
+    """Those whose contenders were measured."""
+    return list(_promises(table))
+
+
+def _promises(table: Table) -> Iterator[Promise]:
+    measured = table["paced streams"]
+    if SCRIMP not in measured:
+        return
+    for kind in _KINDS:
+        for size, peer, bound in (("2 KB", LITELLM, 50), ("2 KB", PORTKEY, 3), ("200 KB", LITELLM, 20)):
+            if peer in measured:
+                ratio = _ratio(table, f"{size}, {kind}, c=32", peer)
+                yield Promise(f"{size}, {kind}: × requests/s of {peer}", ratio, bound, "×")
+        if LITELLM in measured:
+            cell = f"2 KB, {kind}, c=4"
+            share = added(table, cell, LITELLM, 0.5) / max(added(table, cell, SCRIMP, 0.5), 1e-9)
+            yield Promise(f"2 KB, {kind}: added p50 of {LITELLM} ÷ ours", share, 20, "×")
+    late = beyond(table, SCRIMP, 0.99)
+    yield Promise("paced streams: an event comes later by, p99", late, 1.0, "ms", at_most=True)
+
+
+def _ratio(table: Table, cell: str, peer: str) -> float:
+    return table[cell][SCRIMP].rate / max(table[cell][peer].rate, 1e-9)
