@@ -53,8 +53,8 @@ sdks: $(STAMP) ## Install SDKs, Claude Code and peers beside the tests, each by 
 	@test -e .sdks/examples/anthropic-2.11.0.tar.gz || $(BIN)/python -m pip download --quiet \
 	  --disable-pip-version-check --no-deps --no-binary :all: -d .sdks/examples anthropic==2.11.0
 
-bench: $(STAMP) ## Measure speed side by side: planning, metering, middleware, emulator, ledger
-	@$(BIN)/python -m benchmarks
+bench: $(STAMP) ## Measure speed side by side: planning, metering, ledger, budgets … (ARGS=--help)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-gateway: $(STAMP) ## Measure the gateway beside LiteLLM's and Portkey's (ARGS=--help)
 	@test -x .sdks/litellm-proxy/bin/litellm || { $(BIN)/uv venv --quiet --python $(BIN)/python .sdks/litellm-proxy && \

@@ -29,12 +29,6 @@ from scrimp.facts import default
 from scrimp.stores.sqlite_ledger import SqliteLedger
 
 PROJECT = Path(__file__).parents[1]
-SECTIONS = [
-    *("planning", "metering_body", "metering_stream", "pricing", "reading", "growth"),
-    *("calls_20k", "calls_200k", "events", "fanout", "serving", "ledger_rows", "ledger_wait"),
-    *("budgets", "budget_storm", "call_path_2k_repeated", "call_path_2k_growing"),
-    *("call_path_200k_repeated", "call_path_200k_growing"),
-]
 
 
 def assert_figures(section: Section, *, ours: int, baselines: int = 1) -> None:
@@ -176,15 +170,23 @@ def test_spread_is_the_median_and_the_quartiles() -> None:
     assert spread([7.0]) == (7.0, 7.0, 7.0)
 
 
-def test_the_command_prints_every_section() -> None:
-    sizes = ["--size", "0.2", "--rounds", "1", "--blocks", "20"]
-    command = [sys.executable, "-m", "benchmarks", *sizes, "--json"]
+def test_the_command_prints_the_sections_asked_for() -> None:
+    names = ["metering_body", "pricing"]
+    command = [sys.executable, "-m", "benchmarks", "--only", *names, "--rounds", "1", "--json"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
-    assert list(printed["sections"]) == SECTIONS
+    assert list(printed["sections"]) == names
     assert set(printed["machine"]) == {"cpu", "system", "python"}
     assert printed["machine"]["cpu"]
     assert all(section["rows"] for section in printed["sections"].values())
+
+
+def test_a_section_that_there_is_not_is_one_line() -> None:
+    command = [sys.executable, "-m", "benchmarks", "--only", "pricng"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("benchmarks: no section 'pricng'; there are planning, call_path_2k")
+    assert done.stderr.count("\n") == 1
 
 
 def test_tables_name_every_row_and_the_baseline(capsys: pytest.CaptureFixture[str]) -> None:
