@@ -141,6 +141,29 @@ def test_an_amount_that_is_none_is_one_line(text: str) -> None:
         amount_of(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["5,00", "20,00", "1,250", "1,250.5", "1.250,00", "0,500.00", "12,34.00", ",500.00"]
+)
+def test_a_comma_that_may_be_meant_as_the_point_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"a comma is not taken here; write cents after a point, as 5\.00"):
+        amount_of(text)
+
+
+@given(st.integers(0, 10**12))
+def test_thousands_with_cents_are_read_as_they_are_written(cents: int) -> None:
+    dollars = Decimal(cents) / 100
+    assert amount_of(f"{dollars:,.2f}") == amount_of(f"{dollars:.2f}") == cents * CENT
+
+
+@given(st.text("0123456789,.$", min_size=1, max_size=12).filter(lambda text: "," in text))
+def test_no_comma_changes_an_amount(text: str) -> None:
+    try:
+        amount = amount_of(text)
+    except ValueError:
+        return
+    assert f"{Decimal(amount) / PICODOLLARS:,.2f}" == text.removeprefix("$")
+
+
 def test_percents_are_sorted_and_each_once() -> None:
     assert percents_of("100,50, 80%,50") == (50, 80, 100)
     assert percents_of("") == ()

@@ -6,21 +6,25 @@ import json
 import random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scrimp.core import spans, workspace
+from scrimp.core import spans
+from scrimp.core.diagnose import Watch
+from scrimp.core.diagnose_planned import call_of
 from scrimp.core.meter import meter_response
-from scrimp.core.passes import mark
-from scrimp.core.plan import Plan
+from scrimp.core.plan import Plan, plan
 from scrimp.core.spans import compare_texts
-from scrimp.core.workspace import Workspace
+from scrimp.core.tokens.learner import Learner
+from scrimp.core.workspace import Planned, Workspace
 from scrimp.errors import ResponseError
 from scrimp.facts import default, vocabulary
 from scrimp.wire.response import CacheCreation, Usage, read_response
 
 NOW = 1_795_000_000.0
+HELLO = [{"role": "user", "content": "hello, who are you?"}]
 SYSTEMS = ("", "You classify. " * 20, "You are careful. " * 150)
 GAPS = (0.01, 1.0, 8.0, 200.0, 1_000.0, 4_000.0)
 
@@ -30,7 +34,7 @@ def decided(plan: Plan) -> list[Any]:
 
 
 @st.composite
-def traffic(draw: st.DrawFn) -> list[tuple[dict[str, Any], float, str | None]]:
+def traffic(draw: st.DrawFn, marks: bool = True) -> list[tuple[dict[str, Any], float, str | None]]:
     """Short requests mostly: questions, conversations, now and then one long enough to be cached."""
     found, now = [], NOW
     conversations: list[list[dict[str, Any]]] = []
@@ -49,35 +53,78 @@ def traffic(draw: st.DrawFn) -> list[tuple[dict[str, Any], float, str | None]]:
         body = {"model": "claude-sonnet-4-5", "max_tokens": 64, "messages": conversations[-1]}
         if system := draw(st.sampled_from(SYSTEMS)):
             body["system"] = system
-        if draw(st.integers(0, 5)) == 0:
+        if marks and draw(st.integers(0, 5)) == 0:
             body["cache_control"] = {"type": "ephemeral"}
         now += draw(st.sampled_from(GAPS))
         found.append((body, now, draw(st.sampled_from([None, "a", "b"]))))
     return found
 
 
-def played(requests: list[tuple[dict[str, Any], float, str | None]]) -> list[Any]:
-    """Every plan, answered and billed as foreseen, and what was learned."""
-    one, found = Workspace(default()), []
-    for body, now, label in requests:
-        planned = one.plan(body, now, label=label)
-        assert planned is not None
-        found.append(decided(planned.plan))
-        one.sent(planned, now, now + 0.5)
-        outcome = planned.plan.chosen.outcome
-        writes = CacheCreation(outcome.write_5m, outcome.write_1h)
-        one.billed(planned, Usage(outcome.plain, 9, outcome.written, outcome.read, writes))
-    return [*found, one.learned]
+def play(one: Workspace, request: tuple[dict[str, Any], float, str | None]) -> tuple[Planned, Usage]:
+    """A request as it is planned, answered and billed as foreseen."""
+    body, now, label = request
+    planned = one.plan(body, now, label=label)
+    assert planned is not None
+    one.sent(planned, now, now + 0.5)
+    outcome = planned.plan.chosen.outcome
+    writes = CacheCreation(outcome.write_5m, outcome.write_1h)
+    usage = Usage(outcome.plain, 9, outcome.written, outcome.read, writes)
+    one.billed(planned, usage)
+    return planned, usage
 
 
 @given(traffic())
 @settings(max_examples=60, deadline=None)
-def test_prompts_too_short_for_an_entry_are_planned_as_if_anything_could_be_one(requests: Any) -> None:
-    quick = played(requests)
+def test_prompts_too_short_for_an_entry_are_left_as_the_planner_would_leave_them(requests: Any) -> None:
+    one = Workspace(default())
+    for request in requests:
+        planned, _ = play(one, request)
+        if planned.too_short:
+            assert decided(planned.plan) == decided(plan(planned.situation, total=planned.plan.total))
+            assert planned.plan.total.high < planned.asked.rules.minimum
+        else:
+            assert planned.prompt.markers or planned.plan.total.high >= planned.asked.rules.minimum
+
+
+@given(traffic())
+@settings(max_examples=60, deadline=None)
+def test_prompts_too_short_for_an_entry_teach_no_more_than_how_long_they_were(requests: Any) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (workspace, mark):
-            patch.setattr(module, "any_worth_a_slot", lambda ends, rules: True)
-        assert played(requests) == quick
+        patch.setattr(Learner, "note", lambda *_: None)
+        all_of_them, the_long_ones = Workspace(default()), Workspace(default())
+        for request in requests:
+            planned, _ = play(all_of_them, request)
+            if not planned.too_short:
+                assert decided(play(the_long_ones, request)[0].plan) == decided(planned.plan)
+        assert all_of_them.learned == the_long_ones.learned
+
+
+@given(traffic(marks=False))
+@settings(max_examples=60, deadline=None)
+def test_misses_of_prompts_too_short_for_an_entry_have_the_names_they_would_have(requests: Any) -> None:
+    one, quick, thorough = Workspace(default()), Watch(), Watch()
+    for request in requests:
+        planned, usage = play(one, request)
+        found = []
+        for watch, too_short in ((quick, planned.too_short), (thorough, False)):
+            call = msgspec.structs.replace(
+                call_of(planned, request[0], label=request[2]), too_short=too_short
+            )
+            watched = watch.expect(call)
+            watch.began(watched, request[1] + 0.5)
+            found.append((watched.foreseen, watch.judge(watched, usage)))
+        if planned.too_short:
+            assert found[0] == found[1]
+
+
+def test_a_short_prompt_billed_before_is_known_to_the_token() -> None:
+    one, body = Workspace(default()), {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": HELLO}
+    planned = one.plan(body, NOW)
+    assert planned is not None
+    one.billed(planned, Usage(17, 9, 0, 0))
+    again = one.plan(body, NOW + 1.0)
+    assert again is not None
+    assert again.plan.total.mid == 17
 
 
 TEXTS = st.text(st.sampled_from("eao ixn\n\\t,{}[]\"'0123456789-abEA"), max_size=60)

@@ -1,4 +1,4 @@
-"""Counting texts in bounded time: what is counted as it is, what of it is looked at, and how near that comes."""
+"""Counting texts in bounded time: what is looked at of a text, and how near that comes to all of it."""
 
 from __future__ import annotations
 

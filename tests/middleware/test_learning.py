@@ -35,7 +35,8 @@ remembering = Remembering(default(), lambda: clock[0], place=sys.argv[1])
 
 def call(label):
     workspace = remembering.workspace()
-    body = {"model": "claude-haiku-4-5", "max_tokens": 1, "messages": [{"role": "user", "content": label}]}
+    long = f"{label} calls. " * 3_000  # what is too short for the cache teaches nothing
+    body = {"model": "claude-haiku-4-5", "max_tokens": 1, "messages": [{"role": "user", "content": long}]}
     with remembering.lock:
         workspace.plan(body, clock[0], label=label)
     clock[0] += 10.0

@@ -133,7 +133,8 @@ class Crossing(msgspec.Struct, frozen=True):
 class Standing(msgspec.Struct, frozen=True):
     """How a limit stands for one member: `left` may be negative after a bill above its hold.
 
-    `unsettled` is the part of `spent` that is not known from a bill: leases that ran out.
+    `unsettled` is the part of `spent` that is not known from a bill: leases that ran out, and what calls
+    that were cut off may have cost above the estimates of their records.
     """
 
     limit: Limit

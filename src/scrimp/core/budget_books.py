@@ -5,6 +5,9 @@ runs out, and then its whole amount counts as spent until its bill is known afte
 
     what was ever held = what bills took of it + what they left + what was released + held + unsettled
 
+(A bill of a call that was cut off takes the most that may have been billed; what that is above the estimate
+of its record is unsettled, too.)
+
 and as long as no bill is above its hold, spent + held never exceeds the limit. A bill above its hold is
 booked in full, and the excess is kept as `overrun`. What records say counts where no money was held, too.
 
@@ -73,12 +76,16 @@ class Charge(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """Money that counts as spent beside the records (negative: that does not, where its record says)."""
+    """Money that counts as spent beside the records (negative: that does not, where its record says).
+
+    `feared`: it may have been billed above what the record of a call that was cut off estimates.
+    """
 
     id: str
     at: float
     scopes: tuple[Scope, ...]
     amount: int
+    feared: bool = False
 
 
 class Changes(msgspec.Struct):
@@ -180,7 +187,10 @@ class Books:
         for charge in charges:
             self._spend(term.places(charge.scopes, charge.at), charge.cost)
         for extra in extras:
-            self._spend(term.places(extra.scopes, extra.at), extra.amount)
+            places = term.places(extra.scopes, extra.at)
+            self._spend(places, extra.amount)
+            if extra.feared:
+                self._fear(places, extra.amount)
         for hold in self.holds.values():
             for place in term.places(hold.scopes, hold.at):
                 account = self.accounts[place.key]
@@ -208,7 +218,7 @@ class Books:
         if new:
             crossings = self._count(charge, counted, places, hold)
         else:
-            crossings = self._count_more(hold, counted - hold.booked, places)
+            crossings = self._count_more(hold, counted, charge.cost, places)
         if counted > hold.amount:
             self._overran(hold, charge.at, counted, places)
         return crossings
@@ -218,20 +228,38 @@ class Books:
     ) -> tuple[Crossing, ...]:
         """Book a new record where its money was held; what its row alone would not say is an extra."""
         self._spend(places, counted)
-        if hold is None or (hold.scopes == charge.scopes and hold.at // _QUARTER == charge.at // _QUARTER):
-            if counted != charge.cost:
-                self.changes.extras.append(Extra(charge.id, charge.at, charge.scopes, counted - charge.cost))
-        else:
-            self.changes.extras.append(Extra(charge.id, charge.at, charge.scopes, -charge.cost))
-            self.changes.extras.append(Extra(charge.id, hold.at, hold.scopes, counted))
+        at, scopes = charge.at, charge.scopes
+        if hold is not None and (hold.scopes != scopes or hold.at // _QUARTER != at // _QUARTER):
+            self._beside(charge.id, at, scopes, -charge.cost)
+            at, scopes = hold.at, hold.scopes
+            self._beside(charge.id, at, scopes, charge.cost)
+        self._fear(places, counted - charge.cost)
+        self._beside(charge.id, at, scopes, counted - charge.cost, feared=True)
         return self._crossings(places)
 
-    def _count_more(self, hold: Hold, amount: int, places: Sequence[Place]) -> tuple[Crossing, ...]:
+    def _count_more(
+        self, hold: Hold, counted: int, cost: int, places: Sequence[Place]
+    ) -> tuple[Crossing, ...]:
         """A record that was there before is settled at more than it says."""
-        if amount:
-            self._spend(places, amount)
-            self.changes.extras.append(Extra(hold.id, hold.at, hold.scopes, amount))
+        amount = counted - hold.booked
+        feared = min(counted - cost, max(amount, 0))
+        self._spend(places, amount)
+        self._fear(places, feared)
+        self._beside(hold.id, hold.at, hold.scopes, amount - feared)
+        self._beside(hold.id, hold.at, hold.scopes, feared, feared=True)
         return self._crossings(places)
+
+    def _beside(
+        self, id_: str, at: float, scopes: tuple[Scope, ...], amount: int, *, feared: bool = False
+    ) -> None:
+        if amount:
+            self.changes.extras.append(Extra(id_, at, scopes, amount, feared))
+
+    def _fear(self, places: Sequence[Place], amount: int) -> None:
+        """So much of what counts as spent there is no bill."""
+        for place in places if amount else ():
+            self.accounts[place.key].unsettled += amount
+            self._changed(place.key)
 
     def _overran(self, hold: Hold, at: float, counted: int, places: Sequence[Place]) -> None:
         for place in places:

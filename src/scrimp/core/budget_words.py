@@ -5,6 +5,7 @@ No line holds anything but names, amounts and times; a name is shortened and kep
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
@@ -29,6 +30,7 @@ KINDS: tuple[str, ...] = get_args(ScopeKind)
 _EXAMPLES = "organisation, team:NAME, user:NAME, user:*, key:NAME, run:NAME, task:NAME or agent:NAME"
 _ALSO = {"organization": "organisation", "org": "organisation"}
 _SPOKEN: dict[Window, str] = {"day": "a day", "month": "a month", "total": "in total"}
+_THOUSANDS = re.compile(r"\$?[1-9][0-9]{0,2}(,[0-9]{3})+\.[0-9]{2}")
 _LONGEST_NAME = 80
 _MOST_PLACES = 12
 _MOST = 10**12 * PICODOLLARS
@@ -55,10 +57,20 @@ def scope_of(text: str) -> Scope:
 
 
 def amount_of(text: str) -> int:
-    """Read dollars as picodollars, exactly: `5`, `5.00`, `$1,250.00`. Raises ValueError in one line."""
-    plain = text.strip().removeprefix("$").replace(",", "")
+    """Read dollars as picodollars, exactly: `5`, `5.00`, `$1,250.00`. Raises ValueError in one line.
+
+    A comma stands before groups of three digits, and only where a point and cents follow: elsewhere it could
+    be meant as the point.
+    """
+    plain = text.strip()
+    if "," in plain:
+        if not _THOUSANDS.fullmatch(plain):
+            raise ValueError(
+                f"{name_of(text)!r}: a comma is not taken here; write cents after a point, as 5.00 or 1250.00"
+            )
+        plain = plain.replace(",", "")
     try:
-        return picodollars(plain)
+        return picodollars(plain.removeprefix("$"))
     except ValueError:
         raise ValueError(f"{name_of(text)!r} is no amount of dollars: write it as 5, 5.00 or $5.00") from None
 

@@ -23,6 +23,7 @@ __all__ = ["TTL_SECONDS", "Cache", "CacheRules", "Entry", "Outcome", "Write", "w
 
 TTL_SECONDS: dict[TTL, int] = {"5m": 300, "1h": 3600}
 _PRUNE_EVERY = 4096
+_MOST_ENTRIES = 40_000
 
 
 class CacheRules(msgspec.Struct, frozen=True):
@@ -97,7 +98,8 @@ class Cache:
         entries, prefixes = self._entries, prompt.prefixes
         written = map(entries.__contains__, reversed(prefixes))
         for position in compress(range(len(prefixes) - 1, -1, -1), written):
-            if entries[prefixes[position]].alive(now):
+            entry = entries[prefixes[position]]
+            if entry.readable_at <= now < entry.used_at + TTL_SECONDS[entry.ttl]:  # `alive`, only quicker
                 yield position
 
     def outcome(
@@ -165,13 +167,16 @@ class Cache:
         return next(reached, -1)
 
     def _prune(self, now: float) -> None:
-        """Bounded memory: what is long dead cannot come back."""
+        """Bounded memory: what is long dead cannot come back, and of too many the last used stay."""
         self._entries = {
             prefix: entry
             for prefix, entry in self._entries.items()
             if now < entry.used_at + 2 * TTL_SECONDS[entry.ttl]
         }
-        self._prune_at = max(_PRUNE_EVERY, 2 * len(self._entries))
+        if len(self._entries) > _MOST_ENTRIES:
+            by_use = sorted(self._entries.items(), key=lambda known: known[1].used_at)
+            self._entries = dict(by_use[-_MOST_ENTRIES // 2 :])
+        self._prune_at = max(_PRUNE_EVERY, min(2 * len(self._entries), _MOST_ENTRIES))
 
 
 def windows(prompt: Prompt, lookback: int) -> Iterator[int]:

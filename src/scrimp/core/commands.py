@@ -42,7 +42,7 @@ __all__ = [
 class Attempt(msgspec.Struct, frozen=True):
     """One HTTP attempt of a logical call. `number` counts the retries before it.
 
-    `max_context` is the most tokens of input that its run allows.
+    `max_context` is the most tokens of input that its run allows. Without `plans` it goes out as it is.
     """
 
     id: str
@@ -53,6 +53,7 @@ class Attempt(msgspec.Struct, frozen=True):
     tags: Tags
     stream: bool
     max_context: int | None = None
+    plans: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -39,7 +39,8 @@ _ESTIMATED = False
 class Watched(msgspec.Struct):
     """What was expected of one call. `promised` tokens should be read; `obstacle` says why they will not be.
 
-    `talk` is the conversation the call continues, `origin` the one it was compared with.
+    `talk` is the conversation the call continues, `origin` the one it was compared with; `goes_on` says of a
+    prompt too short for the cache, of which nothing else is known, whether it goes on with another such one.
     """
 
     call: Call
@@ -58,6 +59,7 @@ class Watched(msgspec.Struct):
     foreseen: Diagnosis | None = None
     told_by: tuple[int | Digest, ...] = ()
     new_prefixes: tuple[Digest, ...] = ()
+    goes_on: bool | None = None
 
 
 class Watch:
@@ -69,6 +71,8 @@ class Watch:
 
     def expect(self, call: Call) -> Watched:
         """What `call` should read, before it is sent."""
+        if call.too_short and not self._memory.met(call.prompt):
+            return Watched(call, goes_on=self._memory.extends_short(call.prompt))
         found = self._memory.find(call)
         watched = self._broken(call, found)
         if watched is None:
@@ -105,9 +109,10 @@ class Watch:
         self._memory.arrived(watched.new_prefixes)
         if not usage.reports_cache:
             return None
-        found = self._diagnosis(watched, usage)
-        if found is not None and provider is not None:
-            found = msgspec.structs.replace(found, provider=provider, agrees=agreement(found, provider))
+        if watched.goes_on is not None:
+            self._memory.keep_short(watched.call.prompt)
+            return _compared(_nothing_promised(watched), provider)
+        found = _compared(self._diagnosis(watched, usage), provider)
         missed = found is not None and found.bust
         self._commit(watched, usage, found)
         if found is not None and missed:
@@ -362,10 +367,18 @@ def _another_prompt(call: Call, talk: Talk, cause: Cause) -> bool:
     return begins and not same_run and cause not in _SLIPS
 
 
+_FIRST = Diagnosis(cause=Cause.FIRST, promised=0, read=0, lost=0, written=False)
+
+
 def _nothing_promised(watched: Watched) -> Diagnosis | None:
-    if watched.origin is not None:
-        return None
-    return Diagnosis(cause=Cause.FIRST, promised=0, read=0, lost=0, written=False)
+    return None if watched.goes_on or watched.origin is not None else _FIRST
+
+
+def _compared(found: Diagnosis | None, provider: str | None) -> Diagnosis | None:
+    """The diagnosis with the API's own verdict beside it."""
+    if found is None or provider is None:
+        return found
+    return msgspec.structs.replace(found, provider=provider, agrees=agreement(found, provider))
 
 
 def _slack(watched: Watched, total: int) -> float:

@@ -8,13 +8,14 @@ was broken, by the blocks both share. All of it is bounded, the oldest go first.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import chain
 
 import msgspec
 
 from scrimp.core.cache import TTL_SECONDS, CacheRules
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.core.settings import CacheSettings
 from scrimp.facts.model import Model
@@ -25,6 +26,7 @@ __all__ = ["Call", "Entry", "Found", "Mark", "Memory", "Talk"]
 _MOST_TALKS = 256
 _MOST_BLOCKS = 200_000
 _MOST_ENTRIES = 50_000
+_MOST_SHORT = 10_000
 _LONGEST_WAIT = 600.0
 """Seconds after which a call that was never heard of again is no longer under way (the SDK's timeout)."""
 
@@ -35,7 +37,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `ends` are tokens up to each position and `total` the whole input, both estimates where no bill has shown
     them. `at` is the start in epoch seconds. Where nobody will say when the answer began, `wrote_for` bounds
     it, in seconds. `label` is the kind of agent, `run` one run of it, `predicted` the read a planner
-    foretold (tokens).
+    foretold (tokens). `too_short` says that no part of the prompt can be in the cache.
     """
 
     prompt: Prompt
@@ -50,6 +52,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     run: str | None = None
     predicted: int | None = None
     wrote_for: float = 0.0
+    too_short: bool = False
 
     def related(self, other: Call) -> bool:
         """Whether nothing says that the two are of different agents."""
@@ -88,7 +91,7 @@ class Mark(msgspec.Struct, frozen=True):
 class Talk(msgspec.Struct):
     """A conversation by its last billed request. `marks` are where it left or read entries, deepest last.
 
-    `kept` counts the requests of all conversations up to then.
+    `kept` counts the requests of all conversations up to then; it is found by `indexed` and `tails`.
     """
 
     id: int
@@ -96,6 +99,7 @@ class Talk(msgspec.Struct):
     marks: tuple[Mark, ...] = ()
     kept: int = 0
     indexed: set[Digest] = msgspec.field(default_factory=set)
+    tails: set[Digest] = msgspec.field(default_factory=set)
 
     @property
     def deepest(self) -> int:
@@ -125,6 +129,7 @@ class Memory:
         self._tails: dict[Digest, int] = {}
         self._talks: dict[int, Talk] = {}
         self._with: dict[Digest, set[int]] = {}
+        self._short: dict[Digest, None] = {}
         self._next = 1
         self._marked = 0
         self._kept = 0
@@ -143,6 +148,22 @@ class Memory:
             if talk is not None and (entry_at >= 0 or position <= talk.deepest):
                 break
         return Found(talk, talk_at, entry_at, pending)
+
+    def met(self, prompt: Prompt) -> bool:
+        """Whether something can be promised for `prompt`: an entry on its way, or a conversation kept."""
+        known = (self.entries, self._tails, self._pending)
+        return not all(table.keys().isdisjoint(prompt.prefixes) for table in known)
+
+    def extends_short(self, prompt: Prompt) -> bool:
+        """Whether a prompt too short for the cache was the beginning of `prompt`, or all of it."""
+        return not self._short.keys().isdisjoint(prompt.prefixes)
+
+    def keep_short(self, prompt: Prompt) -> None:
+        """A prompt too short for the cache was billed: that it was there is all that there is to remember."""
+        if len(prompt):
+            self._short.pop(prompt.prefixes[-1], None)
+            self._short[prompt.prefixes[-1]] = None
+            forget_oldest(self._short, _MOST_SHORT)
 
     def readable_before(self, call: Call, position: int) -> int:
         """The deepest position up to `position` whose entry `call` can read, or -1."""
@@ -203,8 +224,7 @@ class Memory:
         """A request that would write these went out."""
         for prefix in prefixes:
             self._pending.setdefault(prefix, at)
-        for prefix in _oldest(self._pending, _MOST_ENTRIES):
-            del self._pending[prefix]
+        forget_oldest(self._pending, _MOST_ENTRIES)
 
     def arrived(self, prefixes: Iterable[Digest]) -> None:
         """That request is no longer waiting for its answer."""
@@ -215,8 +235,7 @@ class Memory:
         """Remember an entry, as the newest."""
         self.entries.pop(prefix, None)
         self.entries[prefix] = entry
-        for old in _oldest(self.entries, _MOST_ENTRIES):
-            del self.entries[old]
+        forget_oldest(self.entries, _MOST_ENTRIES)
 
     def keep(self, talk: Talk | None, call: Call, marks: tuple[Mark, ...], *, known_to: int) -> Talk:
         """`call` is now the last of `talk`, or the first of a new one; up to `known_to` nothing is new."""
@@ -239,6 +258,7 @@ class Memory:
             talk.indexed.add(digest)
         if len(call.prompt):
             self._tails[call.prompt.prefixes[-1]] = talk.id
+            talk.tails.add(call.prompt.prefixes[-1])
         while len(self._talks) > _MOST_TALKS or (self._blocks > _MOST_BLOCKS and len(self._talks) > 1):
             self._forget(next(iter(self._talks.values())))
         return talk
@@ -256,8 +276,9 @@ class Memory:
             others.discard(talk.id)
             if not others:
                 self._with.pop(digest, None)
-        for tail in [tail for tail, owner in self._tails.items() if owner == talk.id]:
-            del self._tails[tail]
+        for tail in talk.tails:
+            if self._tails.get(tail) == talk.id:
+                del self._tails[tail]
 
 
 def reaches(call: Call, position: int) -> bool:
@@ -267,10 +288,3 @@ def reaches(call: Call, position: int) -> bool:
         marker.position >= position and ranks[marker.position] - ranks[position] < call.rules.lookback
         for marker in call.prompt.markers
     )
-
-
-def _oldest(table: Mapping[Digest, object], most: int) -> Iterator[Digest]:
-    """Keys to drop so that at most `most` stay."""
-    surplus = len(table) - most
-    if surplus > 0:
-        yield from [key for _, key in zip(range(surplus), table, strict=False)]

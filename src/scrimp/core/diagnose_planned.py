@@ -13,8 +13,9 @@ __all__ = ["call_of"]
 def call_of(planned: Planned, body: Body, *, label: str | None = None, run: str | None = None) -> Call:
     """The request as it goes out by its plan. `label` is the kind of agent, `run` one run of it."""
     model, situation = planned.model, planned.situation
+    markers = planned.plan.markers
     return Call(
-        prompt=planned.prompt.remarked(planned.plan.markers),
+        prompt=planned.prompt if markers == planned.prompt.markers else planned.prompt.remarked(markers),
         settings=cache_settings(
             body, model=planned.prompt.model, default_effort=model.features.default_effort or "high"
         ),
@@ -27,4 +28,5 @@ def call_of(planned: Planned, body: Body, *, label: str | None = None, run: str 
         label=label,
         run=run,
         predicted=planned.plan.chosen.outcome.read,
+        too_short=planned.too_short,
     )

@@ -118,7 +118,7 @@ class Draft(msgspec.Struct, frozen=True):
         plan = self.planned.plan
         if plan.chosen is plan.own:
             return found.total
-        rest = found.total - sum(found.amount(kind) for kind in ("input", "write_5m", "write_1h", "read"))
+        rest = found.total - sum(line.amount for line in found.lines if line.category in _INPUT)
         return plan.own.input_cost * usage.total_input // plan.total.mid + rest
 
     def _record(self, *, outcome: Outcome, usage: Usage, **fields: Any) -> Record:
@@ -143,6 +143,8 @@ class Draft(msgspec.Struct, frozen=True):
         }
         return Record(outcome=outcome, usage=usage, **{**known, **fields})
 
+
+_INPUT = frozenset({"input", "write_5m", "write_1h", "read"})
 
 _LONGEST_NAME = 200
 """Characters of a model's name that are kept: what no model is called may be any text."""

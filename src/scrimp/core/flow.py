@@ -44,7 +44,9 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
 
     Raises `BudgetExceeded` or `ContextExceeded` where a limit does not let it go out.
     """
-    planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
+    planned = None
+    if attempt.plans:
+        planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
     fault = planned.reason if isinstance(planned, Fault) else None
     plan = planned if isinstance(planned, Planned) else None
     if plan and attempt.mode == "observe":

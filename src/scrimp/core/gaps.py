@@ -14,7 +14,7 @@ from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import exp, inf, log
-from operator import add, mul
+from operator import mul
 from typing import NamedTuple
 
 import msgspec
@@ -29,12 +29,13 @@ _MEMORY = 300.0
 """Waits remembered: older ones fade by a factor e with every so many."""
 _KEEP = 1.0 - 1.0 / _MEMORY
 _PRIOR_WEIGHT = 2.0
+_LARGEST_UNIT = 1e9
 _NEGLIGIBLE = 1e-3
 _PARENT_TRUSTED_FROM = 4.0
 _LIKE_PARENT = 2.0
 """Log odds beforehand of being like a wider kind rather than like any of the patterns."""
 _LEAST, _MOST = 0.001, 0.995
-_WAITS_REMEMBERED = 20_000
+_WAITS_REMEMBERED = 8_000
 
 
 class Pattern:
@@ -120,7 +121,12 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class GapTable:
-    """The gaps of one kind of use. `parents` are the tables of wider kinds that this one is part of."""
+    """The gaps of one kind of use. `parents` are the tables of wider kinds that this one is part of.
+
+    Older waits fade: what is kept stays as it is, and the unit in which it is counted grows with every wait.
+    """
+
+    __slots__ = ("_chances", "_ended", "_fits", "_patterns", "_priors", "_reached", "_unit", "_wider")
 
     def __init__(
         self,
@@ -137,9 +143,8 @@ class GapTable:
         self._reached = list(learned.reached) if learned else [0.0] * bins
         self._ended = list(learned.ended) if learned else [0.0] * bins
         self._fits = [self._fit(one) if learned else 0.0 for one in patterns]
-        self._weighed: list[tuple[float, list[float]]] | None = None
+        self._unit = 1.0
         self._chances: tuple[Chances, ...] | None = None
-        self._returns: Returns | None = None
         if learned and self._refresh():
             for wider in self._wider:
                 wider.fit = 0.0 if wider.like is None else self._fit(wider.like)
@@ -147,17 +152,18 @@ class GapTable:
     @property
     def waits(self) -> float:
         """How many waits, faded, it has learned from."""
-        return self._reached[0]
+        return self._reached[0] / self._unit
 
     @property
     def pauses(self) -> float:
         """How many waits, faded, have ended after more than five minutes but within the hour."""
-        return sum(self._ended[_5M:_1H])
+        return sum(self._ended[_5M:_1H]) / self._unit
 
     @property
     def learned(self) -> Counts:
         """What to keep for the next process."""
-        return Counts(tuple(self._reached), tuple(self._ended))
+        unit = self._unit
+        return Counts(tuple(n / unit for n in self._reached), tuple(n / unit for n in self._ended))
 
     def outlasted(self, bin_: int) -> None:
         """A wait has gone on beyond the end of a bin."""
@@ -169,41 +175,38 @@ class GapTable:
 
     def returns(self) -> Returns:
         """When the next use comes, as far as is known."""
-        chances = self.chances()
-        if self._returns is None:
-            within = [0.0] * len(EDGES)
-            for share, left in self._weighed or ():
-                within = [sofar + share * (1.0 - lasts) for sofar, lasts in zip(within, left, strict=True)]
-            self._returns = Returns(tuple(within), chances)
-        return self._returns
+        chances, within = self.chances(), [0.0] * len(EDGES)
+        for share, left in self._estimate():
+            within = [sofar + share * (1.0 - lasts) for sofar, lasts in zip(within, left, strict=True)]
+        return Returns(tuple(within), chances)
 
     def chances(self) -> tuple[Chances, ...]:
         """The same by the pattern that may hold, which is all that most need to know, and sooner known."""
         if self._refresh() or self._chances is None:
-            self._weighed, self._returns = self._estimate(), None
             self._chances = tuple(
                 Chances(share, 1.0 - left[_5M - 1], (1.0 - left[_1H - 1]) - (1.0 - left[_5M - 1]))
-                for share, left in self._weighed
+                for share, left in self._estimate()
             )
         return self._chances
 
-    def catch_up(self) -> None:
-        """Take over what wider kinds have learned, as whoever asks for the chances does."""
-        if self._refresh():
-            self._chances = None
+    def shed(self) -> None:
+        """Nobody asks any more, though waits still count: keep no more than they need."""
+        self._wider, self._chances = (), None
 
     def _count(self, bin_: int, *, ended: bool) -> None:
         self._refresh()
         if bin_ == 0:
             self._fade()
-        self._reached[bin_] += 1.0
-        self._ended[bin_] += ended
-        patterns = self._patterns
-        self._fits = list(map(add, self._fits, (patterns.log_ends if ended else patterns.log_lasts)[bin_]))
+        unit, patterns = self._unit, self._patterns
+        self._reached[bin_] += unit
+        if ended:
+            self._ended[bin_] += unit
+        odds = (patterns.log_ends if ended else patterns.log_lasts)[bin_]
+        self._fits = [fit + unit * more for fit, more in zip(self._fits, odds, strict=True)]
         for wider in self._wider:
             like = wider.like
             if like is not None:
-                wider.fit += (like.log_ends if ended else like.log_lasts)[bin_]
+                wider.fit += unit * (like.log_ends if ended else like.log_lasts)[bin_]
         self._chances = None
 
     def _fit(self, pattern: Pattern) -> float:
@@ -212,11 +215,15 @@ class GapTable:
         return sum(ended * end + (reached - ended) * lasts for ended, reached, end, lasts in counted)
 
     def _fade(self) -> None:
-        self._reached = [count * _KEEP for count in self._reached]
-        self._ended = [count * _KEEP for count in self._ended]
-        self._fits = [fit * _KEEP for fit in self._fits]
+        self._unit /= _KEEP
+        if self._unit < _LARGEST_UNIT:
+            return
+        unit, self._unit = self._unit, 1.0
+        self._reached = [count / unit for count in self._reached]
+        self._ended = [count / unit for count in self._ended]
+        self._fits = [fit / unit for fit in self._fits]
         for wider in self._wider:
-            wider.fit *= _KEEP
+            wider.fit /= unit
 
     def _refresh(self) -> bool:
         """Take over what wider kinds have learned since, where that is worth something."""
@@ -231,26 +238,22 @@ class GapTable:
 
     def _estimate(self) -> list[tuple[float, list[float]]]:
         """Per pattern that may hold: how likely it is, and what share of waits it leaves at each edge."""
-        candidates = self._patterns.all
-        scores = list(map(add, self._priors, self._fits))
+        candidates, unit = self._patterns.all, self._unit
+        scores = [prior + fit / unit for prior, fit in zip(self._priors, self._fits, strict=True)]
         for wider in self._wider:
             if wider.like is not None:
                 candidates = (*candidates, wider.like)
-                scores.append(_LIKE_PARENT + wider.fit)
+                scores.append(_LIKE_PARENT + wider.fit / unit)
         best = max(scores)
         weights = [exp(score - best) for score in scores]
         whole = sum(weights)
-        known = [reached + _PRIOR_WEIGHT for reached in self._reached]
+        known = [reached / unit + _PRIOR_WEIGHT for reached in self._reached]
+        ended = [count / unit for count in self._ended]
         return [
-            (share, self._left(one, known))
+            (share, _left(one, ended, known))
             for one, weight in zip(candidates, weights, strict=True)
             if (share := weight / whole) > _NEGLIGIBLE
         ]
-
-    def _left(self, one: Pattern, known: Sequence[float]) -> list[float]:
-        """The probability of no end by each edge, what was counted set against a pattern."""
-        counted = zip(self._ended, one.prior, known, strict=True)
-        return list(accumulate([1.0 - (ended + prior) / reached for ended, prior, reached in counted], mul))
 
 
 class _Tuned(NamedTuple):
@@ -270,6 +273,12 @@ def _tuned(patterns: tuple[Pattern, ...]) -> _Tuned:
 @lru_cache(maxsize=256)
 def _logs(weights: tuple[float, ...]) -> list[float]:
     return [log(max(weight, 1e-6)) for weight in weights]
+
+
+def _left(one: Pattern, ended: Sequence[float], known: Sequence[float]) -> list[float]:
+    """The probability of no end by each edge, what was counted set against a pattern."""
+    counted = zip(ended, one.prior, known, strict=True)
+    return list(accumulate([1.0 - (ends + prior) / reached for ends, prior, reached in counted], mul))
 
 
 def _hazards(within: Sequence[float]) -> list[float]:
@@ -323,8 +332,9 @@ class Waits:
         wait.over = True
         gap = now - wait.since
         if gap < EDGES[-1]:
+            ended = bisect_right(EDGES, gap)
             for table in wait.tables:
-                table.ended_in(bisect_right(EDGES, gap))
+                table.ended_in(ended)
         return True
 
     def pass_to(self, now: float) -> None:

@@ -8,6 +8,7 @@ API drop some of them, as it does with thinking of earlier turns.)
 
 from __future__ import annotations
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.wire.response import Usage
 
@@ -39,8 +40,7 @@ class HardLengths:
     def _bound(self, prefix: Digest, tokens: int) -> None:
         before = self._most.pop(prefix, tokens)
         self._most[prefix] = min(tokens, before)
-        if len(self._most) > self._remembered:
-            del self._most[next(iter(self._most))]
+        forget_oldest(self._most, self._remembered)
 
 
 def _counts_all(usage: Usage) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.gaps import EDGES, Counts, GapTable, Pattern, Returns, Waits
 from scrimp.core.habits import (
     BRANCHING,
@@ -41,7 +42,10 @@ _AHEAD = tuple(
 )
 """The stages, by number, of a step and of those after it, up to the one that holds for all that follow."""
 
-_KINDS_REMEMBERED = 20_000
+_KINDS_REMEMBERED = 4_000
+"""Tables of each sort: most of what is kept is theirs, a kilobyte or two each."""
+
+_PATHS_REMEMBERED = 20_000
 _JOINS_REMEMBERED = 16
 _SEEN_OFTEN = 2
 _PLACES_FORETOLD = 3
@@ -128,7 +132,7 @@ class Horizon:
             forks = self._new_conversation(prompt, now, label or "", join)
             path = _Path(max(0, prompt.blocks[-1].message) // 2, forks)
         self._paths[prompt.prefixes[-1]] = path
-        _forget(self._paths)
+        forget_oldest(self._paths, _PATHS_REMEMBERED)
         self._next.end(prompt.prefixes[-1], now)
         self._next.begin(prompt.prefixes[-1], now, self._continuing_tables(prompt, label or "", path.step))
         return Taken(join.position if join is not None else -1, owner)
@@ -145,16 +149,6 @@ class Horizon:
             proven = min(1.0, alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF)
             events.append(Event(fork, (own.chances(),), proven, _SHARED_ON))
         return tuple(events)
-
-    def heed(self, prompt: Prompt, label: str | None = None) -> None:
-        """Learn as `events` does, for a prompt that no event can say anything of."""
-        if not len(prompt):
-            return
-        path = self._paths.get(prompt.prefixes[-1], _Path(0, ()))
-        for stage in dict.fromkeys(_AHEAD[min(path.step, _STAGES[-1])]):
-            self._stage_tables(prompt, label or "", stage)[-1].catch_up()
-        for fork in path.forks:
-            self._sharing_tables(prompt, fork, label or "")[1].catch_up()
 
     def next_use(self, prompt: Prompt, label: str | None = None) -> Returns:
         """When tools and system of this prompt are used again; without either, when the prompt goes on."""
@@ -196,7 +190,7 @@ class Horizon:
         self._used(prompt, now, label, sorted(forks))
         joins = self._joins[label] = self._joins.pop(label, deque(maxlen=_JOINS_REMEMBERED))
         joins.append(_place_of(prompt, shared) if shared >= 0 else None)
-        _forget(self._joins)
+        forget_oldest(self._joins, _KINDS_REMEMBERED)
         return tuple(sorted(forks))
 
     def _used(self, prompt: Prompt, now: float, label: str, forks: Sequence[int]) -> None:
@@ -240,7 +234,7 @@ class Horizon:
                 if key not in tables:
                     wider = [tables[parent] for parent in parents]
                     tables[key] = GapTable(CONTINUING, weights, wider, self._known(key, shape))
-            if _forget(tables):
+            if _forget_tables(tables):
                 self._stages.clear()
         keys = list(dict.fromkeys(keys))
         known = [key for key in keys if key in tables]
@@ -273,7 +267,7 @@ class Horizon:
                 learned = self._inherited(self._before.sharing.get(_name(place)), place, key[1])
             table = GapTable(*_patterns(prompt, position), [wider], learned)
         self._sharing[key] = table
-        _forget(self._sharing)
+        _forget_tables(self._sharing)
         return wider, table
 
     def _known(self, key: tuple[Any, ...], shape: str) -> Counts | None:
@@ -329,9 +323,9 @@ def _place(stored: Sequence[Any] | None) -> Place | None:
     return None if stored is None else (str(stored[0]), int(stored[1]))
 
 
-def _forget(table: dict[Any, Any]) -> int:
-    """Bounded memory: what was used last stays. Returns how many had to go."""
-    surplus = max(0, len(table) - _KINDS_REMEMBERED)
-    for _ in range(surplus):
-        del table[next(iter(table))]
-    return surplus
+def _forget_tables(tables: dict[tuple[Any, ...], GapTable]) -> bool:
+    """Bounded memory: what was used last stays. Whether any had to go."""
+    gone = forget_oldest(tables, _KINDS_REMEMBERED)
+    for table in gone:
+        table.shed()
+    return bool(gone)

@@ -16,16 +16,19 @@ from typing import NamedTuple
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.wire.response import Usage
 
-__all__ = ["CLOSING", "Lengths"]
+__all__ = ["CLOSING", "Lengths", "shared_out"]
 
 CLOSING = 3
 """Tokens the API bills after a prompt's last block: the turn markers that follow it (seen on every model)."""
 
+_PREFIXES_REMEMBERED = 40_000
 _CHANGES_REMEMBERED = 4_096
-_POSITIONS_REMEMBERED = 1_000_000
+_POSITIONS_REMEMBERED = 200_000
+_SETTLED_REMEMBERED = 10_000
 
 
 class _Settled(msgspec.Struct, eq=False):
@@ -91,9 +94,10 @@ class Lengths:
 
     def learn(self, prefix: Digest, tokens: int, position: int | None = None) -> None:
         """A bill showed that the prefix has `tokens` tokens; `position` is where it ends, if known."""
-        if tokens > 0 and self._known.get(prefix) != tokens:
-            self._known[prefix] = tokens
-            self._changed(prefix, position)
+        if tokens > 0:
+            before = _renew(self._known, prefix, tokens)
+            if before != tokens:
+                self._changed(prefix, position)
 
     def reveal(self, prompt: Prompt, usage: Usage) -> None:
         """Take from a bill the prefix lengths it shows whatever the cache held before.
@@ -108,9 +112,11 @@ class Lengths:
         if hours and usage.write_1h and usage.write_5m:
             last = max(hours)
             self.learn(prompt.prefixes[last], read + usage.write_1h, _place(prompt, last))
-        if prompt.prefixes and prompt.prefixes[-1] not in self._about:
-            self._about[prompt.prefixes[-1]] = max(read + written, usage.total_input - CLOSING)
-            self._changed(prompt.prefixes[-1], _place(prompt, len(prompt) - 1))
+        if prompt.prefixes:
+            whole = prompt.prefixes[-1]
+            about = self._about.get(whole, max(read + written, usage.total_input - CLOSING))
+            if _renew(self._about, whole, about) is None:
+                self._changed(whole, _place(prompt, len(prompt) - 1))
 
     def _anchors(self, before: _Settled, prompt: Prompt, total: int) -> list[_Anchor] | None:
         """The anchors after those of `before`, or None when what follows those would change them."""
@@ -208,12 +214,27 @@ class Lengths:
             self._forget(self._settled[key])
         self._settled[key] = before
         self._positions += len(before.ends)
-        while self._positions > _POSITIONS_REMEMBERED and len(self._settled) > 1:
+        while len(self._settled) > _SETTLED_REMEMBERED or (
+            self._positions > _POSITIONS_REMEMBERED and len(self._settled) > 1
+        ):
             self._forget(next(iter(self._settled.values())))
 
     def _forget(self, settled: _Settled) -> None:
         del self._settled[settled.prefixes[len(settled.ends) - 1]]
         self._positions -= len(settled.ends)
+
+
+def shared_out(sizes: Sequence[float], total: int) -> list[int]:
+    """Tokens up to and including each position of a prompt of `total` in all, where no bill has shown any."""
+    return _share(sizes, 0, max(0, total - CLOSING))
+
+
+def _renew(table: dict[Digest, int], prefix: Digest, tokens: int) -> int | None:
+    """Set what a prefix has, and say what it had; of too many the one that was shown longest ago goes."""
+    before = table.pop(prefix, None)
+    table[prefix] = tokens
+    forget_oldest(table, _PREFIXES_REMEMBERED)
+    return before
 
 
 def _place(prompt: Prompt, position: int) -> int | None:

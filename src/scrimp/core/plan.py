@@ -11,13 +11,14 @@ from typing import Literal
 
 import msgspec
 
-from scrimp.core.cache import TTL_SECONDS
+from scrimp.core.cache import TTL_SECONDS, Outcome
 from scrimp.core.passes.mark import Choice, Situation, choose
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.errors import PlanError
+from scrimp.facts.prices import Rates
 from scrimp.wire.markers import MarkerEdit
 
-__all__ = ["Decision", "Mode", "Plan", "Range", "plan"]
+__all__ = ["Decision", "Mode", "Plan", "Range", "kept_as_it_is", "plan"]
 
 Mode = Literal["observe", "safe", "save"]
 """`observe` changes nothing, `safe` only what cannot change the answer, `save` also what can."""
@@ -83,6 +84,17 @@ def plan(situation: Situation, *, total: Range | None = None) -> Plan:
         total=total,
         input_cost=_scaled(chosen.input_cost, total),
     )
+
+
+def kept_as_it_is(total: Range, rates: Rates) -> Plan:
+    """The plan for a request without markers of which nothing can be read or written."""
+    own = Choice(_OWN, (), Outcome(-1, (), total.mid, 0, 0, 0), total.mid * rates.input, 0)
+    low, high = total.low * rates.input, total.high * rates.input
+    return Plan((), (_NOTHING_TO_DECIDE,), own, own, total, Range(low, own.input_cost, high))
+
+
+_OWN = "caller's markers"
+_NOTHING_TO_DECIDE = Decision("mark", "safe", "no markers", "nothing tried is expected to cost less", 0)
 
 
 def marker_edits(prompt: Prompt, markers: Sequence[Marker]) -> tuple[MarkerEdit, ...]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 import orjson
 
+from scrimp.core.lazily import lazily
 from scrimp.wire.markers import TTL
 from scrimp.wire.request import (
     BILLING_HEADER,
@@ -108,12 +108,12 @@ class Prompt(msgspec.Struct, frozen=True, dict=True):
         other.__dict__.update(self.__dict__)  # where its sections end is known
         return other
 
-    @cached_property
+    @lazily
     def static_end(self) -> int:
         """Position of the last block of tools and system, or -1 without either."""
         return bisect_left(self.blocks, _RENDER_ORDER["messages"], key=_rendered_at) - 1
 
-    @cached_property
+    @lazily
     def tools_end(self) -> int:
         """Position of the last tool, or -1 without any."""
         return bisect_left(self.blocks, _RENDER_ORDER["system"], key=_rendered_at) - 1
@@ -215,7 +215,7 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
     """
     digests = [content_digest(block) for block in added]
     rank = prompt.ranks[kept - 1] + 1 if kept else 0
-    return msgspec.structs.replace(
+    found = msgspec.structs.replace(
         prompt,
         blocks=(*prompt.blocks[:kept], *added),
         digests=(*prompt.digests[:kept], *digests),
@@ -226,6 +226,9 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
             *(Marker(n, block.ttl) for n, block in enumerate(added, kept) if block.ttl is not None),
         ),
     )
+    if prompt.__dict__.get("static_end", kept) < kept - 1:  # some message is kept: its sections end as before
+        found.__dict__.update(prompt.__dict__)
+    return found
 
 
 def with_automatic(prompt: Prompt, body: Body) -> Prompt:

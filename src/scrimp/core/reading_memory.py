@@ -35,11 +35,12 @@ from scrimp.core.prompt import (
     without_old_thinking,
 )
 from scrimp.core.tokens.estimator import Measured, Settings, read_settings
+from scrimp.wire.bodies import SharedBody
 from scrimp.wire.request import Block, Body, message_blocks
 
 __all__ = ["Read", "ReadingMemory"]
 
-_MOST_BYTES = 64 * 1024 * 1024
+_MOST_BYTES = 48 * 1024 * 1024
 _BLOCK_BYTES = 1_000
 """What is kept of a block beside its value, in bytes: about."""
 _TRIED = 64
@@ -101,7 +102,8 @@ class _Trunk(msgspec.Struct, eq=False):
 
     Per message: `bounds` are the bytes and `positions` the positions up to its end, `inputs` the last message
     up to it in which the user said something (-1: none). `image` is where the first image of the messages is
-    (-1: nowhere); `prompt` has no automatic marker.
+    (-1: nowhere); `prompt` has no automatic marker. `shared` are the messages themselves, where nobody will
+    ever change them: what is the same object then need not be encoded to be known.
     """
 
     frame: _Frame
@@ -113,6 +115,7 @@ class _Trunk(msgspec.Struct, eq=False):
     inputs: list[int]
     image: int
     measured: Measured = Measured()
+    shared: Sequence[Any] = ()
 
     @property
     def weight(self) -> int:
@@ -153,18 +156,22 @@ class ReadingMemory:
             return _afresh(body, reading)
         try:
             fixed = _encoder.encode((spelling, [body.get(name) for name in _FIXED]))
-            first, payload = _encoder.encode(messages[0]), _payload(messages)
+            first = _encoder.encode(messages[0])
+            frame = self._frames.get((reading, fixed)) or _frame((reading, fixed), body)
+            alike = frame.trunks.get(first, ())
+            same = _same(alike, messages) if isinstance(body, SharedBody) else None
+            payload = _payload(messages) if same is None else _prolonged(*same, messages)
         except _NOT_ENCODED:  # no JSON, half of a surrogate pair, an integer beyond 64 bits: rare
             return _afresh(body, reading)
-        key = reading, fixed
-        frame = self._frames.get(key) or _frame(key, body)
-        before, common = _longest(frame.trunks.get(first, ()), payload)
+        before, common = same or _longest(alike, payload)
         if before is not None and common == len(messages) == len(before.bounds):
             trunk, kept = before, Kept(len(before.measured.content), before.measured)  # the very same again
             self._recent.move_to_end(id(trunk))
         else:
             trunk, kept = _grown(_Request(frame, first, payload, messages), before, common)
             self._remember(trunk, before, common)
+        if isinstance(body, SharedBody):
+            trunk.shared = messages
         return Read(with_automatic(trunk.prompt, body), frame.settings, kept, trunk)
 
     def _remember(self, trunk: _Trunk, before: _Trunk | None, common: int) -> None:
@@ -212,6 +219,24 @@ def _payload(messages: list[Any]) -> bytes:
     """The messages encoded one after the other, without the header that says how many there are."""
     header = 1 if len(messages) < 16 else 3 if len(messages) < 65_536 else 5
     return _encoder.encode(messages)[header:]
+
+
+def _same(trunks: Sequence[_Trunk], messages: list[Any]) -> tuple[_Trunk, int] | None:
+    """The conversation with most leading messages that are the very objects of a request, and how many."""
+    best, common = None, 0
+    for trunk in reversed(trunks[-_TRIED:]):
+        pairs = zip(trunk.shared, messages, strict=False)
+        count = next((n for n, (one, other) in enumerate(pairs) if one is not other), None)
+        found = min(len(trunk.shared), len(messages)) if count is None else count
+        if found > common:
+            best, common = trunk, found
+    return None if best is None else (best, common)
+
+
+def _prolonged(trunk: _Trunk, common: int, messages: list[Any]) -> bytes:
+    """The messages encoded one after the other, of which the first `common` are those of `trunk`."""
+    known = memoryview(trunk.payload)[: trunk.bounds[common - 1]]
+    return b"".join((known, *map(_encoder.encode, messages[common:])))
 
 
 def _longest(trunks: Sequence[_Trunk], payload: bytes) -> tuple[_Trunk | None, int]:

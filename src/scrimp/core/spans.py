@@ -75,6 +75,10 @@ _ITEM = re.compile(r"""[^\s,{}\[\]:;"'()]+""")
 _SPACE = re.compile(r"\s+")
 _ESCAPED_SPACE = re.compile(r"(?:\\[nrt]|\s)+")
 _COMMON_LETTERS = "eaoi"
+_LONGEST_WORD = 100
+_LOOKED_AT = 131_072
+"""Characters of a text in which the kind of a difference is looked for."""
+
 _SAME_REST = 0.8
 """Share of the masked texts that must agree for a volatile value to be the whole story."""
 
@@ -86,11 +90,18 @@ def compare_texts(before: str, after: str) -> Span | None:
         return None
     start = max(0, at - _LEAD)
     return Span(
-        _kind(before, after, at),
+        _kind(*_around(before, after, at)),
         len(after[:at].encode("utf-8", "surrogatepass")),
         before[start : start + EXCERPT],
         after[start : start + EXCERPT],
     )
+
+
+def _around(before: str, after: str, at: int) -> tuple[str, str, int]:
+    """Both texts where they begin to differ, so that comparing long ones takes no longer than short ones."""
+    start = max(0, at - _LOOKED_AT // 2) if max(len(before), len(after)) > _LOOKED_AT else 0
+    stop = start + _LOOKED_AT
+    return before[start:stop], after[start:stop], at - start
 
 
 def likeness(before: str, after: str) -> float:
@@ -226,7 +237,13 @@ def _without_times(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-@lru_cache(maxsize=65_536)
 def _masked_word(word: str) -> str:
-    """Texts use the same words over and over."""
+    """Texts use the same words over and over, but not those that are as long as a text."""
+    return _known_word(word) if len(word) <= _LONGEST_WORD else _new_word(word)
+
+
+def _new_word(word: str) -> str:
     return "<id>" if _is_random(word) else word
+
+
+_known_word = lru_cache(maxsize=65_536)(_new_word)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Hashable
-from typing import Any
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest, Prompt
 
 __all__ = ["Join", "Trails"]
 
-_PREFIXES_REMEMBERED = 200_000
+_PREFIXES_REMEMBERED = 80_000
 _DROPS_REMEMBERED = 8
 
 
@@ -70,8 +70,8 @@ class Trails:
             open_ = open_ and prompt.blocks[position].role == "user"
         if join is not None and not join.goes_on:
             self._branches[prompt.prefixes[join.position]] = None
-            _forget(self._branches)
-        _forget(self._places)
+            forget_oldest(self._branches, _PREFIXES_REMEMBERED)
+        forget_oldest(self._places, _PREFIXES_REMEMBERED)
         return join
 
     def branches(self, prompt: Prompt, upto: int) -> list[int]:
@@ -83,8 +83,8 @@ class Trails:
         """`prompt` is the next step of the conversation it joined: remember how much it dropped."""
         self._last_drop[prompt.prefixes[-1]] = join.dropped
         self._drops.setdefault(kind, deque(maxlen=_DROPS_REMEMBERED)).append(join.dropped)
-        _forget(self._last_drop)
-        _forget(self._drops)
+        forget_oldest(self._last_drop, _PREFIXES_REMEMBERED)
+        forget_oldest(self._drops, _PREFIXES_REMEMBERED)
 
     def usually_dropped(self, kind: Hashable, prompt: Prompt) -> int:
         """How many last positions the next step will drop: as many as this one did, or as its kind does."""
@@ -105,9 +105,3 @@ def _goes_on(prompt: Prompt, position: int, place: _Place) -> bool:
     if position == len(prompt) - 1:
         return place.following == 0
     return place.following == 0 or prompt.blocks[position + 1].role == "assistant"
-
-
-def _forget(table: dict[Any, Any]) -> None:
-    """Bounded memory: the oldest go."""
-    while len(table) > _PREFIXES_REMEMBERED:
-        del table[next(iter(table))]

@@ -18,22 +18,23 @@ import msgspec
 from scrimp.core.bill import day_of
 from scrimp.core.cache import Cache, CacheRules, Entry, windows
 from scrimp.core.elsewhere import Elsewhere
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.gaps import Returns
 from scrimp.core.hard_lengths import HardLengths
 from scrimp.core.horizon import Horizon
 from scrimp.core.learned import Snapshot
-from scrimp.core.lengths import Lengths
-from scrimp.core.passes.mark import Situation, any_worth_a_slot
+from scrimp.core.lengths import Lengths, shared_out
+from scrimp.core.passes.mark import Situation
 from scrimp.core.pending import Pending
-from scrimp.core.plan import Plan, Range, plan
+from scrimp.core.plan import Plan, Range, kept_as_it_is, plan
 from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
 from scrimp.core.reading_memory import ReadingMemory
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized
 from scrimp.core.tokens.learner import Learner
 from scrimp.core.tolerance import tolerance
+from scrimp.core.too_short import is_too_short
 from scrimp.core.worst_known import known_bound
 from scrimp.core.worst_parts import may_shorten
-from scrimp.core.worth import Event
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
 from scrimp.wire.request import Body
@@ -44,6 +45,7 @@ __all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
 
 _ANSWERS_REMEMBERED = 10_000
 _TERMS_REMEMBERED = 1_024
+_ESTIMATORS_REMEMBERED = 16
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -64,7 +66,7 @@ class Planned(msgspec.Struct, frozen=True):
     """A plan with what it was made from.
 
     `previous` is the message id of the conversation's last answer, `writing` the prefixes that this request
-    is the first to write.
+    is the first to write. `too_short` says that no part of the prompt can be in the cache (`is_too_short`).
     """
 
     asked: Asked
@@ -72,6 +74,7 @@ class Planned(msgspec.Struct, frozen=True):
     plan: Plan
     previous: str | None = None
     writing: tuple[Digest, ...] = ()
+    too_short: bool = False
 
     @property
     def prompt(self) -> Prompt:
@@ -160,7 +163,10 @@ class Workspace:
     def decide(self, asked: Asked, now: float, *, again: bool = False, label: str | None = None) -> Planned:
         """Plan a request that was read and measured already. Raises `PlanError`."""
         prompt, model = asked.prompt, asked.model
-        total = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)
+        found = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)
+        total = Range(found.low, found.mid, found.high)
+        if is_too_short(prompt, total, asked.rules):
+            return self._left_alone(asked, total, now)
         live = next(self._cache.living(prompt, now), -1)
         taken = None if again else self._horizon.observe(prompt, now, label, live=live)
         ends = self._lengths.ends(prompt, asked.sized.sizes, total.mid)
@@ -173,18 +179,16 @@ class Workspace:
             cache=self._cache,
             rules=asked.rules,
             rates=model.rates(asked.day, prompt_tokens=total.mid),
-            events=self._events(
-                prompt, label, worth_it=bool(prompt.markers or pending) or any_worth_a_slot(ends, asked.rules)
-            ),
+            events=self._horizon.events(prompt, label),
             now=now,
             pending=pending,
             elsewhere=self._elsewhere.odds if taken and taken.owner is None else 0.0,
             seen=taken.position if taken else -1,
         )
-        found = plan(situation, total=Range(total.low, total.mid, total.high))
-        writing = self._pending.planned(found.chosen.outcome, now)
+        best = plan(situation, total=total)
+        writing = self._pending.planned(best.chosen.outcome, now)
         previous = self._answers.get(taken.owner) if taken and taken.owner is not None else None
-        return Planned(asked, situation, found, previous, writing)
+        return Planned(asked, situation, best, previous, writing)
 
     def most_tokens(self, planned: Planned) -> int | None:
         """A hard bound on the prompt's length, where a bill has shown one of its beginning."""
@@ -209,6 +213,8 @@ class Workspace:
 
     def sent(self, planned: Planned, started_at: float, first_event_at: float) -> None:
         """The planned request went out and its response began: its entries are there now."""
+        if planned.too_short:
+            return
         written = (write.prefix for write in planned.plan.chosen.outcome.writes)
         self._pending.over((*planned.writing, *written))
         outcome = self._cache.surely(planned.prompt, planned.plan.chosen.outcome, started_at)
@@ -223,11 +229,13 @@ class Workspace:
 
         `message_id` names the answer, for the provider's own diagnosis of the step after it.
         """
+        if planned.too_short:
+            self._learner.note(planned.prompt.prefixes, usage.total_input)
+            return
         prompt = planned.prompt.remarked(planned.plan.markers)
         if message_id is not None and prompt.prefixes:
             self._answers[prompt.prefixes[-1]] = message_id
-            if len(self._answers) > _ANSWERS_REMEMBERED:
-                del self._answers[next(iter(self._answers))]
+            forget_oldest(self._answers, _ANSWERS_REMEMBERED)
         self._lengths.reveal(prompt, usage)
         if planned.asked.whole:
             self._hard_lengths.learn(prompt, usage)
@@ -261,12 +269,20 @@ class Workspace:
             if abs(ends[position] - read) <= slack:
                 self._cache.add(prompt.prefixes[position], "5m", now, now)
 
-    def _events(self, prompt: Prompt, label: str | None, *, worth_it: bool) -> tuple[Event, ...]:
-        """What comes next; nothing for a prompt that can have no entry, whatever comes next."""
-        if worth_it:
-            return self._horizon.events(prompt, label)
-        self._horizon.heed(prompt, label)
-        return ()
+    def _left_alone(self, asked: Asked, total: Range, now: float) -> Planned:
+        """A request that goes out as it is and teaches nothing: conversations begin where caching can."""
+        rates = asked.model.rates(asked.day, prompt_tokens=total.mid)
+        situation = Situation(
+            prompt=asked.prompt,
+            ends=shared_out(asked.sized.sizes, total.mid),
+            total=total.mid,
+            cache=self._cache,
+            rules=asked.rules,
+            rates=rates,
+            events=(),
+            now=now,
+        )
+        return Planned(asked, situation, kept_as_it_is(total, rates), too_short=True)
 
     def _terms_of(self, name: str, day: date, *, in_thread: bool) -> _Terms:
         key = (name, day, in_thread)
@@ -282,6 +298,8 @@ class Workspace:
     def _estimator(self, model: Model, name: str) -> Estimator:
         found = self._estimators.get(name)
         if found is None:
+            if len(self._estimators) >= _ESTIMATORS_REMEMBERED:
+                del self._estimators[next(iter(self._estimators))]
             found = self._estimators[name] = Estimator(model, spelling=name, ruler=self._ruler)
         return found
 

@@ -19,7 +19,7 @@ import msgspec
 from scrimp.wire.loads import loads
 from scrimp.wire.splice import Layout, Span, sections_before
 
-__all__ = ["Bodies", "Decoded"]
+__all__ = ["Bodies", "Decoded", "SharedBody"]
 
 _MOST_BYTES = 32 * 1024 * 1024
 _SHORT = 8 * 1024
@@ -37,6 +37,12 @@ _SPACE = re.compile(rb"[ \t\n\r]*+")
 _STAND_IN = "messages to come"
 _OPENING = b'{"%b":[' % _STAND_IN.encode()
 """Put before the part of a body that is decoded: what goes on where the known messages end."""
+
+
+class SharedBody(dict[str, Any]):
+    """A body whose messages are shared with other bodies: a message that is the same object says the same."""
+
+    __slots__ = ()
 
 
 class Decoded(NamedTuple):
@@ -139,7 +145,7 @@ class Bodies:
         layout = Layout(start, _after_space(raw, position), ends, head.sections)
         messages = [*(before.messages[:common] if before else ()), *new]
         self._remember(_Known(raw, layout, messages), before, common)
-        return Decoded({**head.fields, "messages": messages, **rest}, layout)
+        return Decoded(SharedBody({**head.fields, "messages": messages, **rest}), layout)
 
     def _head(self, raw: bytes) -> _Head | None:
         """All before the first message, decoded; raises where that is not the first message of the body."""

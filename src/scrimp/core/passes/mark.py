@@ -9,11 +9,11 @@ markers are a candidate like any other and win ties.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 
 import msgspec
 
 from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome
+from scrimp.core.lazily import lazily
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.worth import Event, Worth, pausing, worth
 from scrimp.facts.prices import Rates
@@ -114,7 +114,7 @@ class _Pricing:
         self._hits: dict[int, int] = {}
         self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
 
-    @cached_property
+    @lazily
     def _worths(self) -> list[tuple[int, Worth]]:
         return _worths(self._situation)
 
@@ -137,11 +137,14 @@ class _Pricing:
             alone = self._markers(self._places([tail], tail), tail + 1)
             yield "write the tail for 1h, read nothing", alone
         shared = (("write what others share", fork) for fork in forks)
+        brief = bool(self._living) and self._lifetime(self._living[0]) == "5m"
         for name, last in (("write the tail", tail), *shared):
             if last is None or (live is not None and last <= live):
                 continue
             places = self._places([last, live, *forks, *spare], last)
             yield name, self._markers(places, 0)
+            if brief and live in places:
+                continue  # a longer lifetime is never bought on top of a 5m entry
             upto = [fork for fork in sorted(forks) if fork < last]
             for hours, position in enumerate([*upto, last], start=1):
                 part = "" if position == last else f", the first {hours}"
@@ -150,7 +153,8 @@ class _Pricing:
     def priced(self, name: str, markers: tuple[Marker, ...]) -> Choice:
         """What `markers` would cost now and save later, as the cache has it."""
         situation, rates = self._situation, self._situation.rates
-        prompt = situation.prompt.remarked(markers)
+        own = situation.prompt
+        prompt = own if markers == own.markers else own.remarked(markers)
         outcome = situation.cache.outcome(
             prompt, situation.ends, situation.total, situation.rules, situation.now
         )

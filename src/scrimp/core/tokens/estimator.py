@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.tokens.counts import COUNTED, Counts, count_block, count_schema
 from scrimp.core.tokens.images import image_tokens
 from scrimp.core.tokens.sampling import Sampler
@@ -40,7 +41,9 @@ _PAGE_TEXT = (1_500, 2_250, 3_000)
 _UNSEEN_DOCUMENT = (500, 15_000, 200_000)
 _EXACT_TOKENS = 4
 """What rounding and turn markers may be off, in tokens."""
-_REMEMBERED = 65_536
+_REMEMBERED = 10_000
+"""Blocks by their content; those of conversations that go on are remembered with them."""
+
 _TEXT_FROM, _SCHEMA_FROM = COUNTED.index("vocabulary"), COUNTED.index("schema")
 _STRUCTURE_FROM = COUNTED.index("tools")
 _SEALED, _LETTER_RUNS = COUNTED.index("sealed"), COUNTED.index("letter_runs")
@@ -152,9 +155,8 @@ class Ruler:
             return count_block(block, self._sampler)
         found = self._known.get(digest)
         if found is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
             found = self._known[digest] = count_block(block, self._sampler)
+            forget_oldest(self._known, _REMEMBERED)
         return found
 
 
@@ -272,9 +274,8 @@ class Estimator:
             return self._part(self._ruler.counts(block))
         found = self._known.get(digest)
         if found is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
             found = self._known[digest] = self._part(self._ruler.counts(block, digest))
+            forget_oldest(self._known, _REMEMBERED)
         return found
 
     def _part(self, counts: Counts) -> Parts:

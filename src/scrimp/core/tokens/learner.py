@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor, sqrt
+from operator import mul
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.tokens.estimator import Estimate, Sized
 from scrimp.wire.request import Block
 
@@ -84,7 +86,7 @@ class Learner:
         state = state or Ratios()
         amounts = _amounts(blocks, sized.content, start)
         middle = billed + _around(sized, start)
-        middle += sum(amount * ratio for amount, ratio in zip(amounts, state.ratios, strict=True))
+        middle += sum(map(mul, amounts, state.ratios))
         half = _EXACT_TOKENS + _COVERING * sqrt(_variance(state, amounts))
         learned = Estimate(max(1, floor(middle - half)), max(1, round(middle)), ceil(middle + half))
         return learned if billed else _narrower(learned, sized.estimate, middle)
@@ -105,10 +107,15 @@ class Learner:
             added = total - billed - _around(sized, start)
             amounts = _amounts(blocks, sized.content, start)
             self._ratios[model] = _updated(self._ratios.get(model) or Ratios(), amounts, added)
-        if len(self._billed) >= _PROMPTS_REMEMBERED:
-            del self._billed[next(iter(self._billed))]
+        self.note(prefixes, total)
+
+    def note(self, prefixes: Sequence[bytes], total: int) -> None:
+        """Remember how long this very prompt was, and learn nothing else from its bill."""
+        if not prefixes or total <= 0:
+            return
         self._billed.pop(prefixes[-1], None)
         self._billed[prefixes[-1]] = total
+        forget_oldest(self._billed, _PROMPTS_REMEMBERED)
 
     def _longest(self, prefixes: Sequence[bytes]) -> tuple[int, int]:
         """How many leading blocks were billed as a whole prompt before, and for how many tokens."""
@@ -146,7 +153,7 @@ def _amounts(blocks: Sequence[Block], content: Sequence[float], start: int) -> l
 
 def _variance(state: Ratios, amounts: Sequence[float]) -> float:
     """Of the tokens these amounts will be billed."""
-    unsure = sum(amount**2 * share for amount, share in zip(amounts, state.variances, strict=True))
+    unsure: float = sum(map(mul, map(mul, amounts, amounts), state.variances))
     return unsure + (state.noise * sum(amounts)) ** 2
 
 
@@ -154,7 +161,7 @@ def _updated(state: Ratios, amounts: Sequence[float], added: float) -> Ratios:
     new = sum(amounts)
     if new <= 0:
         return state
-    expected = sum(amount * ratio for amount, ratio in zip(amounts, state.ratios, strict=True))
+    expected = sum(map(mul, amounts, state.ratios))
     variance = _variance(state, amounts) + _EXACT_TOKENS**2
     limit = _CLIPPED_AT * sqrt(variance)
     surprise = max(-limit, min(limit, added - expected))

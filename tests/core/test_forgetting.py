@@ -1,0 +1,22 @@
+"""Bounded memory."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scrimp.core.forgetting import forget_oldest
+
+
+@given(st.lists(st.integers(0, 200)), st.integers(1, 60))
+def test_a_table_never_holds_more_than_it_may_and_keeps_the_newest(keys: list[int], most: int) -> None:
+    table: dict[int, int] = {}
+    for at, key in enumerate(keys):
+        table.pop(key, None)
+        table[key] = at
+        before = dict(table)
+        gone = forget_oldest(table, most)
+        assert len(table) <= most
+        assert list(before.values()) == [*gone, *table.values()]
+        if gone:
+            assert len(table) == most - most // 8
