@@ -84,7 +84,36 @@ def test_what_was_spent_before_counts_and_is_said(run: Run, ledger: Ledger) -> N
     assert said == (
         "team:t may spend $2.00 in total.\n"
         "team:t has spent $3.00 already: no call of it goes out; this limit does not reset.\n"
+        "Changed: amount $10.00 → $2.00, alerts 80 % → none.\n"
     )
+
+
+def test_a_limit_set_again_keeps_what_is_not_said(run: Run, ledger: Ledger) -> None:
+    run("set", "user:a", "5", "--window", "day", "--zone", "Europe/Berlin", "--alert-at", "50,90")
+    said = run("set", "user:a", "7.50")
+    assert said == ("user:a may spend $7.50 a day.\nAlerts at 50 %, 90 %.\nChanged: amount $5.00 → $7.50.\n")
+    (limit,) = ledger.budgets.limits()
+    assert (limit.amount, limit.window, limit.zone) == (usd(7.5), "day", "Europe/Berlin")
+    assert limit.alert_at == (50, 90)
+    assert "Changed: zone Europe/Berlin → UTC.\n" in run("set", "user:a", "7.50", "--zone", "UTC")
+    assert "Nothing changed" in run("set", "user:a", "7.50")
+
+
+def test_a_second_limit_of_a_scope_is_said_to_be_one(run: Run, ledger: Ledger) -> None:
+    run("set", "user:a", "5", "--window", "day")
+    assert run("set", "user:a", "50", "--window", "month").endswith(
+        "Besides, it may spend no more than $5.00 a day.\n"
+    )
+    assert "user:a has several limits: say which with --window (" in run("set", "user:a", "6", status=3)
+    assert {one.window: one.amount for one in ledger.budgets.limits()} == {"day": usd(5), "month": usd(50)}
+    run("set", "user:a", "6", "--window", "day")
+    assert {one.window: one.amount for one in ledger.budgets.limits()} == {"day": usd(6), "month": usd(50)}
+
+
+@pytest.mark.parametrize("amount", ["5,00", "1,250"])
+def test_an_amount_with_a_comma_sets_nothing(run: Run, ledger: Ledger, amount: str) -> None:
+    assert "a comma is not taken here; write cents after a point" in run("set", "user:a", amount, status=2)
+    assert not ledger.budgets.limits()
 
 
 def test_list_shows_spent_held_and_left(run: Run, ledger: Ledger) -> None:
@@ -163,6 +192,26 @@ def test_why_explains_a_standing(run: Run, ledger: Ledger) -> None:
     assert [event["kind"] for event in limit["events"]].count("refusal") == 1
     assert [hold["id"] for hold in limit["holds"]] == ["going"]
     assert [one["id"] for one in limit["dearest"]] == ["first"]
+
+
+def test_equal_refusals_share_a_line_and_times_say_their_zone(run: Run, ledger: Ledger) -> None:
+    run("set", "user:u", "1", "--zone", "Europe/Berlin")
+    for name in ("a", "b", "c"):
+        assert isinstance(reserve(ledger, name, 2.0, Tags(user="u")), Refusal)
+    assert isinstance(reserve(ledger, "d", 3.0, Tags(user="u")), Refusal)
+    said = run("why", "user:u").splitlines()
+    at = said.index("  what happened, times in Europe/Berlin")
+    lines = sorted(line.partition(" refused: ")[2] for line in said[at + 1 :])
+    assert lines == [
+        "could have cost up to $2.00; $0.00 spent and $0.00 held then × 3",
+        "could have cost up to $3.00; $0.00 spent and $0.00 held then",
+    ]
+
+
+def test_a_limit_overrun_many_times_keeps_the_table_narrow(run: Run, ledger: Ledger) -> None:
+    spend(ledger, "a", 1.0, 1.0, Tags(user="u"))
+    run("set", "user:u", "0.0001")
+    assert ">999 % ██████████ $1.00" in " ".join(run("list").split())
 
 
 def test_remove_drops_the_limit(run: Run, ledger: Ledger) -> None:

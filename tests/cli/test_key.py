@@ -93,6 +93,23 @@ def test_people_see_the_secret_once_and_a_table(home: Path, capsys: pytest.Captu
     assert "within a second" in capsys.readouterr().out
 
 
+def test_the_amount_that_was_understood_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "create", "ci", "--budget", "1,250.00/day", "--zone", "Europe/Berlin"]) == 0
+    shown = capsys.readouterr().out
+    assert "ci may spend $1,250.00 a day, from midnight to midnight in Europe/Berlin." in shown
+
+
+@pytest.mark.parametrize(("name", "warned"), [("eu", False), ("anthropic", False), ("zzz", True)])
+def test_an_upstream_that_the_settings_do_not_name_is_warned_of(
+    home: Path, capsys: pytest.CaptureFixture[str], name: str, warned: bool
+) -> None:
+    settings = '[upstream.eu]\nbase_url = "https://eu.example.com"\nkey_env = "NOT_SET_HERE"\n'
+    (home / "scrimp.toml").write_text(settings, encoding="utf-8")
+    assert main(["key", "create", "ci", "--upstream", name]) == 0
+    told = "scrimp: warning: the settings name no upstream 'zzz'; they name anthropic, eu\n"
+    assert capsys.readouterr().err == (told if warned else "")
+
+
 @pytest.mark.parametrize(
     ("args", "status", "words"),
     [
@@ -100,6 +117,7 @@ def test_people_see_the_secret_once_and_a_table(home: Path, capsys: pytest.Captu
         (["create", "taken"], 3, "there is a key 'taken' already"),
         (["create", "taken", "--budget", "1.00/day"], 3, "there is a key 'taken' already"),
         (["create", "x", "--budget", "5.00/week"], 2, "after the slash stands day or month or total"),
+        (["create", "x", "--budget", "20,00/day"], 2, "'20,00': a comma is not taken here"),
         (["create", "x", "--budget", "five"], 2, "'five' is no amount of dollars"),
         (["create", "x", "--zone", "Mars"], 2, "'Mars' is no time zone"),
         (["create", "x", "--mode", "fast"], 2, "fast"),

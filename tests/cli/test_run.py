@@ -20,6 +20,9 @@ from scrimp.cli.run_receipt import Receipt, receipt_lines
 from scrimp.core.causes import FIXES, Cause, Diagnosis
 from scrimp.core.money import dollars
 from scrimp.emulator import Emulator
+from scrimp.gateway.serving import Gateway, Stores
+from scrimp.gateway.settings_loading import load
+from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.sqlite_ledger import SqliteLedger
 
 SONNET = "claude-sonnet-4-5"  # 3 dollars for a million tokens of input
@@ -140,7 +143,9 @@ def test_observing_changes_nothing(run: Run, emulator: Emulator) -> None:
     assert set(receipt) == set(documented())
     assert receipt["read_tokens"] == 0
     assert receipt["saved_usd"] == "0"
-    assert all("cache_control" not in json.dumps(json.loads(one.raw)) for one in emulator.requests)
+    sent = [json.loads(one.raw) for one in emulator.requests if one.raw]  # /healthz is asked for beforehand
+    assert len(sent) == 3
+    assert all("cache_control" not in json.dumps(one) for one in sent)
     assert receipt["change"]["cause"] == "no marker"
     assert set(receipt["change"]) == set(documented()["change"])
     assert set(receipt["floor"]) == set(documented()["floor"])
@@ -158,6 +163,17 @@ def test_calls_go_where_the_environment_says_whatever_the_file_says(
     assert run("--upstream", emulator.url, words="one")[1]["calls"] == 1
 
 
+def test_keys_that_the_settings_name_need_not_be_there(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TEAM_KEY", raising=False)
+    home.mkdir()
+    text = "[upstream.anthropic]\nkey_env = 'TEAM_KEY'\n[[warm]]\nname = 'agent'\nrequest = 'agent.json'\n"
+    (home / "scrimp.toml").write_text(text, encoding="utf-8")
+    assert run(words="one")[1]["calls"] == 1
+    assert main(["serve", "--check"]) == 3  # a gateway for others cannot do without
+
+
 def test_the_receipt_for_people_is_on_stderr(
     emulator: Emulator, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,6 +184,42 @@ def test_the_receipt_for_people_is_on_stderr(
     assert "0 calls in " in err
     assert "spent   $0.00" in err
     assert "does the command read ANTHROPIC_BASE_URL?" in err
+
+
+def test_calls_that_failed_are_told_from_calls_that_never_came(
+    run: Run, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nobody = ["--upstream", "http://127.0.0.1:9", "--set", "limits.retries=0"]
+    assert run(*nobody, words="one")[1]["failed"] == {"502": 1}
+    agent = AGENT.replace("SYSTEM", "'Be brief.'", 1)
+    main(["run", *nobody, "--", sys.executable, "-c", agent, SONNET, "one"])
+    said = capfd.readouterr().err
+    assert "  failed  1 call: 502 the upstream could not be reached\n" in said
+    assert "ANTHROPIC_BASE_URL" not in said
+
+
+def test_what_the_upstream_refuses_is_told_from_what_is_refused_here(run: Run, home: Path) -> None:
+    with Emulator(keys=["another"]) as strict:
+        _, receipt = run("--upstream", strict.url, words="one")
+    assert (receipt["calls"], receipt["refused"], receipt["failed"]) == (0, 0, {"401": 1})
+    _, receipt = run("--budget", "0.00001", words="one")
+    assert (receipt["calls"], receipt["refused"], receipt["failed"]) == (0, 1, {})
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_calls_through_a_gateway_of_the_same_ledger_count_once(
+    run: Run, emulator: Emulator, home: Path, capfd: pytest.CaptureFixture[str], shared: bool
+) -> None:
+    own = {"serve.port": ("0", "test"), "upstream.anthropic.base_url": (emulator.url, "test")}
+    stores = Stores() if shared else Stores(ledger=MemoryLedger())
+    with Gateway(load(None, {}, own).settings, stores=stores) as served:
+        _, receipt = run("--upstream", served.url, words="one two")
+    assert receipt["calls"] == len(emulator.bill) == 2
+    assert receipt["spent_usd"] == f"{dollars(emulator.total):f}"
+    ledger = SqliteLedger(home / "ledger.sqlite")
+    assert len(list(ledger.records())) == 2  # by the gateway, or by the run
+    ledger.close()
+    assert ("writes to this ledger" in capfd.readouterr().err) == shared
 
 
 def test_what_is_wrong_is_said_before_anything_runs(

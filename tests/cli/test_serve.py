@@ -239,4 +239,14 @@ def test_a_port_that_is_taken_is_one_line(
     assert main(["serve", "--port", port]) == 4
     err = capfd.readouterr().err
     assert err.count("\n") == 1
-    assert "in use" in err
+    assert f"port {port} of 127.0.0.1 is taken: choose another with serve.port or --port" in err
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "192.0.2.1", "a" * 80, "a..b"])
+def test_a_host_that_is_not_this_machine_is_one_line(
+    home: Path, capfd: pytest.CaptureFixture[str], host: str
+) -> None:
+    assert main(["serve", "--port", "0", "--host", host]) == 4
+    err = capfd.readouterr().err
+    assert f"scrimp: error: '{host}' is no address of this machine: set serve.host or --host" in err
+    assert err.count("\n") - err.count("warning: ") == 1

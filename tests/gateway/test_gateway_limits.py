@@ -71,7 +71,7 @@ def test_bodies_that_are_no_request_are_refused_or_passed_on_untouched() -> None
     short = encoded(ask("Hello.", system="Be brief."))
     with door() as found:
         for body in (b"", b"{", b"[1]", b'"x"', b"\xff\xfe{}", b'{"a": "\xff"}', b"[" * 100_000, short[:-9]):
-            answer = found.raw("POST", "/v1/messages", body)
+            answer = found.raw("POST", "/v1/messages", encoded(body))
             assert (answer.status, answer.error["type"]) == (400, "invalid_request_error"), body[:20]
         packed = gzip.compress(short)
         assert found.raw("POST", "/v1/messages", packed[:-5], content_encoding="gzip").status == 400
@@ -151,6 +151,45 @@ def test_what_nobody_can_price_is_not_passed_on_where_money_is_limited() -> None
         assert [entry.path for entry in found.emulator.requests] == ["/v1/files", "/v1/agents/run"]
     with Run("paid", budget="1.00") as run, door(run=run) as found:
         assert found.raw("POST", "/v1/messages/batches", b'{"requests": []}').status == 403
+        assert not found.emulator.requests
+
+
+HI = [{"role": "user", "content": "Hi"}]
+NO_REQUESTS = (
+    ({}, "model: Field required"),
+    ({"model": MODEL, "max_tokens": 5}, "messages: Field required"),
+    ({"model": MODEL, "messages": HI}, "max_tokens: Field required"),
+    ({"model": 1, "max_tokens": 5, "messages": HI}, "model: Input should be a valid string"),
+    ({"model": MODEL, "max_tokens": 5, "messages": "Hi"}, "messages: Input should be a valid list"),
+    ({"model": MODEL, "max_tokens": None, "messages": HI}, "max_tokens: Input should be a valid integer"),
+    (
+        {"model": MODEL, "max_tokens": -1, "messages": HI},
+        "max_tokens: Input should be greater than or equal to 0",
+    ),
+)
+
+
+def test_what_is_no_request_is_no_question_of_money() -> None:
+    """The texts are the API's own, as the emulator has them from its reference."""
+    budgets = (Budget(scope=Scope("organisation"), amount=picodollars("0.000001")),)
+    with door(budgets=budgets) as found:
+        for body, said in NO_REQUESTS:
+            answer = found.raw("POST", "/v1/messages", encoded(body))
+            assert (answer.status, answer.error) == (400, {"type": "invalid_request_error", "message": said})
+        assert found.raw("POST", "/v1/messages", encoded(ask(max_tokens=0))).status == 402
+        assert not found.emulator.requests
+    with door() as found:
+        for body, said in NO_REQUESTS:
+            answer = found.raw("POST", "/v1/messages", encoded(body))
+            assert (answer.status, answer.error["message"]) == (400, said)
+        assert len(found.emulator.requests) == len(NO_REQUESTS)
+
+
+def test_a_base_url_that_ends_with_v1_is_told_so() -> None:
+    budgets = (Budget(scope=Scope("organisation"), amount=picodollars("5")),)
+    with door(budgets=budgets) as found:
+        with pytest.raises(anthropic.NotFoundError, match="the base URL of this gateway is without /v1"):
+            found.sdk(base_url=f"{found.url}/v1").messages.create(**ask())
         assert not found.emulator.requests
 
 

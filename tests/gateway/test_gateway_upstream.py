@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scrimp.gateway.headers import upwards
 from scrimp.gateway.upstream import BrokenOffError, ConnectError, UpstreamAnswer, UpstreamError, Way
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -83,6 +84,25 @@ async def get(way: Way, url: str, method: str = "GET", body: bytes = b"") -> tup
     return answer, await answer.read()
 
 
+def test_headers_of_any_bytes_go_up_as_they_came() -> None:
+    seen: list[bytes] = []
+    given = [
+        (b"x-latin", b"caf\xe9"),
+        (b"x-utf", "café 世界".encode()),
+        (b"x-mixed", bytes(range(0x80, 0x100))),
+    ]
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK + b"content-length: 0\r\n\r\n")
+
+    async def use(way: Way, url: str) -> bytes:
+        return await (await way.send("GET", url, upwards(given, None, plain=False), b"")).read()
+
+    run(script, use)
+    assert seen[0].split(b"\r\n")[2:-2] == [name + b": " + value for name, value in given]
+
+
 def test_a_request_goes_out_as_it_is() -> None:
     seen: list[bytes] = []
 
@@ -96,7 +116,7 @@ def test_a_request_goes_out_as_it_is() -> None:
     first, host, *rest = sent.split(b"\r\n")
     assert first == b"POST /v1/x?a=%2F HTTP/1.1"
     assert host.startswith(b"Host: 127.0.0.1:")
-    assert rest == [b"x-one: 1", "x-two: ü".encode(), b"Content-Length: 5", b"", b"12345"]
+    assert rest == [b"x-one: 1", "x-two: ü".encode("latin-1"), b"Content-Length: 5", b"", b"12345"]
 
 
 FRAMED = {

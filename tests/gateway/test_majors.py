@@ -88,7 +88,7 @@ def test_calls_with_faults_add_up_to_the_picodollar(tmp_path: Path) -> None:
         gateway.gateway.stop()
         assert mismatches(gateway, found["ids"]) == []
         assert len(found["ids"]) + sum(found["broken"].values()) == 80
-        assert found["broken"]
+        assert len(emulator.requests) > 80  # faults there were
         assert found["slowest"] < 20
 
 

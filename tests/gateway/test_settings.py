@@ -142,11 +142,19 @@ def test_the_environment_reaches_upstreams_lists_and_switches(loaded) -> None:
         ("[limits]\nbody = '3 elephants'", 'found "3 elephants", expected bytes, such as 65536 or "32MiB"'),
         ("[upstream.a]\nkey_env='K'", "scrimp.toml:1: upstream.a.base_url is missing"),
         ("[upstream.a]\nbase_url='ftp://x'", "'ftp://x' is no address: write such as"),
+        (
+            "[upstream.a]\nbase_url='http://x:8/v1/'",
+            "scrimp.toml:2: upstream.a.base_url: 'http://x:8/v1/': write it without /v1",
+        ),
         ("[upstream]\na = 1", "scrimp.toml:2: upstream.a: found 1, expected a table, [upstream.a]"),
         ("[[upstream]]\nbase_url = 'https://x'", "expected a table for each name, [upstream.NAME]"),
         ("[[budget]]\nscope='user:*'", "scrimp.toml:1: budget[1].amount is missing: US dollars"),
         ("[[budget]]\nscope='usr:*'\namount='1'", "scrimp.toml:2: budget[1].scope: 'usr:*' is no scope: did"),
         ("[[budget]]\nscope='user:*'\namount=5.0", "budget[1].amount: found 5.0, expected dollars in quotes"),
+        (
+            "[[budget]]\nscope='user:*'\namount='5,00'",
+            'scrimp.toml:3: budget[1].amount: found "5,00", expected dollars in quotes, with cents after',
+        ),
         (
             "[budget]\nscope='user:*'",
             "scrimp.toml:1: budget: found a table, expected tables, each [[budget]]",
@@ -193,6 +201,18 @@ def test_every_mistake_is_told_at_once(loaded) -> None:
         "scrimp.toml:3",
         "scrimp.toml:5",
         "scrimp.toml:6",
+    ]
+
+
+def test_mistakes_of_a_file_come_in_the_order_of_its_lines(loaded) -> None:
+    lines = ["[limits]", "retries = 99", *["#"] * 8, "[serve]", "prot = 1", "port = 'x'", "[srv]"]
+    found = mistakes("\n".join(lines), loaded, serve__mode="fast")
+    assert [line.split(": ")[0] for line in found] == [
+        "scrimp.toml:2",
+        "scrimp.toml:12",
+        "scrimp.toml:13",
+        "scrimp.toml:14",
+        "--serve__mode",
     ]
 
 

@@ -164,3 +164,33 @@ def test_spans_belong_to_the_trace_that_the_client_names() -> None:
         "chat claude-haiku-4-5 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331 127.0.0.1",
         "chat claude-haiku-4-5 None 127.0.0.1",
     ], done.stderr
+
+
+def test_failures_have_lines_without_prompts_and_keys() -> None:
+    with watched(budgets=(Budget(scope=Scope("organisation"), amount=1, window="total"),)) as entry:
+        assert entry.ask(ask(PROMPT)) == 402
+        assert raw(entry.gateway.port, "POST", "/v1/messages", b"{}", x_api_key="").status == 401
+    said = [json.loads(line) for line in entry.log.getvalue().splitlines()]
+    failed = [line for line in said if line["event"] == "failed"]
+    assert [(line["status"], line["error"], line["whose"]) for line in failed] == [
+        (402, "billing_error", "gateway"),
+        (401, "authentication_error", "gateway"),
+    ]
+    assert failed[0]["upstream"] == "anthropic"
+    assert failed[0]["request_id"].startswith("req_scrimp_")
+    assert failed[0]["duration_s"] >= 0
+    assert PROMPT not in entry.log.getvalue()
+    assert KEY not in entry.log.getvalue()
+
+
+def test_an_upstream_that_is_down_or_refuses_is_the_one_that_failed() -> None:
+    with watched() as entry:
+        assert entry.ask(ask(PROMPT, model="claude-nobody-knows")) == 404
+        entry.emulator.stop()
+        assert entry.ask(ask(PROMPT)) == 502
+    said = [json.loads(line) for line in entry.log.getvalue().splitlines()]
+    failed = [line for line in said if line["event"] == "failed"]
+    assert [(line["status"], line["error"], line["whose"]) for line in failed] == [
+        (404, "not_found_error", "upstream"),
+        (502, "api_error", "upstream"),
+    ]

@@ -14,6 +14,7 @@ class Bill(NamedTuple):
     at: float
     scopes: tuple[Scope, ...]
     amount: int
+    feared: int = 0
 
 
 class Lease(NamedTuple):
@@ -70,10 +71,11 @@ class Oracle:
                 self.leases[record.id] = lease._replace(booked=min(record.cost, lease.open))
         elif lease is None:
             if not known:
-                self.bills.append(Bill(record.started_at, scopes, counted))
+                self.bills.append(Bill(record.started_at, scopes, counted, counted - record.cost))
         else:
             more = counted - lease.booked if known else counted
-            self.bills.append(Bill(lease.at, lease.scopes, more))
+            feared = min(counted - record.cost, max(more, 0))
+            self.bills.append(Bill(lease.at, lease.scopes, more, feared))
             if counted > lease.amount:
                 self.overruns.append(Bill(lease.at, lease.scopes, counted - lease.amount))
 
@@ -104,8 +106,10 @@ class Oracle:
 
         spent = sum(bill.amount for bill in self.bills if counts_here(bill.at, bill.scopes))
         here = [lease for lease in self.leases.values() if counts_here(lease.at, lease.scopes)]
-        unsettled = sum(lease.open for lease in here if lease.lapsed)
-        return spent + unsettled, sum(lease.open for lease in here if not lease.lapsed), unsettled
+        lapsed = sum(lease.open for lease in here if lease.lapsed)
+        feared = sum(bill.feared for bill in self.bills if counts_here(bill.at, bill.scopes))
+        held = sum(lease.open for lease in here if not lease.lapsed)
+        return spent + lapsed, held, lapsed + feared
 
     def standings(self, now: float) -> set[tuple[str, Scope, int, int, int]]:
         """Of every member that anything was spent by or is held for."""

@@ -248,6 +248,21 @@ def test_a_lease_that_runs_out_counts_as_spent_until_the_bill_is_known(ledger: L
     assert (found.spent, found.unsettled, found.held) == (17, 0, 0)
 
 
+def test_what_may_have_been_billed_above_an_estimate_is_unsettled(ledger: Ledger) -> None:
+    ledger.budgets.put(limit(amount=100))
+    for name in ("cut", "whole"):
+        reserve(ledger, ask(name, 30))
+    settle(ledger, "cut", 12, amount=25)
+    settle(ledger, "whole", 12)
+    found = only(ledger)
+    assert (found.spent, found.held, found.unsettled) == (37, 0, 13)
+    ledger.budgets.put(limit(ANN, 100))
+    ledger.budgets.remove("organisation/total")
+    ledger.budgets.put(limit(amount=100))  # worked out anew
+    [found] = [one for one in ledger.budgets.standings(NOON) if one.limit.scope == limit(amount=1).scope]
+    assert (found.spent, found.held, found.unsettled) == (37, 0, 13)
+
+
 def test_a_lease_made_longer_holds_longer(ledger: Ledger) -> None:
     ledger.budgets.put(limit(amount=100))
     reserve(ledger, ask("a", 30, lease=60))

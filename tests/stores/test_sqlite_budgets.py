@@ -308,6 +308,18 @@ def test_a_batch_that_fails_is_forgotten_whole(path: Path) -> None:
     ledger.close()
 
 
+def test_what_may_have_been_billed_above_an_estimate_outlives_the_process(
+    path: Path, ledger: SqliteLedger
+) -> None:
+    ledger.budgets.put(limit(100))
+    reserve(ledger, ask("cut", 40))
+    ledger.record(record(id="cut", cost=12, started_at=NOON), Settlement("cut", 25))
+    ledger.close()
+    again = SqliteLedger(path)
+    assert (only(again).spent, only(again).held, only(again).unsettled) == (25, 0, 13)
+    again.close()
+
+
 def test_counts_are_what_they_are_worked_out_to_be(path: Path, ledger: SqliteLedger) -> None:
     """The counts kept all along equal those of a limit that is set at the end."""
     ledger.budgets.put(limit(10**6))

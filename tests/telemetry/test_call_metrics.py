@@ -138,3 +138,15 @@ def test_limits_are_shown_as_they_stand_the_dearest_members_first() -> None:
     }
     assert len(found["scrimp_budget_spent_dollars"]) == 101
     assert found["scrimp_budget_members_not_shown"] == {frozenset(): "30"}
+
+
+def test_the_members_of_one_limit_hide_none_of_another() -> None:
+    teams = Limit(scope=Scope("team", "*"), amount=10**12, window="day")
+    standings = [Standing(LIMIT, Scope("user", f"u_{n}"), spent=500 - n, held=0) for n in range(130)]
+    standings += [Standing(teams, Scope("team", f"t_{n}"), spent=90 - n, held=0) for n in range(20)]
+    into = Exposition()
+    expose_budgets(standings, into)
+    found = parsed(into.text())
+    shown = [dict(labels)["limit"] for labels in found["scrimp_budget_spent_dollars"]]
+    assert (shown.count(LIMIT.id), shown.count(teams.id)) == (100, 20)
+    assert found["scrimp_budget_members_not_shown"] == {frozenset(): "30"}

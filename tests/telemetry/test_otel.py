@@ -198,3 +198,12 @@ def test_other_providers_have_their_names_of_the_conventions(exported: Exported)
     attributes = exported.span().attributes or {}
     assert attributes[gen_ai.GEN_AI_PROVIDER_NAME] == "aws.bedrock"
     assert gen_ai.GEN_AI_CONVERSATION_ID not in attributes
+
+
+def test_models_that_callers_make_up_are_so_many_and_no_more(exported: Exported) -> None:
+    for number in range(120):
+        exported.telemetry.recorded(record(model=f"made-up-{number}", outcome="unknown", status=None))
+    points = exported.points("gen_ai.client.operation.duration")
+    names = {str(point.attributes["gen_ai.request.model"]) for point in points}
+    assert len(names) == 101
+    assert "other" in names

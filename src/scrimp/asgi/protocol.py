@@ -25,6 +25,7 @@ class _OneWrite:
         self.begun = False
         self._transport = transport
         self._head = b""
+        self.is_closing = transport.is_closing  # asked often: `__getattr__` takes its time
 
     def write(self, data: bytes) -> None:
         if not self.begun and not data.startswith(b"HTTP/1.1 1"):

@@ -8,8 +8,10 @@ from typing import cast, get_args
 from zoneinfo import ZoneInfo
 
 import click
+import msgspec
 
 from scrimp.cli.budget_advise import advise
+from scrimp.cli.budget_changes import beside, changes, limit_to_change
 from scrimp.cli.budget_list import list_limits
 from scrimp.cli.budget_options import AMOUNT, AS_JSON, PERCENTS, SCOPE, ZONE, kept_ledger, ledger, spoken
 from scrimp.cli.budget_resume import resume
@@ -44,16 +46,18 @@ budget.add_command(resume)
 @budget.command("set")
 @click.argument("scope", type=SCOPE)
 @click.argument("amount", type=AMOUNT, metavar="USD")
-@click.option(
-    "--window", type=click.Choice(_WINDOWS), default="total", show_default=True, help="For how long."
-)
-@click.option("--zone", type=ZONE, default="UTC", show_default=True, help="Whose midnight begins a day.")
-@click.option(
-    "--alert-at", "percents", type=PERCENTS, default="80", show_default=True, help="Per cent to tell of."
-)
+@click.option("--window", type=click.Choice(_WINDOWS), help="For how long; total where nothing is set yet.")
+@click.option("--zone", type=ZONE, help="Whose midnight begins a day; at first UTC.")
+@click.option("--alert-at", "percents", type=PERCENTS, help="Per cent to tell of; at first 80.")
 @AS_JSON
 def set_limit(
-    scope: Scope, amount: int, *, window: str, zone: str, percents: tuple[int, ...], as_json: bool
+    scope: Scope,
+    amount: int,
+    *,
+    window: str | None,
+    zone: str | None,
+    percents: tuple[int, ...] | None,
+    as_json: bool,
 ) -> None:
     """Allow SCOPE to spend USD and no more.
 
@@ -63,16 +67,18 @@ def set_limit(
       scrimp budget set team:research 200 --window month
 
     SCOPE is organisation, team:NAME, user:NAME, key:NAME, run:NAME, task:NAME or agent:NAME; with * as its
-    name, each of them has the limit by itself. What was spent in the window so far counts.
+    name, each of them has the limit by itself. What was spent in the window so far counts. A limit that is
+    set already keeps what is not said anew.
     """
     now = time.time()
     budgets = ledger().budgets
-    limit = Limit(
-        scope=scope,
+    before = limit_to_change(budgets.limits(), scope, window)
+    kept = before or Limit(scope=scope, amount=amount, window=cast(Window, window or "total"))
+    limit = msgspec.structs.replace(
+        kept,
         amount=amount,
-        window=cast(Window, window),
-        zone=zone,
-        alert_at=percents,
+        zone=kept.zone if zone is None else zone,
+        alert_at=kept.alert_at if percents is None else percents,
         created_at=now,
     )
     budgets.put(limit)
@@ -80,7 +86,8 @@ def set_limit(
     if as_json:
         print_json(limit_json(limit, standings))
         return
-    for line in _said(limit, standings):
+    others = [one for one in budgets.limits() if one.scope == scope and one.id != limit.id]
+    for line in (*_said(limit, standings), *changes(before, limit), *beside(others)):
         console().print(line, markup=False, soft_wrap=True)
 
 

@@ -19,6 +19,7 @@ from scrimp.core.budget_words import per_window
 __all__ = ["list_limits"]
 
 _CELLS = 10
+_MOST_USED = 9.995
 _MOST_MEMBERS = 10
 
 
@@ -78,12 +79,16 @@ def _cells(standing: Standing, now: float) -> tuple[str, ...]:
     filled = min(_CELLS, int(used * _CELLS))
     resets = "never" if standing.resets_at is None else f"in {duration(standing.resets_at - now)}"
     return (
-        f"{used:>4.0%} ".replace("%", " %") + "█" * filled + "░" * (_CELLS - filled),
+        f"{_share(used):>6} " + "█" * filled + "░" * (_CELLS - filled),
         f"{marks}{usd(standing.spent)}",
         usd(standing.held) if standing.held else "",
         usd(standing.left),
         resets,
     )
+
+
+def _share(used: float) -> str:
+    return f"{used:.0%}".replace("%", " %") if used < _MOST_USED else ">999 %"
 
 
 def _used(standing: Standing) -> float:
@@ -102,7 +107,7 @@ def _style(standing: Standing) -> str:
 def _notes(standings: Sequence[Standing]) -> list[str]:
     notes = []
     if any(one.unsettled for one in standings):
-        notes.append("\n~ Part of it is no bill: calls whose end was never seen count with all they held.")
+        notes.append("\n~ Part of it is no bill: calls whose end was not seen count in full.")
     if any(one.overrun for one in standings):
         notes.append("\n! A bill came out above what was held for it: `scrimp budget why` names it.")
     return notes

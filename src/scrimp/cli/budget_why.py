@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from difflib import get_close_matches
+from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -117,9 +118,10 @@ def _lines(found: Why, scope: Scope, now: float) -> Iterator[str]:
         yield from _standing_lines(standing, found, zone, now)
     if len(found.standings) > _SHOWN:
         yield f"  … and {len(found.standings) - _SHOWN:,} more: scrimp budget list --all"
-    yield from _section("held now", [_hold(hold, zone, now) for hold in found.holds])
-    yield from _section("what happened", [_event(event, limit, zone) for event in found.events])
-    yield from _section("dearest calls", [_call(record, zone) for record in found.records])
+    where = f"times in {limit.zone}"
+    yield from _section(f"held now, {where}", [_hold(hold, zone, now) for hold in found.holds])
+    yield from _section(f"what happened, {where}", list(_events(found.events, limit, zone)))
+    yield from _section(f"dearest calls, {where}", [_call(record, zone) for record in found.records])
 
 
 def _standing_lines(standing: Standing, found: Why, zone: tzinfo, now: float) -> Iterator[str]:
@@ -127,7 +129,8 @@ def _standing_lines(standing: Standing, found: Why, zone: tzinfo, now: float) ->
     stands = f"{usd(standing.spent)} spent, {usd(standing.held)} held, {usd(standing.left)} left"
     yield f"  {spoken(standing.scope)}: {stands}; {resets(limit, standing.resets_at, zone)}"
     if standing.unsettled:
-        yield f"    {usd(standing.unsettled)} of it is no bill: the end of those calls was never seen"
+        yield f"    {usd(standing.unsettled)} of it is no bill: the end of those calls was never seen,"
+        yield "      or they were cut off and may have been billed so much above their estimates"
     if standing.overrun:
         yield f"    {usd(standing.overrun)} of bills was above what had been held for them"
     if standing.held and found.holds and len(found.standings) == 1:
@@ -149,6 +152,15 @@ def _section(title: str, lines: Sequence[str]) -> Iterator[str]:
 def _hold(hold: HoldNow, zone: tzinfo, now: float) -> str:
     until = f"counts as spent from {_clock(hold.lease_until, zone)} on if its end is not seen"
     return f"{usd(hold.amount)} for {duration(now - hold.at)}, {until} ({hold.id})"
+
+
+def _events(events: Sequence[Event], limit: Limit, zone: tzinfo) -> Iterator[str]:
+    """A line for each; those that differ in time alone share one, with the time of the first listed."""
+    for _, alike in groupby(
+        events, lambda event: (event.kind, event.scope, event.amount, event.spent, event.held)
+    ):
+        first, *others = alike
+        yield _event(first, limit, zone) + (f" × {len(others) + 1:,}" if others else "")
 
 
 def _event(event: Event, limit: Limit, zone: tzinfo) -> str:

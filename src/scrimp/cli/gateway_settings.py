@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,15 +20,17 @@ from scrimp.home import scrimp_home
 from scrimp.office import Listener
 from scrimp.telemetry.building import Told
 
-__all__ = ["listening", "load_settings", "sending_to", "settings_file", "with_settings"]
+__all__ = ["listening", "load_settings", "sending_to", "settings_file", "upstream_names", "with_settings"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_CONFIG = "SCRIMP_CONFIG"
 
 _OPTIONS = (
     click.option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        envvar="SCRIMP_CONFIG",
+        envvar=_CONFIG,
         metavar="FILE",
         help=f"Settings; by default {FILE_NAME} in scrimp's home folder, if there is one.",
     ),
@@ -53,8 +56,12 @@ def load_settings(
     base_url: str | None,
     assigned: tuple[str, ...],
     flags: Mapping[str, tuple[str, str]],
+    keys_needed: bool = True,
 ) -> Loaded:
-    """The settings in force; `flags` are those of the command itself. Raises `SettingsError`."""
+    """The settings in force; `flags` are those of the command itself. Raises `SettingsError`.
+
+    `keys_needed` as `settings_loading.load` has it.
+    """
     given = dict(flags)
     for text in assigned:
         name, equals, value = text.partition("=")
@@ -65,7 +72,7 @@ def load_settings(
         given["serve.mode"] = (mode, "--mode")
     if base_url is not None:
         given.update(sending_to(base_url, "--upstream"))
-    return load(settings_file(config), os.environ, given)
+    return load(settings_file(config), os.environ, given, keys_needed=keys_needed)
 
 
 def sending_to(base_url: str, said_by: str) -> dict[str, tuple[str, str]]:
@@ -81,6 +88,17 @@ def settings_file(config: Path | None) -> Path | None:
     return usual if usual.exists() else None
 
 
+def upstream_names() -> list[str]:
+    """The upstreams that the usual settings name, whatever else is right or wrong with them."""
+    given = os.environ.get(_CONFIG)
+    file = settings_file(Path(given) if given else None)
+    try:
+        found = {} if file is None else tomllib.loads(file.read_text(encoding="utf-8")).get("upstream")
+    except (OSError, ValueError):  # whoever serves is told
+        found = None
+    return list(dict.fromkeys([ANTHROPIC, *(found if isinstance(found, dict) else ())]))
+
+
 @contextmanager
 def listening(settings: Settings) -> Iterator[Sequence[Listener]]:
     """Who hears of calls, as settings ask for; at the end what was not yet told is told.
@@ -93,7 +111,10 @@ def listening(settings: Settings) -> Iterator[Sequence[Listener]]:
         raise SettingsError([str(error)]) from None
     told = Told(settings.telemetry, base_url=settings.upstreams[settings.serve.upstream].base_url)
     try:
-        yield [alerts, *told.listeners]
+        with told.whole():
+            try:
+                yield [alerts, *told.listeners]
+            finally:
+                alerts.flush()
     finally:
-        alerts.flush()
         told.close()

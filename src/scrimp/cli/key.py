@@ -16,10 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from scrimp.cli.budget_text import read_budget
+from scrimp.cli.gateway_settings import upstream_names
 from scrimp.cli.numbers import dollars
 from scrimp.cli.output import console, print_json
 from scrimp.core import money
-from scrimp.core.budget import Scope, Standing
+from scrimp.core.budget import Limit, Scope, Standing
+from scrimp.core.budget_words import per_window
 from scrimp.core.plan import Mode
 from scrimp.errors import InputError
 from scrimp.stores.keys import Key, home_keys
@@ -57,6 +59,7 @@ def create(name: str, *, budget: str | None, zone: str, as_json: bool, **fields:
       scrimp key create ci --team platform --budget 20.00/day --zone Europe/Berlin
     """
     keys, now = home_keys(_tell), time.time()
+    _warn_of_upstream(fields["upstream"])
     made = Key(name=name, created_at=now, **fields)
     if zone not in available_timezones():
         raise click.BadParameter(f"{zone!r} is no time zone; expected such as Europe/Berlin")
@@ -71,6 +74,8 @@ def create(name: str, *, budget: str | None, zone: str, as_json: bool, **fields:
     out = console()
     out.print("This secret is not shown again:\n")
     out.print(f"  {secret}\n", soft_wrap=True)
+    if limit is not None:
+        out.print(f"{escape(name)} may spend {_amount(limit)}.", soft_wrap=True)
     out.print("Callers set it as ANTHROPIC_API_KEY, and the gateway as ANTHROPIC_BASE_URL.")
 
 
@@ -114,6 +119,20 @@ def revoke(name: str, *, as_json: bool) -> None:
 
 def _tell(reason: str) -> None:
     click.echo(f"scrimp: {reason}", err=True)
+
+
+def _amount(limit: Limit) -> str:
+    zone = "" if limit.window == "total" else f", from midnight to midnight in {limit.zone}"
+    return f"{dollars(money.dollars(limit.amount))} {per_window(limit)}{zone}"
+
+
+def _warn_of_upstream(name: str | None) -> None:
+    """The gateway may read other settings than are here, so that this is no mistake for sure."""
+    known = upstream_names()
+    if name is not None and name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"they name {', '.join(known)}"
+        _tell(f"warning: the settings name no upstream {name!r}; {hint}")
 
 
 def _standings() -> Mapping[str, Sequence[Standing]]:

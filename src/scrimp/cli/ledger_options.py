@@ -15,7 +15,7 @@ from scrimp.stores.ledger import Ledger, Query
 from scrimp.stores.opening import LEDGER_FILE, home_ledger
 from scrimp.stores.sqlite_ledger import SqliteLedger
 
-__all__ = ["FILTERS", "LEDGER", "kept_ledger", "ledger_path", "query_of", "query_options"]
+__all__ = ["FILTERS", "LEDGER", "filters_of", "kept_ledger", "ledger_path", "query_of", "query_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -70,6 +70,11 @@ def query_of(options: Mapping[str, Any], ledger: Ledger, now: float) -> Query:
         agent=options["agent"],
         model=options["model"],
     )
+
+
+def filters_of(options: Mapping[str, Any]) -> str:
+    """The filters that were given, as they were written: `--team core --user u_42`."""
+    return " ".join(f"--{name} {options[name]}" for name in FILTERS if options[name])
 
 
 def ledger_path(chosen: Path | None) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from scrimp.cli.exit_codes import ExitCode
-from scrimp.cli.ledger_options import LEDGER, kept_ledger, query_of, query_options
+from scrimp.cli.ledger_options import LEDGER, filters_of, kept_ledger, query_of, query_options
 from scrimp.cli.output import console, print_json
 from scrimp.cli.report_data import report_json, write_report_csv
 from scrimp.cli.report_empty import nothing_found, nothing_kept
@@ -74,7 +74,7 @@ def report(*, by: tuple[Dimension, ...], as_json: bool, **options: Any) -> ExitC
     elif ledger is None:
         nothing_kept(console())
     elif not found.whole.attempts:
-        nothing_found(console(), ledger)
+        nothing_found(console(), ledger, query_of(options, ledger, now), filters_of(options))
     elif options["csv_file"] is None and options["html_file"] is None:
         print_report(console(), found, dimensions, top=options["top"], now=now)
     return ExitCode.OK

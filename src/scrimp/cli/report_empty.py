@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
-from scrimp.stores.ledger import Ledger
+from scrimp.core.budget_words import name_of
+from scrimp.stores.ledger import Ledger, Query
 
 __all__ = ["nothing_found", "nothing_kept"]
 
@@ -29,13 +31,20 @@ def nothing_kept(out: Console) -> None:
         )
 
 
-def nothing_found(out: Console, ledger: Ledger) -> None:
-    """The ledger has calls, but none of those asked for; or none at all."""
+def nothing_found(out: Console, ledger: Ledger, asked: Query, filters: str) -> None:
+    """The ledger has calls, but none of those asked for; or none at all. `filters` are those of `asked`."""
     days = ledger.totals(["day"])
     if not days:
         nothing_kept(out)
         return
     calls = sum(total.attempts for total in days)
+    ever = ledger.totals((), msgspec.structs.replace(asked, since=None, until=None))[0].attempts
+    if filters and not ever:
+        out.print(
+            f"{name_of(filters)} finds nothing, at no time: none of the {calls:,} calls in the ledger is such.",
+            markup=False,
+        )
+        return
     out.print(
         f"No such calls. The ledger has {calls:,}, from {days[0].key[0]} to {days[-1].key[0]}: "
         "--since all shows them.",

@@ -30,6 +30,7 @@ NOBODY = "(not said)"
 INFERRED = "*"
 _ESTIMATED = "~"
 _DAY = 86_400
+_TYPES_WORTH_TELLING = 4
 
 PLURAL: dict[Dimension, str] = {
     "model": "models",
@@ -85,7 +86,7 @@ def sentences(report: Report) -> list[str]:
             f"{'miss' if missed == 1 else 'misses'}."
         )
     few = few_that_make([line for line in report.by("task") if line.name is not None])
-    if few is not None and len(few.names) < few.lines:
+    if few is not None and len(few.names) < few.lines and few.lines >= _TYPES_WORTH_TELLING:
         names = ", ".join(str(name) for name in few.names)
         said.append(
             f"{len(few.names)} of {few.lines} task types {'makes' if len(few.names) == 1 else 'make'} "

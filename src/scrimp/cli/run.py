@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from scrimp.cli.exit_codes import ExitCode
 from scrimp.cli.gateway_settings import listening, load_settings, sending_to, with_settings
 from scrimp.cli.output import json_text
 from scrimp.cli.run_child import BASE_URL, child_environment, run_child
 from scrimp.cli.run_receipt import Receipt, Tally, receipt_json, receipt_lines
+from scrimp.cli.run_upstream import writes_our_ledger
 from scrimp.core.money import picodollars
 from scrimp.errors import CacheMissWarning, ScrimpWarning, SettingsError
-from scrimp.gateway.serving import Gateway
+from scrimp.gateway.serving import Gateway, Stores
+from scrimp.gateway.settings import Settings
 from scrimp.gateway.settings_loading import Loaded
 from scrimp.runs import Run
+from scrimp.stores.memory import MemoryLedger
 
 __all__ = ["run"]
 
@@ -80,7 +84,11 @@ def run(
 
 
 def _settings(**options: Any) -> Loaded:
-    """Those of the machine's gateway, but on a port of its own and quiet: the terminal is the command's."""
+    """Those of the machine's gateway, but on a port of its own and quiet: the terminal is the command's.
+
+    The command shows its own key, so that none of the settings' need be there: what one would keep warm is
+    then left out.
+    """
     own = {
         "serve.host": ("127.0.0.1", "scrimp run"),
         "serve.port": ("0", "scrimp run"),
@@ -90,7 +98,10 @@ def _settings(**options: Any) -> Loaded:
     }
     if os.environ.get(BASE_URL):
         own.update(sending_to(os.environ[BASE_URL], BASE_URL))
-    return load_settings(flags=own, **options)
+    loaded = load_settings(flags=own, keys_needed=False, **options)
+    usual, keys = loaded.settings.serve.upstream, loaded.upstream_keys
+    warm = tuple(one for one in loaded.settings.warm if (one.upstream or usual) in keys)
+    return msgspec.structs.replace(loaded, settings=msgspec.structs.replace(loaded.settings, warm=warm))
 
 
 def _run(command: tuple[str, ...], loaded: Loaded, made: Run) -> tuple[int, Receipt]:
@@ -99,13 +110,29 @@ def _run(command: tuple[str, ...], loaded: Loaded, made: Run) -> tuple[int, Rece
             _tell(f"warning: {cloud} is set: calls to that cloud do not pass through the gateway")
     tally, began = Tally(), time.monotonic()
     budget = None if made.budget is None else picodollars(made.budget)
-    with listening(loaded.settings) as listeners, _quiet():
+    settings, stores = _kept_once(loaded.settings)
+    with listening(settings) as listeners, _quiet():
         gateway = Gateway(
-            loaded.settings, upstream_keys=loaded.upstream_keys, listeners=[tally, *listeners], run=made
+            settings,
+            upstream_keys=loaded.upstream_keys,
+            stores=stores,
+            listeners=[tally, *listeners],
+            run=made,
         )
         with made, gateway:
             status = run_child(command, child_environment(gateway.url, os.environ))
-    return status, tally.receipt(made, time.monotonic() - began, budget=budget)
+    lasted = time.monotonic() - began
+    return status, tally.receipt(made, lasted, budget=budget, errors=gateway.errors)
+
+
+def _kept_once(settings: Settings) -> tuple[Settings, Stores]:
+    """Where the upstream writes to the same ledger, the calls are kept there alone: none counts twice."""
+    base_url = settings.upstreams[settings.serve.upstream].base_url
+    if not writes_our_ledger(base_url):
+        return settings, Stores()
+    _tell(f"{base_url} writes to this ledger: calls are kept there once, without the name of this run")
+    serve = msgspec.structs.replace(settings.serve, capture=False)
+    return msgspec.structs.replace(settings, serve=serve), Stores(ledger=MemoryLedger(), learned=True)
 
 
 @contextmanager

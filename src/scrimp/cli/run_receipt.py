@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -24,7 +24,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """Everything a receipt says. Money in picodollars; `estimated` is the part of `spent` without a bill.
 
     `asked` is what the last call that was not sent could have cost. `change` is the cause of misses that lost
-    most among those that something can be done about, and `change_lost` what they lost.
+    most among those that something can be done about, and `change_lost` what they lost. `failed` are calls
+    that were answered with an error, by status; those that limits stopped here are in `refused`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Receipt(msgspec.Struct, frozen=True):
     worst: Diagnosis | None = None
     change: Cause | None = None
     change_lost: int = 0
+    failed: Mapping[int, int] = {}
 
 
 class Tally(FloorKeeper):
@@ -80,8 +82,8 @@ class Tally(FloorKeeper):
             self._refused += 1
             self._asked = refusal.asked
 
-    def receipt(self, run: Run, seconds: float, *, budget: int | None) -> Receipt:
-        """The receipt of `run`, which lasted so many seconds."""
+    def receipt(self, run: Run, seconds: float, *, budget: int | None, errors: Mapping[int, int]) -> Receipt:
+        """The receipt of `run`, which lasted so many seconds; `errors` are answers to calls, by status."""
         usage, floor = run.usage, self.floor()
         with self._guard:
             change, lost = _change(self._lost)
@@ -103,6 +105,7 @@ class Tally(FloorKeeper):
                 worst=self._worst,
                 change=change,
                 change_lost=lost,
+                failed=_failed(errors, self._refused),
             )
 
 
@@ -130,8 +133,42 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
         yield f"  stopped {_calls(receipt.refused)} not sent: the last could have cost up to {most}"
         if receipt.budget is not None and receipt.asked > receipt.budget:
             yield "          no such call fits: lower its max_tokens (CLAUDE_CODE_MAX_OUTPUT_TOKENS)"
-    elif not receipt.calls:
+    if receipt.failed:
+        yield f"  failed  {_errors(receipt.failed)}"
+    elif not receipt.calls and not receipt.refused:
         yield "  nothing was billed: does the command read ANTHROPIC_BASE_URL?"
+
+
+_REFUSED = 402
+_STATUSES = {
+    400: "the request was not taken",
+    401: "no valid key was shown",
+    402: "a budget is exceeded at the upstream",
+    403: "the key may not do that",
+    404: "there is no such model or path",
+    408: "the request came too slowly",
+    413: "the request is too large",
+    429: "too many requests",
+    502: "the upstream could not be reached",
+    503: "budgets could not be checked, or the upstream is down",
+    504: "the upstream took too long to answer",
+    529: "the upstream is overloaded",
+}
+
+
+def _failed(errors: Mapping[int, int], refused: int) -> Mapping[int, int]:
+    """Errors but for the calls that were refused here: those are told of apart."""
+    rest = dict(errors)
+    rest[_REFUSED] = rest.get(_REFUSED, 0) - refused
+    return {status: count for status, count in sorted(rest.items()) if count > 0}
+
+
+def _errors(failed: Mapping[int, int]) -> str:
+    said = []
+    for status, count in sorted(failed.items(), key=lambda one: -one[1]):
+        words = f" {_STATUSES[status]}" if status in _STATUSES else ""
+        said.append(f"{_calls(count)}: {status}{words}")
+    return "; ".join(said)
 
 
 def receipt_json(receipt: Receipt) -> dict[str, Any]:
@@ -143,6 +180,7 @@ def receipt_json(receipt: Receipt) -> dict[str, Any]:
         "seconds": round(receipt.seconds, 3),
         "calls": receipt.calls,
         "refused": receipt.refused,
+        "failed": {str(status): count for status, count in receipt.failed.items()},
         "asked_usd": money.dollars(receipt.asked),
         "spent_usd": money.dollars(receipt.spent),
         "estimated_usd": money.dollars(receipt.estimated),

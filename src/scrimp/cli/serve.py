@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +19,7 @@ from scrimp.cli.output import console, print_json
 from scrimp.errors import InputError, SettingsError
 from scrimp.facts.models import default
 from scrimp.gateway.serving import Gateway, Stores
+from scrimp.gateway.settings import Serve
 from scrimp.gateway.settings_loading import Loaded
 from scrimp.gateway.settings_shown import oddities, rows
 from scrimp.gateway.warm_requests import read_warm
@@ -33,8 +37,8 @@ __all__ = ["serve"]
 def serve(*, host: str | None, port: str | None, check: bool, as_json: bool, **options: Any) -> int | None:
     """Serve a gateway that speaks the Messages API: one base URL, and calls are planned, metered, limited.
 
-    Settings come from a file, from the environment (SCRIMP_SERVE_PORT and so on) and from flags, which win
-    in that order. SIGTERM and Ctrl-C let calls under way finish; a second one cuts them off.
+    Settings come from a file, then the environment (SCRIMP_SERVE_PORT and so on), then flags: the later
+    wins. SIGTERM and Ctrl-C let calls under way finish; a second one cuts them off.
 
     \b
       scrimp serve
@@ -69,10 +73,31 @@ def _serve(loaded: Loaded, keys: KeyStore, *, as_json: bool) -> None:
         _tell(f"warning: {line}")
     with listening(settings) as listeners:
         stores = Stores(keys=keys)
-        gateway = Gateway(settings, upstream_keys=loaded.upstream_keys, stores=stores, listeners=listeners)
+        try:
+            gateway = Gateway(
+                settings, upstream_keys=loaded.upstream_keys, stores=stores, listeners=listeners
+            )
+        except (OSError, UnicodeError) as error:
+            raise OSError(_not_listening(settings.serve, error)) from error
         gateway.serve(lambda: _announce(gateway.url, as_json=as_json))
     if not as_json:
         console().print("Stopped; every call is written down.")
+
+
+def _not_listening(said: Serve, error: OSError | UnicodeError) -> str:
+    """Why there is no gateway at the address that is set, and what to set instead."""
+    number = error.errno if isinstance(error, OSError) else None
+    unknown = isinstance(error.__context__, socket.gaierror)  # `create_server` raises in its own words
+    if unknown or number is None or number == errno.EADDRNOTAVAIL:
+        return (
+            f"{said.host!r} is no address of this machine: set serve.host or --host to such as 127.0.0.1, "
+            "or 0.0.0.0 for every network"
+        )
+    why = "is taken" if number == errno.EADDRINUSE else f"cannot be had ({os.strerror(number)})"
+    return (
+        f"port {said.port} of {said.host} {why}: choose another with serve.port or --port; "
+        "0 takes any free one"
+    )
 
 
 def _announce(url: str, *, as_json: bool) -> None:

@@ -88,9 +88,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return sorted(lines, key=lambda line: (-line.total.cost, line.name or ""))
 
     def misses(self) -> list[Line]:
-        """What misses cost by cause, the dearest first."""
+        """What misses cost by cause, the dearest first; causes that lost nothing are left out."""
         at = FINEST.index("miss")
-        totals = (total for total in added(self.finest, lambda key: (key[at],)) if total.key[0] is not None)
+        causes = added(self.finest, lambda key: (key[at],))
+        totals = (total for total in causes if total.key[0] is not None and total.lost > 0)
         return [Line(str(t.key[0]), t) for t in sorted(totals, key=lambda t: (-t.lost, -t.attempts))]
 
 

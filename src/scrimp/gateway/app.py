@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,8 +12,9 @@ from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.core.record import Tags
 from scrimp.errors import BudgetUnavailable
 from scrimp.gateway.batches import Results, held_for, results_of
-from scrimp.gateway.bodies import read_object, unpacked
+from scrimp.gateway.bodies import read_object
 from scrimp.gateway.callers import Caller, Callers
+from scrimp.gateway.failing import failure_of
 from scrimp.gateway.gate import Gate
 from scrimp.gateway.house import PAGES, House
 from scrimp.gateway.inbound import Ended, Inbound
@@ -24,9 +26,11 @@ from scrimp.gateway.paths import BATCHES, MESSAGES, is_free, is_known, plain_pat
 from scrimp.gateway.refusals import RefusedError
 from scrimp.gateway.settings import Settings
 from scrimp.gateway.tracing import in_trace_of
+from scrimp.gateway.unbilled import surely_refused
 from scrimp.gateway.upstream import ConnectError
 from scrimp.gateway.watch import Watch
 from scrimp.office import Office
+from scrimp.telemetry.failures import Failure
 from scrimp.wire.bodies import Bodies
 
 __all__ = ["App"]
@@ -54,7 +58,9 @@ class App:
         watch: Watch,
         gate: Gate,
         house: House,
+        failures: Sequence[Callable[[Failure], object]] = (),
     ) -> None:
+        """`failures` are told of every answer with an error status."""
         self._settings = settings
         self._callers = callers
         self._offices = offices
@@ -62,6 +68,7 @@ class App:
         self._watch = watch
         self._gate = gate
         self._house = house
+        self._failures = failures
         self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,6 +77,7 @@ class App:
             return
         inbound = Inbound(scope, receive, send)
         self._watch.enter(inbound)
+        came = monotonic()
         try:
             await self._route(inbound)
         except RefusedError as refused:
@@ -82,7 +90,12 @@ class App:
             await self._refuse(inbound, RefusedError.for_now(503, "scrimp: the gateway failed"))
         finally:
             self._watch.leave(inbound)
-            self._ways.metrics.answered(_route(inbound.path), inbound.status)
+            route = _route(inbound.path)
+            self._ways.metrics.answered(route, inbound.status)
+            if inbound.status >= 400:
+                failure = failure_of(inbound, route, at=self._ways.clock(), duration=monotonic() - came)
+                for tell in self._failures:
+                    tell(failure)
 
     async def _route(self, inbound: Inbound) -> None:
         if inbound.path.startswith("/v1/"):
@@ -92,21 +105,25 @@ class App:
 
     async def _known(self, inbound: Inbound) -> None:
         """What the upstream serves."""
-        path = plain_path(inbound.path)
+        if inbound.path.startswith("/v1/v1/"):
+            raise RefusedError.for_good(404, "/v1/v1/…: the base URL of this gateway is without /v1")
+        path = MESSAGES if inbound.path == MESSAGES else plain_path(inbound.path)
         if path is None or not (self._settings.serve.other_paths or is_known(path)):
             raise RefusedError.for_good(404, "Not Found")
         if path == MESSAGES and inbound.method != "POST":
             raise RefusedError.for_good(405, "Method Not Allowed")
         caller = self._callers.of(inbound.raw_headers)
+        inbound.upstream, inbound.key = caller.upstream, caller.key.name if caller.key else None
         limits, batches = self._settings.limits, path.startswith(BATCHES)
         loop = asyncio.get_running_loop()
         inbound.within(loop.time() + self._settings.timeouts.request, "late body")
         raw = await inbound.read(limits.batch_body if batches else limits.body)
         inbound.within(0.0, "late body")
         await self._gate.enter(inbound)
-        inbound.taken_at = loop.time()
+        inbound.taken_at = monotonic()
         try:
             if path == MESSAGES:
+                await self._ways.turns.mine()
                 await self._messages(inbound, caller, raw)
             else:
                 await self._other(inbound, caller, raw, path)
@@ -131,8 +148,7 @@ class App:
     async def _create_batch(self, inbound: Inbound, caller: Caller, raw: bytes) -> None:
         if self._ways.run is not None and self._ways.run.limited:
             raise RefusedError.for_good(403, "scrimp: a run with a budget cannot pay for a batch in advance")
-        encoding = inbound.headers.get(b"content-encoding", b"").decode("latin-1")
-        text = unpacked(raw, encoding, self._settings.limits.batch_body)
+        text = await inbound.unpacked(raw, self._settings.limits.batch_body)
         tags, office = self._tags(inbound, {}, caller), self._offices.of(caller)
         created = await held_for(text, tags, office, self._ways.ids.new())
         try:
@@ -156,11 +172,13 @@ class App:
         return tags if self._ways.run is None else inside(self._ways.run.tags, tags)
 
     async def _messages(self, inbound: Inbound, caller: Caller, raw: bytes) -> None:
-        encoding = inbound.headers.get(b"content-encoding", b"").decode("latin-1")
-        text = unpacked(raw, encoding, self._settings.limits.body)
+        text = await inbound.unpacked(raw, self._settings.limits.body)
         body, layout = read_object(text, self._bodies)
         tags = self._tags(inbound, body, caller)
         office = self._offices.of(caller)
+        mistake = surely_refused(body)
+        if mistake is not None and self._limited(office):
+            raise RefusedError.for_good(400, mistake)
         call = Call(inbound, Asked(caller, raw, text, body, tags, layout), office, self._ways)
         try:
             if self._settings.telemetry.otel:
@@ -168,6 +186,8 @@ class App:
                     await call.run()
             else:
                 await call.run()
+            if 0 < inbound.status < 400:
+                self._offices.proved(caller, office)
         except RefusedError:
             raise
         except Exception as error:  # noqa: BLE001 - our own failure: the caller's request goes on without us
@@ -184,6 +204,7 @@ class App:
         if inbound.started:
             inbound.hang_up()
         else:
+            inbound.refusal = refused
             await inbound.refuse(refused.status, str(refused), refused.headers)
 
     async def _cut(self, inbound: Inbound, why: Ended) -> None:
@@ -194,9 +215,13 @@ class App:
             inbound.hang_up()
         else:
             status, message = _ENDED[why]
-            await self._refuse(inbound, RefusedError.for_now(status, message))
+            refused = RefusedError.for_now(status, message)
+            refused.upstream = why == "no answer"
+            await self._refuse(inbound, refused)
 
 
 def _route(path: str) -> str:
+    if path == MESSAGES:
+        return path
     known = path.rstrip("/")
     return known if known in PAGES else route_of(known)

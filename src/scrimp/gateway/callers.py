@@ -84,8 +84,14 @@ def _secrets(headers: Headers) -> tuple[bytes, ...]:
 
     Raises `RefusedError` for two different ones in a header: which of them counts is not for us to say.
     """
-    keys = {value.strip() for name, value in headers if name == b"x-api-key"} - {b""}
-    tokens = {_token(value) for name, value in headers if name == b"authorization"} - {b""}
+    keys, tokens = set(), set()
+    for name, value in headers:
+        if name == b"x-api-key":
+            keys.add(value.strip())
+        elif name == b"authorization":
+            tokens.add(_token(value))
+    keys.discard(b"")
+    tokens.discard(b"")
     if len(keys) > 1 or len(tokens) > 1:
         raise RefusedError.for_good(400, "x-api-key: more than one key was sent")
     return (*keys, *tokens)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
+from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -184,10 +185,9 @@ class GatedDesk(CallDesk):
             return planned
         if command.again:  # while it paused, another may have begun to write what its first attempt did not
             planned = _again(planned, self._office)
-        clock = asyncio.get_running_loop().time
-        began = clock()
+        began = monotonic()
         planned = await self._gating.gathered(planned, self._office, stream=self._stream)
-        self.waited = clock() - began
+        self.waited = monotonic() - began
         return planned
 
     def answer(self, command: Command) -> Any:

@@ -47,7 +47,7 @@ def upwards(headers: Headers, credential: tuple[str, str] | None, *, plain: bool
     if named:
         left_out = left_out | named
     found = [
-        (name.decode("latin-1"), _text(value))
+        (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in headers
         if name not in left_out and not name.startswith(_OURS)
     ]
@@ -69,11 +69,3 @@ def _named(headers: Headers) -> frozenset[bytes]:
         if name == b"connection" and value.lower() not in (b"keep-alive", b"close"):
             return frozenset(part.strip().lower() for part in value.split(b","))
     return _NOTHING
-
-
-def _text(value: bytes) -> str:
-    """As aiohttp takes it, which writes UTF-8."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")

@@ -15,10 +15,13 @@ from scrimp.gateway.metrics import CONTENT_TYPE, GatewayMetrics
 from scrimp.gateway.refusals import RefusedError
 from scrimp.stores.ledger import Ledger
 
-__all__ = ["PAGES", "House"]
+__all__ = ["LEDGER_HEADER", "PAGES", "House"]
 
 PAGES = ("", "/healthz", "/readyz", "/metrics", "/api/hello")
 """Without a slash at their end. Claude Code asks for the last one to see whether anybody is there."""
+
+LEDGER_HEADER = "x-scrimp-ledger"
+"""In answers to `/healthz`: a mark of the ledger that is written (`home_ledger_mark`)."""
 
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _TEXT = [(b"content-type", CONTENT_TYPE)]
@@ -30,15 +33,20 @@ class House:
     """Answers for the gateway itself. It is not ready while it stops, nor without a ledger it can write."""
 
     def __init__(
-        self, ledger: Callable[[], Ledger], metrics: GatewayMetrics | None, clock: Callable[[], float]
+        self,
+        ledger: Callable[[], Ledger],
+        metrics: GatewayMetrics | None,
+        clock: Callable[[], float],
+        mark: Callable[[], str | None],
     ) -> None:
         """`ledger` opens the ledger; raises `StoreError` or `InputError` where it cannot. Without
-        `metrics` there is no page of them.
+        `metrics` there is no page of them. `mark` tells the ledger from others.
         """
         self.draining = False
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
+        self._mark = mark
         self._threads = ThreadPoolExecutor(1, "scrimp-pages")
         self._probe: asyncio.Future[None] | None = None
 
@@ -58,7 +66,9 @@ class House:
             standings = await loop.run_in_executor(self._threads, self._standings)
             await inbound.respond(200, _TEXT, self._metrics.exposition(standings))
         else:
-            await inbound.respond(200, _JSON, b'{"status":"ok"}')
+            mark = self._mark() if path == "/healthz" else None
+            ours = [(LEDGER_HEADER.encode(), mark.encode())] if mark else []
+            await inbound.respond(200, _JSON + ours, b'{"status":"ok"}')
 
     async def _fault(self) -> str | None:
         """Why it is not ready, in one line; None: it is."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from scrimp.asgi.shapes import HANG_UP, Headers, Receive, Scope, Send
+from scrimp.gateway.bodies import unpacked
 from scrimp.gateway.refusals import RefusedError, refusal_body
 
 __all__ = ["CONNECTION", "Connection", "Ended", "Inbound"]
@@ -22,9 +23,14 @@ _JSON = (b"content-type", b"application/json")
 
 
 class Connection(Protocol):
-    """What tells that the client is gone."""
+    """What tells that the client is gone, and when bodies take too much memory."""
 
     lost: Callable[[], None] | None
+    full: bool
+
+    def keep(self, size: int) -> bool:
+        """So many bytes are kept until the answer is over; whether that is not too much."""
+        ...
 
 
 class Inbound:
@@ -39,14 +45,18 @@ class Inbound:
         "connection",
         "deadline",
         "ended",
+        "head",
         "headers",
+        "key",
         "method",
         "path",
         "query",
         "raw_headers",
+        "refusal",
         "status",
         "taken_at",
         "task",
+        "upstream",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +72,10 @@ class Inbound:
         self.deadline = 0.0
         self.ended: Ended | None = None
         self.status = 0
+        self.head: Headers = []  # of the answer
+        self.refusal: RefusedError | None = None
+        self.key: str | None = None
+        self.upstream: str | None = None
         self.taken_at = 0.0
         self._late: Ended = "no answer"
         self._hang_up: Callable[[], None] | None = extensions.get(HANG_UP)
@@ -101,7 +115,7 @@ class Inbound:
         body: bytes = message.get("body", b"")
         if message.get("more_body"):
             parts, size = [body], len(body)
-            while message.get("more_body") and size <= limit:
+            while message.get("more_body") and size <= limit and not self._full:
                 message = await self._receive()
                 parts.append(message.get("body", b""))
                 size += len(parts[-1])
@@ -111,7 +125,23 @@ class Inbound:
             raise RefusedError(400, "the request broke off")
         if len(body) > limit:
             raise _too_large(limit)
+        if self._full:
+            raise _too_much()
         return body
+
+    async def unpacked(self, raw: bytes, limit: int) -> bytes:
+        """The body that was read without its `content-encoding`; raises `RefusedError`."""
+        encoding = self.headers.get(b"content-encoding", b"").decode("latin-1")
+        if encoding in ("", "identity"):
+            return raw
+        text = await asyncio.to_thread(unpacked, raw, encoding, limit)
+        if self.connection is not None and not self.connection.keep(len(text)):
+            raise _too_much()
+        return text
+
+    @property
+    def _full(self) -> bool:
+        return self.connection is not None and self.connection.full
 
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""
@@ -126,7 +156,7 @@ class Inbound:
 
     async def start(self, status: int, headers: Headers) -> None:
         """The status and headers; they go out with the first part of the body."""
-        self.status = status
+        self.status, self.head = status, headers
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
@@ -138,6 +168,10 @@ class Inbound:
         if self._hang_up is None:
             raise ConnectionResetError("the answer broke off")
         self._hang_up()
+
+
+def _too_much() -> RefusedError:
+    return RefusedError.for_now(429, "scrimp: the requests under way in this gateway are too large together")
 
 
 def _too_large(limit: int) -> RefusedError:

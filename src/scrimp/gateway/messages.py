@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from scrimp.core.record import Tags
 from scrimp.core.task_type import with_task_type
 from scrimp.drive import adrive
 from scrimp.errors import BudgetExceeded, BudgetUnavailable, ContextExceeded
+from scrimp.gateway.beyond import is_beyond_any_window
 from scrimp.gateway.callers import Caller
 from scrimp.gateway.gating import GatedDesk, Gating
 from scrimp.gateway.headers import upwards
@@ -25,6 +27,7 @@ from scrimp.gateway.metrics import GatewayMetrics
 from scrimp.gateway.refusals import RefusedError
 from scrimp.gateway.relay import Relay
 from scrimp.gateway.retries import CLIENT_RETRIES, is_worth_retrying, pause_before
+from scrimp.gateway.turns import Turns
 from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way
 from scrimp.office import CallDesk, Office, Reading
 from scrimp.runs import Run
@@ -55,6 +58,7 @@ class Ways(msgspec.Struct, frozen=True):
     gating: Gating | None = None
     run: Run | None = None
     max_context: int | None = None
+    turns: Turns = msgspec.field(default_factory=Turns)
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -87,6 +91,10 @@ class Call:
         self._url = f"{asked.caller.base_url}{inbound.path}" + (f"?{query}" if query else "")
         self._headers = upwards(inbound.raw_headers, asked.caller.credential, plain=True)
         self.sent = False
+        # A ceiling on its context needs to know how long a request is, however long that is.
+        self._plans = ways.max_context is not None or not is_beyond_any_window(
+            asked.text, asked.body, office.facts
+        )
 
     async def run(self) -> None:
         """Answer the client. Raises `RefusedError`, and what cancels the call."""
@@ -112,6 +120,7 @@ class Call:
             tags=self._tags,
             stream=asked.body.get("stream") is True,
             max_context=self._ways.max_context,
+            plans=self._plans,
         )
 
     async def _attempt(self, attempt: Attempt, left: int) -> float | None:
@@ -140,7 +149,8 @@ class Call:
             if left > 0:
                 self._ways.metrics.retried(error.kind)
                 return self._pause(self._ways.retries - left + 1, {})
-            raise RefusedError(502, f"scrimp: {error}") from None
+            said = f"scrimp: upstream {self._asked.caller.upstream!r}: {error}"
+            raise RefusedError(502, said, upstream=True) from None
         response = self._answer()
         if response.status >= 400:
             self._ways.metrics.upstream_failed(str(response.status))
@@ -150,7 +160,7 @@ class Call:
                 self._ways.metrics.retried(str(response.status))
                 response.close()
                 return pause
-        await self._ways.relay.run(self._inbound, response, self._desk.reading)
+        await self._ways.relay.run(self._inbound, response, self._desk.reading, soon=True)
         return None
 
     def _answer(self) -> UpstreamAnswer:
@@ -168,7 +178,7 @@ class Call:
         started_at = self._ways.clock()
         if not self.sent:
             waited = self._desk.waited if isinstance(self._desk, GatedDesk) else 0.0
-            self._ways.metrics.added(asyncio.get_running_loop().time() - self._inbound.taken_at - waited)
+            self._ways.metrics.added(monotonic() - self._inbound.taken_at - waited)
         self.sent = True
         response = await self._out(planned)
         if planned is not None and response.status == 400:

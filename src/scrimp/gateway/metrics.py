@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from scrimp.core.budget import Standing
+from scrimp.gateway.paths import MESSAGES
 from scrimp.telemetry.budget_metrics import expose_budgets
 from scrimp.telemetry.call_metrics import CallMetrics
 from scrimp.telemetry.exposition import CONTENT_TYPE, Exposition, Histogram
@@ -14,6 +15,7 @@ from scrimp.telemetry.settings import TelemetrySettings
 __all__ = ["CONTENT_TYPE", "GAUGES", "GatewayMetrics"]
 
 _ADDED = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0)
+_ERROR = 400
 _WAITED = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 GAUGES = {
@@ -65,6 +67,14 @@ class GatewayMetrics:
         """A request has waited for another's prefix: it can `read` it, has to `lead`, or waited in vain."""
         self._followed[how] += 1
         self._waited.add(seconds)
+
+    def errors(self) -> Mapping[int, int]:
+        """The calls that were answered with an error: how many of each status."""
+        errors: Counter[int] = Counter()
+        for (route, status), count in self._answers.items():
+            if route == MESSAGES and status >= _ERROR:
+                errors[status] += count
+        return errors
 
     def exposition(self, standings: Sequence[Standing] = ()) -> bytes:
         """The answer to `/metrics`; `standings` are the limits as they stand (`Budgets.standings`)."""

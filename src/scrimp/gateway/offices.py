@@ -12,27 +12,61 @@ from scrimp.office.office import Office
 __all__ = ["Offices"]
 
 _MOST = 256
+_MOST_NEW = 16
+
+_Account = tuple[str, bytes]
 
 
 class Offices:
-    """Makes an office where there is none yet; of more than 256 the one used longest ago is let go."""
+    """Makes an office where there is none yet; of more than 256 the one used longest ago is let go.
+
+    Anybody can make up a key, so accounts that no answer has proved are apart from the others, and few.
+    """
 
     def __init__(self, make: Callable[[], Office]) -> None:
         self._make = make
-        self._offices: dict[tuple[str, bytes], Office] = {}
+        self._offices: dict[_Account, Office] = {}
+        self._new: dict[_Account, Office] = {}
         self._lock = threading.Lock()
 
     def of(self, caller: Caller) -> Office:
         """The office of the account that pays. The secret itself is not kept."""
-        account = caller.upstream, blake2b(caller.account.encode("utf-8", "replace"), digest_size=16).digest()
+        account = _account(caller)
         with self._lock:
-            found = self._offices.pop(account, None) or self._make()
-            self._offices[account] = found
-            if len(self._offices) > _MOST:
-                del self._offices[next(iter(self._offices))]
+            found = self._offices.pop(account, None)
+            if found is not None:
+                self._offices[account] = found
+                return found
+            found = self._new.get(account) or self._make()
+            if caller.key is None:
+                _put(self._new, account, found, _MOST_NEW)
+            else:  # the account is ours
+                _put(self._offices, account, found, _MOST)
         return found
+
+    def proved(self, caller: Caller, office: Office) -> None:
+        """The upstream knows this account: it took a call of it."""
+        if not self._new:
+            return
+        account = _account(caller)
+        with self._lock:
+            if account not in self._offices:
+                self._new.pop(account, None)
+                _put(self._offices, account, office, _MOST)
 
     def close(self) -> None:
         """What they have learned is kept."""
         with self._lock:
             self._offices.clear()
+            self._new.clear()
+
+
+def _account(caller: Caller) -> _Account:
+    return caller.upstream, blake2b(caller.account.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def _put(offices: dict[_Account, Office], account: _Account, office: Office, most: int) -> None:
+    offices.pop(account, None)
+    offices[account] = office
+    if len(offices) > most:
+        del offices[next(iter(offices))]

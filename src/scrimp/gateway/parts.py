@@ -26,6 +26,7 @@ from scrimp.gateway.offices import Offices
 from scrimp.gateway.protocol import Allowed
 from scrimp.gateway.relay import Relay
 from scrimp.gateway.settings import Settings
+from scrimp.gateway.turns import Turns
 from scrimp.gateway.upstream import Way
 from scrimp.gateway.warm_requests import read_warm
 from scrimp.gateway.warming import Means, keep_warm
@@ -35,6 +36,7 @@ from scrimp.runs import Run
 from scrimp.stores.keys import Keys
 from scrimp.stores.leases import home_leases
 from scrimp.stores.ledger import Ledger
+from scrimp.stores.ledger_mark import home_ledger_mark
 from scrimp.stores.opening import home_ledger
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.telemetry.call_log import CallLog
@@ -92,8 +94,11 @@ class Parts:
         self.metrics = GatewayMetrics(settings.telemetry, self._gauges)
         self._gating = Gating(settings.fanout, self.metrics.followed)
         self._ids = Ids()
+        self.turns = Turns()
+        self._failures = [one.failed for one in listeners if isinstance(one, CallLog)]
         self._listeners = (self.metrics.calls, *listeners)
-        self.house = House(self.ledger, self.metrics if settings.telemetry.metrics else None, clock)
+        mark = home_ledger_mark if stores.ledger is None else _unmarked
+        self.house = House(self.ledger, self.metrics if settings.telemetry.metrics else None, clock, mark)
         self._callers = Callers(settings, upstream_keys, stores.keys)
         self._offices = Offices(self._office)
         self._warms = read_warm(settings, upstream_keys, self._facts, clock())
@@ -131,7 +136,7 @@ class Parts:
         settings = self.settings
         ways = Ways(
             way=way,
-            relay=Relay(silence=settings.timeouts.silence),
+            relay=Relay(silence=settings.timeouts.silence, turns=self.turns),
             ids=self._ids,
             clock=self._clock,
             metrics=self.metrics,
@@ -140,6 +145,7 @@ class Parts:
             max_context=self._max_context(),
             retries=settings.limits.retries,
             answer_seconds=settings.timeouts.answer,
+            turns=self.turns,
         )
         return App(
             settings,
@@ -149,6 +155,7 @@ class Parts:
             watch=self.watch,
             gate=self.gate,
             house=self.house,
+            failures=self._failures,
         )
 
     async def keep_warm(self, way: Way) -> None:
@@ -213,6 +220,11 @@ class Parts:
             capture=self.settings.serve.capture,
             listeners=self._listeners,
         )
+
+
+def _unmarked() -> str | None:
+    """The ledger is not that of the home folder."""
+    return None
 
 
 def _unheard(reason: str) -> None:  # noqa: ARG001 - offices have told it already

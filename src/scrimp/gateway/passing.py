@@ -30,6 +30,7 @@ async def passed_on(
     try:
         response = await ways.way.send(inbound.method, url, headers, body)
     except UpstreamError as error:
-        raise RefusedError(502, f"scrimp: {error}") from error
+        said = f"scrimp: upstream {caller.upstream!r}: {error}"
+        raise RefusedError(502, said, upstream=True) from error
     good = response.status < 400
     return await ways.relay.run(inbound, response, meter if good else None) and good

@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from scrimp.asgi.protocol import Protocol
 from scrimp.asgi.shapes import HANG_UP
+from scrimp.gateway.buffered import Buffered
 from scrimp.gateway.inbound import CONNECTION
 from scrimp.gateway.refusals import refusal_body
 
@@ -37,13 +38,19 @@ class _TooLongError(Exception):
 
 
 class GatewayProtocol(Protocol):
-    """One connection. `lost` is called once when the client closes it."""
+    """One connection. `lost` is called once when the client closes it.
 
-    def __init__(self, allowed: Allowed, config: Config, state: ServerState) -> None:
+    `full` says that no more of a body can be kept, because all connections together keep too much.
+    """
+
+    def __init__(self, allowed: Allowed, buffered: Buffered, config: Config, state: ServerState) -> None:
         super().__init__(config, state, {})
         self.access_log = False
         self.lost: Callable[[], None] | None = None
+        self.full = False
         self._allowed = allowed
+        self._buffered = buffered
+        self._kept = 0
         self._head = 0
         self._most = allowed.body_bytes
         self._in_head = False
@@ -55,6 +62,7 @@ class GatewayProtocol(Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
         super().connection_lost(exc)
+        self._give_back()
         lost, self.lost = self.lost, None
         if lost is not None:
             lost()
@@ -92,9 +100,33 @@ class GatewayProtocol(Protocol):
         if cycle.response_complete:
             return
         cycle.body += body
-        if len(cycle.body) > self._most:
+        self.full = not self.keep(len(body))
+        if self.full or len(cycle.body) > self._most:
             self.flow.pause_reading()
             cycle.message_event.set()
+
+    def keep(self, size: int) -> bool:
+        """So many bytes are kept until the answer is over; whether that is not too much."""
+        self._kept += size
+        return self._buffered.take(size)
+
+    def _give_back(self) -> None:
+        self._buffered.give_back(self._kept)
+        self._kept, self.full = 0, False
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's own, but that `look` ends connections that idle: a timer for each costs too much."""
+        self._give_back()
+        self._one_write.begun = False
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif not self._reading:
+            self._asked = False
+            self._since = self.loop.time()
 
     def on_message_complete(self) -> None:
         """See uvicorn."""

@@ -6,7 +6,7 @@ import orjson
 
 from scrimp.asgi.shapes import Headers
 
-__all__ = ["NOT_AGAIN", "RefusedError", "refusal_body"]
+__all__ = ["NOT_AGAIN", "RefusedError", "error_type", "refusal_body"]
 
 _TYPES = {
     400: "invalid_request_error",
@@ -32,10 +32,14 @@ NOT_AGAIN = (b"x-should-retry", b"false")
 class RefusedError(Exception):
     """The request ends here with an error of the gateway's own; no text of the request is in it."""
 
-    def __init__(self, status: int, message: str, *, headers: Headers | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, *, headers: Headers | None = None, upstream: bool = False
+    ) -> None:
+        """`upstream`: it is the upstream that failed."""
         super().__init__(message)
         self.status = status
         self.headers: Headers = headers or []
+        self.upstream = upstream
 
     @classmethod
     def for_now(cls, status: int, message: str, seconds: int = 1) -> RefusedError:
@@ -48,11 +52,16 @@ class RefusedError(Exception):
         return cls(status, message, headers=[NOT_AGAIN])
 
 
+def error_type(status: int) -> str:
+    """What the API calls an error of this status."""
+    return _TYPES.get(status, "api_error")
+
+
 def refusal_body(status: int, message: str, request_id: str) -> bytes:
     """The JSON body of an error answer."""
     body = {
         "type": "error",
-        "error": {"type": _TYPES.get(status, "api_error"), "message": message},
+        "error": {"type": error_type(status), "message": message},
         "request_id": request_id,
     }
     return orjson.dumps(body)

@@ -10,6 +10,7 @@ from typing import Protocol
 from scrimp.gateway.headers import downwards
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.refusals import RefusedError
+from scrimp.gateway.turns import Turns
 from scrimp.gateway.upstream import BrokenOffError, UpstreamAnswer
 
 __all__ = ["Meter", "Relay", "unpacker"]
@@ -48,14 +49,17 @@ def unpacker(encoding: str, saw: Callable[[bytes], None]) -> Callable[[bytes], N
 class Relay:
     """Passes answers on."""
 
-    def __init__(self, *, silence: float) -> None:
+    def __init__(self, *, silence: float, turns: Turns | None = None) -> None:
         """`silence` is how many seconds may pass between two parts; pings are parts."""
         self._silence = silence
+        self._turns = turns or Turns()
 
-    async def run(self, inbound: Inbound, answer: UpstreamAnswer, meter: Meter | None = None) -> bool:
+    async def run(
+        self, inbound: Inbound, answer: UpstreamAnswer, meter: Meter | None = None, *, soon: bool = False
+    ) -> bool:
         """Pass on the whole answer, or hang up where it breaks off; whether it was whole.
 
-        The meter hears of every way it can end.
+        The meter hears of every way it can end: before this returns, or `soon`.
         """
         saw = None
         if meter is not None:
@@ -67,7 +71,9 @@ class Relay:
             return False
         finally:
             answer.close()
-            if meter is not None:
+            if meter is not None and soon:
+                self._turns.when_there_is_time(meter.end)
+            elif meter is not None:
                 meter.end()
         return True
 
@@ -75,12 +81,29 @@ class Relay:
         self, inbound: Inbound, answer: UpstreamAnswer, saw: Callable[[bytes], None] | None
     ) -> None:
         if not 200 <= answer.status < 600:
-            raise RefusedError(502, f"scrimp: the upstream answered with {answer.status}, which is no status")
-        clock = asyncio.get_running_loop().time
-        inbound.within(clock() + self._silence, "silent")
+            raise RefusedError(
+                502, f"scrimp: the upstream answered with {answer.status}, which is no status", upstream=True
+            )
+        inbound.within(asyncio.get_running_loop().time() + self._silence, "silent")
         await inbound.start(answer.status, downwards(answer.raw_headers))
         part = answer.at_hand()
-        if not part and not answer.over:
+        if answer.over:
+            await inbound.write(part, more=False)
+            if saw is not None:
+                saw(part)
+            return
+        self._turns.streams += 1
+        try:
+            await self._stream(inbound, answer, part, saw)
+        finally:
+            self._turns.streams -= 1
+
+    async def _stream(
+        self, inbound: Inbound, answer: UpstreamAnswer, part: bytes, saw: Callable[[bytes], None] | None
+    ) -> None:
+        """Pass on what comes part by part, `part` first."""
+        clock = asyncio.get_running_loop().time
+        if not part:
             await inbound.write(b"")  # the head goes out by itself: the first event may take a while
             part = await answer.part()
         while part:

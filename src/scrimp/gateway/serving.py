@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +20,8 @@ from uvicorn.server import ServerState
 
 from scrimp.asgi.listening import BACKLOG, finished, listen, quiet_config
 from scrimp.errors import ScrimpError
+from scrimp.gateway.buffered import Buffered
+from scrimp.gateway.lasting import lasting
 from scrimp.gateway.parts import IDLE_SECONDS, Parts, Stores
 from scrimp.gateway.protocol import GatewayProtocol
 from scrimp.gateway.settings import Settings
@@ -32,7 +35,7 @@ __all__ = ["Gateway", "Stores"]
 _START_SECONDS = 30.0
 _CUT_SECONDS = 5.0
 _GC_THRESHOLDS = (20_000, 20, 500)
-_SWITCH_SECONDS = 0.001
+_SWITCH_SECONDS = 0.0005
 
 
 class Gateway:
@@ -78,6 +81,11 @@ class Gateway:
         """The base URL to give to clients."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
+
+    @property
+    def errors(self) -> Mapping[int, int]:
+        """The calls that were answered with an error, by status; to be asked once the gateway has stopped."""
+        return self._parts.metrics.errors()
 
     def start(self) -> Self:
         """Serve from a thread; returns once requests are answered. Raises `ScrimpError`."""
@@ -128,11 +136,15 @@ class Gateway:
         parts = self._parts
         watch, way = parts.watch, Way(connect_seconds=self._connect_seconds)
         config, allowed = quiet_config(parts.app(way), keep_alive=IDLE_SECONDS), parts.allowed()
-        server, state = await listen(lambda state: GatewayProtocol(allowed, config, state), self._socket)
+        buffered = Buffered(parts.settings.limits.buffered)
+        server, state = await listen(
+            lambda state: GatewayProtocol(allowed, buffered, config, state), self._socket
+        )
+        looks = partial(_look, state)
         beside = [
-            asyncio.create_task(watch.run(lambda now: _look(state, now))),
+            asyncio.create_task(lasting("ending what takes too long", partial(watch.run, looks), rest=1.0)),
             asyncio.create_task(parts.keep_warm(way)),
-            asyncio.create_task(parts.prune()),
+            asyncio.create_task(lasting("pruning the ledger", parts.prune)),
         ]
         for number in signals:
             loop.add_signal_handler(number, _told, stopping, watch)
@@ -148,6 +160,7 @@ class Gateway:
         beside[0].cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await way.close()
+        parts.turns.finish()
         await asyncio.to_thread(parts.written)
 
     async def _drain(self, state: ServerState, watch: Watch) -> None:

@@ -16,7 +16,7 @@ from scrimp.alerting.settings import AlertSettings
 from scrimp.core.budget import Limit, Window
 from scrimp.core.plan import Mode
 from scrimp.gateway.cache_settings import FanoutSettings, WarmSettings
-from scrimp.gateway.settings_fields import EnvName, FilePath, ScopeName, Size, Url, Usd, Zone, says
+from scrimp.gateway.settings_fields import EnvName, FilePath, ScopeName, Size, UpstreamUrl, Usd, Zone, says
 from scrimp.telemetry.settings import TelemetrySettings
 
 __all__ = [
@@ -64,6 +64,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     body: Annotated[Size, says("longest body of a request")] = 32 * 2**20
     batch_body: Annotated[Size, says("longest body of a batch")] = 256 * 2**20
+    buffered: Annotated[Size, says("bodies of all calls under way together; more are refused")] = 2**30
     headers: Annotated[Size, says("all headers of a request together")] = 64 * 2**10
     context: Annotated[
         Annotated[int, Meta(ge=1)] | None, says("most tokens of input of one call; longer ones are refused")
@@ -90,7 +91,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     """`[upstream.NAME]`: where calls go, and where the key for callers with a virtual key comes from."""
 
-    base_url: Annotated[Url, says("where the API answers, without /v1")]
+    base_url: Annotated[UpstreamUrl, says("where the API answers, without /v1")]
     key_env: Annotated[EnvName | None, says("environment variable that holds its key")] = None
     key_file: Annotated[FilePath | None, says("file that holds its key")] = None
     key_header: Annotated[Literal["x-api-key", "authorization"], says("where its key is sent")] = "x-api-key"

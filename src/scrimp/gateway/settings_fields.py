@@ -19,7 +19,7 @@ from scrimp.core.budget import Scope
 from scrimp.core.budget_words import amount_of, scope_of
 from scrimp.core.money import usd
 
-__all__ = ["EnvName", "FilePath", "ScopeName", "Size", "Url", "Usd", "Zone", "says"]
+__all__ = ["EnvName", "FilePath", "ScopeName", "Size", "UpstreamUrl", "Usd", "Zone", "says"]
 
 _SIZE = re.compile(r"(\d+)\s*(|B|[KMG]i?B)")
 _FACTORS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -69,6 +69,13 @@ def _url(value: object) -> str:
     return parts.geturl().rstrip("/")
 
 
+def _upstream_url(value: object) -> str:
+    url = _url(value)
+    if url.endswith("/v1"):
+        raise ValueError(f"{value!r}: write it without /v1, which every path of the API begins with")
+    return url
+
+
 def _env_name(value: object) -> str:
     if not isinstance(value, str) or not _ENV_NAME.fullmatch(value):
         raise ValueError("no name of a variable")
@@ -81,7 +88,16 @@ def _path(value: object) -> Path:
     return Path(value).expanduser()
 
 
-Usd = Annotated[int, Meta(extra={"read": _usd, "expects": 'dollars in quotes, such as "5.00"', "shows": usd})]
+Usd = Annotated[
+    int,
+    Meta(
+        extra={
+            "read": _usd,
+            "expects": 'dollars in quotes, with cents after a point and no comma, such as "5.00"',
+            "shows": usd,
+        }
+    ),
+]
 """Picodollars, written as dollars."""
 
 Size = Annotated[
@@ -95,8 +111,8 @@ ScopeName = Annotated[Scope, Meta(extra={"read": _scope})]
 Zone = Annotated[str, Meta(extra={"read": _zone, "expects": 'a time zone such as "Europe/Berlin"'})]
 """A time zone of the IANA database."""
 
-Url = Annotated[str, Meta(extra={"read": _url})]
-"""An http or https address without a slash at its end."""
+UpstreamUrl = Annotated[str, Meta(extra={"read": _upstream_url})]
+"""An http or https address without a slash at its end, and without `/v1`, which paths have."""
 
 EnvName = Annotated[
     str,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,16 @@ class Loaded(msgspec.Struct, frozen=True):
         return f"Loaded(settings={self.settings!r}, file={self.file!r})"  # the keys are nobody's to see
 
 
-def load(file: Path | None, env: Mapping[str, str], flags: Mapping[str, tuple[str, str]]) -> Loaded:
+def load(
+    file: Path | None,
+    env: Mapping[str, str],
+    flags: Mapping[str, tuple[str, str]],
+    *,
+    keys_needed: bool = True,
+) -> Loaded:
     """Read everything. `flags` has dotted names with the value and the flag that gave it.
+
+    Without `keys_needed` an upstream may lack the key that the settings name: its callers show their own.
 
     Raises `SettingsError` with every mistake there is, or an OSError where `file` cannot be read.
     """
@@ -55,10 +65,17 @@ def load(file: Path | None, env: Mapping[str, str], flags: Mapping[str, tuple[st
     keys: dict[str, str] = {}
     if settings is not None:
         reader.mistakes += _unfit(settings, reader.origins)
-        keys = _keys(settings, reader, env)
+        keys = _keys(settings, reader, env, needed=keys_needed)
     if settings is None or reader.mistakes:
-        raise SettingsError(reader.mistakes)
+        raise SettingsError(_in_order(reader.mistakes, file.name if file else ""))
     return Loaded(settings, keys, reader.origins, file)
+
+
+def _in_order(mistakes: Sequence[str], name: str) -> list[str]:
+    """Those of the file by line, then the rest as it came."""
+    line = re.compile(rf"{re.escape(name)}:(\d+): ")
+    places = {one: found for one in mistakes if (found := line.match(one))}
+    return sorted(mistakes, key=lambda one: int(places[one][1]) if one in places else sys.maxsize)
 
 
 def env_name(path: tuple[str, ...]) -> str:
@@ -134,13 +151,15 @@ def _unfit(settings: Settings, origins: Mapping[str, str]) -> Iterator[str]:
             yield f"{place}: budget[{at + 1}]: a second limit of {name.replace('/', ' for the ')}"
 
 
-def _keys(settings: Settings, reader: Reader, env: Mapping[str, str]) -> dict[str, str]:
-    """The key of each upstream that has one; what is named must be there."""
+def _keys(settings: Settings, reader: Reader, env: Mapping[str, str], *, needed: bool) -> dict[str, str]:
+    """The key of each upstream that has one; what is named must be there if it is `needed`."""
     found = {}
     for name, upstream in settings.upstreams.items():
         try:
             key = _key(name, upstream, env)
         except InputError as error:
+            if not needed:
+                continue
             path = f"upstream.{name}.key_{'env' if upstream.key_env else 'file'}"
             place = f"{reader.origins[path]}: {path}: " if path in reader.origins else ""
             reader.mistakes.append(f"{place}{error}")

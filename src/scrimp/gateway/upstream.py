@@ -5,10 +5,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
+from typing import cast
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http import StreamWriter
 from aiohttp.payload import BytesPayload, Payload
+from aiohttp.typedefs import LooseHeaders
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -21,7 +26,6 @@ leaves it open whether that was billed."""
 _READ_BYTES = 2**18
 _HEADER_BYTES = 2**16
 _URLS = 4096
-_NO_AUTO_HEADERS = CIMultiDict({"content-type": None})
 
 
 class UpstreamError(Exception):
@@ -95,14 +99,66 @@ class _Body(BytesPayload):
     def __init__(self, value: bytes) -> None:
         Payload.__init__(self, value, content_type="application/json")
         self._size = len(value)
+        self.content = value
+
+
+class _Writer(StreamWriter):
+    """Writes heads as the bytes that they came as: here those are Latin-1, where aiohttp writes UTF-8."""
+
+    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
+        """See aiohttp."""
+        await super().write_headers(status_line, headers)
+        head = self._headers_buf
+        if head is not None and not head.isascii():
+            self._headers_buf = head.decode().encode("latin-1")
 
 
 class _AsItIs(aiohttp.ClientRequest):
-    """A request with the headers it was given and no others: working out which to leave out costs more."""
+    """A request with the headers it was given and no others, written at once.
 
-    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:  # noqa: ARG002 - aiohttp's own
+    Working out which headers to leave out costs more than sending them. And aiohttp writes bodies in a task
+    of their own, which one that is all there does not need: the transport takes it as a whole.
+    """
+
+    _body: _Body | None
+
+    def update_headers(self, headers: LooseHeaders | None) -> None:
+        """Those of the session, made for this request alone."""
+        self.headers = cast("CIMultiDict[str]", headers)
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         """Add none."""
-        self._skip_auto_headers = _NO_AUTO_HEADERS
+
+    def update_body_from_data(self, body: _Body | None, _stacklevel: int = 3) -> None:
+        """Its length is all that a header says of it."""
+        self._body = body
+        if body is not None or self.method not in self.GET_METHODS:
+            self.headers["Content-Length"] = "0" if body is None else str(body.size)
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """See aiohttp, whose steps these are."""
+        protocol = cast("ResponseHandler", conn.protocol)  # it is there until the connection is given back
+        through_proxy = self.proxy and not self.is_ssl()
+        path = str(self.url) if through_proxy else self.url.raw_path_qs
+        writer = _Writer(protocol, self.loop)
+        await writer.write_headers(f"{self.method} {path} HTTP/1.1", self.headers)
+        if self._body is not None:
+            await writer.write(self._body.content, drain=False)
+        writer.set_eof()
+        protocol.start_timeout()
+        self.response = self.response_class(
+            self.method,
+            self.original_url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=self._traces,
+            loop=self.loop,
+            session=self._session,
+            stream_writer=writer,
+        )
+        return self.response
 
 
 class Way:
@@ -130,13 +186,13 @@ class Way:
         self, method: str, url: str, headers: list[tuple[str, str]], body: bytes
     ) -> UpstreamAnswer:
         """Send a request and return its answer when its headers are there. Raises `UpstreamError`."""
-        where = _url(url)
+        where, host = _url(url)
         try:
             response = await self._session.request(
                 method,
                 where,
                 proxy=_proxy(where.scheme, where.host or ""),
-                headers=headers,
+                headers=[host, *headers],
                 data=_Body(body) if body else None,
                 allow_redirects=False,
             )
@@ -146,14 +202,27 @@ class Way:
             aiohttp.InvalidURL,
             ssl.SSLError,
         ) as error:
-            raise ConnectError(f"the upstream could not be reached ({type(error).__name__})") from None
+            raise ConnectError(f"{host[1]} could not be reached: {_why(error)}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UpstreamError(f"the upstream gave no answer ({type(error).__name__})") from None
+            raise UpstreamError(f"{host[1]} gave no answer ({type(error).__name__})") from None
         return UpstreamAnswer(response)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+def _why(error: Exception) -> str:
+    """Why there was no connection, without the text of the error, which names addresses."""
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "connecting timed out"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate is not to be trusted"
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
+        return "the connection was refused"
+    return type(error).__name__
 
 
 @cache
@@ -168,5 +237,7 @@ def _trust() -> ssl.SSLContext:
 
 
 @lru_cache(_URLS)
-def _url(url: str) -> URL:
-    return URL(url, encoded=True)
+def _url(url: str) -> tuple[URL, tuple[str, str]]:
+    """A URL, and the header that names its host."""
+    found = URL(url, encoded=True)
+    return found, ("Host", found.host_port_subcomponent or "")

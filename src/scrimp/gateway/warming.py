@@ -31,6 +31,7 @@ from scrimp.errors import ScrimpError, StoreError
 from scrimp.facts.models import Facts
 from scrimp.gateway.gating import GatedDesk, Gating
 from scrimp.gateway.ids import Ids
+from scrimp.gateway.lasting import lasting
 from scrimp.gateway.offices import Offices
 from scrimp.gateway.upstream import BrokenOffError, UpstreamAnswer, UpstreamError, Way
 from scrimp.gateway.warm_requests import Warm
@@ -69,13 +70,7 @@ class Means(msgspec.Struct, frozen=True):
 
 async def keep_warm(warms: list[Warm], means: Means) -> None:
     """Keep every prefix warm until cancelled."""
-    await asyncio.gather(*(_keep(Warmer(warm, means)) for warm in warms))
-
-
-async def _keep(warmer: Warmer) -> None:
-    while True:
-        await warmer.tick()
-        await asyncio.sleep(_TICK)
+    await asyncio.gather(*(lasting("warming a prefix", Warmer(warm, means).keep) for warm in warms))
 
 
 class Warmer:
@@ -91,6 +86,12 @@ class Warmer:
         self._own_at = self._used_at = 0.0
         self._rests_until, self._rest = 0.0, _REST
         self._aloud = not warm.found.is_silent
+
+    async def keep(self) -> None:
+        """Do what is due, until cancelled."""
+        while True:
+            await self.tick()
+            await asyncio.sleep(_TICK)
 
     async def tick(self) -> bool:
         """Do what is due; whether a request was sent."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 from scrimp.core.budget import Crossing, Refusal
@@ -56,31 +55,28 @@ class Audience:
 
     def billed(self, command: Billed) -> None:
         """See `BillListener`."""
-        for listener in self._bill_listeners:
-            self._tell(listener, partial(listener.billed, command))
+        self._tell(self._bill_listeners, "billed", command)
 
     def recorded(self, record: Record) -> None:
         """See `Listener`."""
-        self._each(lambda listener: listener.recorded(record))
+        self._tell(self._listeners, "recorded", record)
 
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:
         """See `Listener`."""
-        self._each(lambda listener: listener.missed(diagnosis, tags))
+        self._tell(self._listeners, "missed", diagnosis, tags)
 
     def crossed(self, crossing: Crossing) -> None:
         """See `Listener`."""
-        self._each(lambda listener: listener.crossed(crossing))
+        self._tell(self._listeners, "crossed", crossing)
 
     def refused(self, refusal: Refusal, tags: Tags) -> None:
         """See `Listener`."""
-        self._each(lambda listener: listener.refused(refusal, tags))
+        self._tell(self._listeners, "refused", refusal, tags)
 
-    def _each(self, tell: Callable[[Listener], None]) -> None:
-        for listener in self._listeners:
-            self._tell(listener, partial(tell, listener))
-
-    def _tell(self, listener: object, tell: Callable[[], None]) -> None:
-        try:
-            tell()
-        except Exception as error:  # noqa: BLE001 - a listener's failure is no failure of the call
-            self._fault(f"{type(listener).__name__} could not take in a call", error)
+    def _tell(self, listeners: Sequence[object], what: str, *about: object) -> None:
+        """By name, because a closure for each listener and call costs more than telling it."""
+        for listener in listeners:
+            try:
+                getattr(listener, what)(*about)
+            except Exception as error:  # noqa: BLE001 - a listener's failure is no failure of the call
+                self._fault(f"{type(listener).__name__} could not take in a call", error)

@@ -29,6 +29,7 @@ __all__ = [
     "forget_series",
     "identity_of",
     "m0004_budgets",
+    "m0006_feared",
     "members_of",
     "read_extras",
     "read_holds",
@@ -100,6 +101,11 @@ def m0004_budgets(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
+def m0006_feared(db: sqlite3.Connection) -> None:
+    """Which money beside the records is no bill."""
+    db.execute("ALTER TABLE budget_extras ADD COLUMN feared INTEGER NOT NULL DEFAULT 0")
+
+
 def identity_of(db: sqlite3.Connection) -> str:
     """What this ledger is called in a file of limits."""
     return cast(str, db.execute("SELECT ledger FROM budget_identity").fetchone()[0])
@@ -169,8 +175,11 @@ def read_holds(db: sqlite3.Connection, most: int = -1) -> list[Hold]:
 
 def read_extras(db: sqlite3.Connection) -> list[Extra]:
     """All money that counts beside the records."""
-    rows = db.execute("SELECT id, at, scopes, amount FROM budget_extras")
-    return [Extra(id_, at, _scopes.decode(scopes), int(amount)) for id_, at, scopes, amount in rows]
+    rows = db.execute("SELECT id, at, scopes, amount, feared FROM budget_extras")
+    return [
+        Extra(id_, at, _scopes.decode(scopes), int(amount), bool(feared))
+        for id_, at, scopes, amount, feared in rows
+    ]
 
 
 def events_of(db: sqlite3.Connection, limit_id: str) -> list[Event]:
@@ -195,8 +204,8 @@ def save(db: sqlite3.Connection, changes: Changes) -> None:
         [_account_row(key, account) for key, account in changes.accounts.items()],
     )
     if changes.extras:
-        rows = [(id_, at, _text(scopes), str(amount)) for id_, at, scopes, amount in changes.extras]
-        db.executemany("INSERT INTO budget_extras VALUES (NULL, ?, ?, ?, ?)", rows)
+        rows = [(e.id, e.at, _text(e.scopes), str(e.amount), e.feared) for e in changes.extras]
+        db.executemany("INSERT INTO budget_extras VALUES (NULL, ?, ?, ?, ?, ?)", rows)
     if changes.events:
         _save_events(db, changes.events[-MOST_EVENTS:])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from scrimp.core.budget import EACH, Standing
@@ -11,7 +12,7 @@ from scrimp.telemetry.exposition import Exposition
 __all__ = ["expose_budgets"]
 
 _MEMBERS = 100
-"""Of limits that count each member by itself, the members shown: those that spent most."""
+"""Of a limit that counts each member by itself, the members shown: those that spent most."""
 
 _AMOUNTS: tuple[tuple[str, str, Callable[[Standing], int]], ...] = (
     ("scrimp_budget_limit_dollars", "What may be spent in the window.", lambda s: s.limit.amount),
@@ -23,12 +24,13 @@ _AMOUNTS: tuple[tuple[str, str, Callable[[Standing], int]], ...] = (
 
 
 def expose_budgets(standings: Sequence[Standing], into: Exposition) -> None:
-    """Write every limit, dearest first as they come; members beyond the dearest 100 are counted only."""
+    """Write every limit, dearest first as they come; of one for each member, the dearest 100 of them."""
     shown: list[Standing] = []
-    members = 0
+    members: Counter[str] = Counter()
     for standing in standings:
-        members += standing.limit.scope.name == EACH
-        if standing.limit.scope.name != EACH or members <= _MEMBERS:
+        limit = standing.limit
+        members[limit.id] += 1
+        if limit.scope.name != EACH or members[limit.id] <= _MEMBERS:
             shown.append(standing)
     for name, about, amount in _AMOUNTS:
         into.family(name, "gauge", about, [(_labels(one), usd(amount(one))) for one in shown])

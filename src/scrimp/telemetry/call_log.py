@@ -1,18 +1,21 @@
-"""One line for each call on its way to standard error, written by a thread of its own.
+"""One line for each call and each failure on its way to standard error, written by a thread of its own.
 
-A line has names, counts and money, never a prompt or a key. Calls never wait for it: where lines come faster
-than they can be written, what does not fit is left out and counted.
+A line has names, counts and money, never a prompt or a key. Calls never wait for it: they leave what is to be
+said, and the thread puts it into words and writes it, many lines at a time, for a thread that wakes at each
+call takes turns with those that serve them. Where lines come faster than they can be written, what does not
+fit is left out and counted.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import queue
 import sys
+import threading
+import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
 from typing import Any, Literal, TextIO
 
 import orjson
@@ -21,11 +24,17 @@ from scrimp.core.budget import Crossing, Refusal
 from scrimp.core.causes import Diagnosis
 from scrimp.core.money import usd
 from scrimp.core.record import Record, Tags
+from scrimp.telemetry.failures import Failure, FewEachSecond
+from scrimp.telemetry.misses import miss_of
 
 __all__ = ["CallLog"]
 
 _WAITING = 10_000
 """Lines that may wait to be written: some megabytes at most."""
+
+_BATCH_SECONDS = 0.05
+_BATCH_LINES = 200
+"""As many are put into words at a time: the other threads get their turn in between."""
 
 _Fields = dict[str, Any]
 
@@ -34,17 +43,16 @@ class CallLog:
     """A listener that logs to `stream` (by default standard error); close it to have every line written."""
 
     def __init__(self, form: Literal["json", "text"] = "json", stream: TextIO | None = None) -> None:
-        self._waiting: queue.Queue[Any] = queue.Queue(_WAITING)
-        self._handler = _Dropping(self._waiting)
-        writer = logging.StreamHandler(sys.stderr if stream is None else stream)
-        writer.setFormatter(_Lines(_json if form == "json" else _text))
-        self._writer = _Writing(self._waiting, writer)
-        self._writer.start()
-
-    @property
-    def dropped(self) -> int:
+        self.dropped = 0
         """Lines left out because too many were waiting."""
-        return self._handler.dropped
+        self._stream = sys.stderr if stream is None else stream
+        self._say = _json if form == "json" else _text
+        self._few = FewEachSecond()
+        self._waiting: deque[tuple[float, Callable[[], _Fields]]] = deque()
+        self._some = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="scrimp log", daemon=True)
+        self._thread.start()
 
     def recorded(self, record: Record) -> None:
         """Log a call."""
@@ -53,63 +61,62 @@ class CallLog:
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:
         """Log a cache miss that somebody is told of."""
         if diagnosis.alarming:
-            self._log(None, lambda: _miss(diagnosis, tags))
+            self._log(time.time(), lambda: _miss(diagnosis, tags))
 
     def crossed(self, crossing: Crossing) -> None:
         """Log a limit whose spending reached one of its fractions."""
-        self._log(None, lambda: _crossing(crossing))
+        self._log(time.time(), lambda: _crossing(crossing))
 
     def refused(self, refusal: Refusal, tags: Tags) -> None:
         """Log a call that a limit did not let out."""
-        self._log(None, lambda: _refusal(refusal, tags))
+        self._log(time.time(), lambda: _refusal(refusal, tags))
+
+    def failed(self, failure: Failure) -> None:
+        """Log a request that ended with an error status; the event loop's thread tells."""
+        left_out = self._few.take(failure)
+        if left_out is not None:
+            self._log(failure.at, lambda: failure.fields(left_out))
+
+    def said(self, level: str, source: str, message: str) -> None:
+        """Log something else; `source` is a logger or a kind of warning."""
+        fields = {"event": "message", "level": level, "source": source, "message": message}
+        self._log(time.time(), lambda: fields)
 
     def close(self) -> None:
         """Write what is waiting, and end the thread."""
-        self._writer.stop()
+        self._closing.set()
+        self._some.set()
+        self._thread.join()
 
-    def _log(self, at: float | None, fields: Callable[[], _Fields]) -> None:
-        entry = logging.LogRecord("scrimp.calls", logging.INFO, "", 0, "", None, None)
-        if at is not None:
-            entry.created = at
-        entry.__dict__["fields"] = fields
-        self._handler.handle(entry)
-
-
-class _Dropping(QueueHandler):
-    """Hands records over as they are: they are put into words by the thread that writes them."""
-
-    dropped = 0
-
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
+    def _log(self, at: float, fields: Callable[[], _Fields]) -> None:
+        if len(self._waiting) >= _WAITING:
             self.dropped += 1
+            return
+        self._waiting.append((at, fields))
+        if not self._some.is_set():
+            self._some.set()
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            self._some.wait()
+            self._closing.wait(_BATCH_SECONDS)
+            self._some.clear()  # before looking: whoever comes from now on sets it again
+            while self._waiting:
+                self._write(min(len(self._waiting), _BATCH_LINES))
+
+    def _write(self, count: int) -> None:
+        """Write the first `count`; they count as waiting until they are written."""
+        entries = [self._waiting[place] for place in range(count)]  # by place: others append meanwhile
+        lines = [self._say({"time": _time(at), **fields()}) for at, fields in entries]
+        with suppress(OSError, ValueError):  # nobody reads it any more: the calls go on
+            self._stream.write("\n".join([*lines, ""]))
+            self._stream.flush()
+        for _ in range(count):
+            self._waiting.popleft()
 
 
-class _Writing(QueueListener):
-    """Waits for room for the sign that ends it: it has to arrive."""
-
-    def __init__(self, waiting: queue.Queue[Any], writer: logging.Handler) -> None:
-        super().__init__(waiting, writer)
-        self._entries = waiting
-
-    def enqueue_sentinel(self) -> None:
-        self._entries.put(None)
-
-
-class _Lines(logging.Formatter):
-    def __init__(self, say: Callable[[_Fields], str]) -> None:
-        super().__init__()
-        self._say = say
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        fields: Callable[[], _Fields] = record.__dict__["fields"]
-        return self._say({"time": at.replace("+00:00", "Z"), **fields()})
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _json(fields: _Fields) -> str:
@@ -169,7 +176,7 @@ def _call(record: Record) -> _Fields:
         "saved_usd": None if record.saved is None else usd(record.saved),
         "first_event_s": _seconds(record.started_at, record.first_event_at),
         "duration_s": _seconds(record.started_at, record.ended_at),
-        "miss": record.miss,
+        "miss": miss_of(record),
         "lost_usd": None if record.lost is None else usd(record.lost),
         "predicted_read": record.predicted_read,
         "fault": record.fault,

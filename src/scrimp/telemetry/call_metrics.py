@@ -16,6 +16,7 @@ from scrimp.core.causes import Diagnosis
 from scrimp.core.money import usd
 from scrimp.core.record import Record, Tags
 from scrimp.telemetry.exposition import Bounded, Exposition, Histogram
+from scrimp.telemetry.misses import miss_of
 from scrimp.telemetry.settings import ExtraLabel
 
 __all__ = ["CallMetrics"]
@@ -107,9 +108,10 @@ class CallMetrics:
             if series is None:
                 series = self._series[key] = _Series()
             series.add(record)
-            if record.miss is not None:
-                self._misses[record.miss] += 1
-                self._lost[record.miss] += record.lost or 0
+            miss = miss_of(record)
+            if miss is not None:
+                self._misses[miss] += 1
+                self._lost[miss] += record.lost or 0
 
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:  # noqa: ARG002 - as `Listener` has it
         """Count what somebody was told of."""

@@ -15,6 +15,8 @@ from scrimp.core.causes import Diagnosis
 from scrimp.core.money import PICODOLLARS, usd
 from scrimp.core.record import Record, Tags
 from scrimp.errors import SdkError
+from scrimp.telemetry.exposition import Bounded
+from scrimp.telemetry.misses import miss_of
 
 try:
     from opentelemetry import metrics, trace
@@ -36,6 +38,8 @@ _SECOND_BOUNDS = [round(0.01 * 2**power, 2) for power in range(14)]
 """Bucket boundaries that "Semantic conventions for generative AI metrics" asks for."""
 
 _NANOSECONDS = 10**9
+_MODELS = 100
+"""Names of models told apart in metrics and in names of spans; where no answer came they are the caller's."""
 
 
 class Telemetry:
@@ -58,15 +62,16 @@ class Telemetry:
     ) -> None:
         self._tracer = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider)
         self._instruments = _Instruments(metrics.get_meter(_SCOPE, meter_provider=meter_provider))
+        self._models = Bounded(_MODELS)
         self._server: Attributes = {}
         if server_address is not None:
             self._server = {"server.address": server_address, "server.port": server_port}
 
     def recorded(self, record: Record) -> None:
         """Make the call's span, and count it."""
-        about = self._about(record)
+        about, model = self._about(record), self._models.of(record.model)
         span = self._tracer.start_span(
-            f"{_OPERATION} {record.model}",
+            f"{_OPERATION} {model}",
             kind=trace.SpanKind.CLIENT,
             start_time=_nanoseconds(record.started_at),
             attributes=about,
@@ -79,7 +84,7 @@ class Telemetry:
             if error is not None:
                 span.set_status(trace.Status(trace.StatusCode.ERROR))
         span.end(_nanoseconds(record.started_at if record.ended_at is None else record.ended_at))
-        self._instruments.count(record, about)
+        self._instruments.count(record, {**about, "gen_ai.request.model": model})
 
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:  # noqa: ARG002 - as `Listener` has it
         """Note a cache miss that somebody is told of on the span around the call."""
@@ -176,8 +181,9 @@ class _Instruments:
         self._cost.add(record.cost / PICODOLLARS, {**calm, "scrimp.cost.measured": record.measured})
         if record.saved is not None:
             self._saved.add(record.saved / PICODOLLARS, calm)
-        if record.miss is not None:
-            self._misses.add(1, {**calm, "scrimp.cache.miss": record.miss})
+        miss = miss_of(record)
+        if miss is not None:
+            self._misses.add(1, {**calm, "scrimp.cache.miss": miss})
 
 
 def _histogram(meter: metrics.Meter, name: str, unit: str, description: str, bounds: list[float]) -> Any:
@@ -218,7 +224,7 @@ def _money(record: Record) -> Attributes:
         "scrimp.mode": record.mode,
         "scrimp.outcome": record.outcome,
         "scrimp.fault": record.fault,
-        "scrimp.cache.miss": record.miss,
+        "scrimp.cache.miss": miss_of(record),
         "scrimp.cache.lost.usd": None if record.lost is None else usd(record.lost),
     }
     return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,77 @@
+"""Which accounts keep an office of their own, and which make way."""
+
+from __future__ import annotations
+
+import time
+
+from scrimp.facts.models import default
+from scrimp.gateway.callers import Caller
+from scrimp.gateway.offices import Offices
+from scrimp.office import Office, Remembering
+from scrimp.stores.keys import Key
+from scrimp.stores.memory import MemoryLedger
+from tests.gateway.doors import SYSTEM, ask, door, encoded
+
+URL = "https://api.example"
+
+
+def offices() -> Offices:
+    facts, ledger = default(), MemoryLedger()
+    return Offices(
+        lambda: Office(Remembering(facts, time.time, place=False), ledger, clock=time.time, facts=facts)
+    )
+
+
+def caller(secret: str, key: Key | None = None) -> Caller:
+    return Caller("anthropic", URL, secret, "safe", key=key)
+
+
+def test_keys_that_are_made_up_push_out_nobody() -> None:
+    found = offices()
+    real = found.of(caller("sk-real"))
+    found.proved(caller("sk-real"), real)
+    for number in range(1_000):
+        found.of(caller(f"sk-{number}"))
+    assert found.of(caller("sk-real")) is real
+
+
+def test_an_account_that_is_proved_late_keeps_the_office_of_its_first_call() -> None:
+    found = offices()
+    real = found.of(caller("sk-real"))
+    for number in range(100):  # while its first call is under way
+        found.of(caller(f"sk-{number}"))
+    found.proved(caller("sk-real"), real)
+    assert found.of(caller("sk-real")) is real
+
+
+def test_the_gateways_own_accounts_need_no_proof() -> None:
+    found, key = offices(), Key(name="ci", created_at=0.0)
+    own = found.of(caller("sk-own", key))
+    for number in range(1_000):
+        found.of(caller(f"sk-{number}"))
+    assert found.of(caller("sk-own", key)) is own
+
+
+def test_of_proved_accounts_the_one_used_longest_ago_makes_way() -> None:
+    found = offices()
+    first, second = found.of(caller("sk-first")), found.of(caller("sk-second"))
+    found.proved(caller("sk-first"), first)
+    found.proved(caller("sk-second"), second)
+    for number in range(255):
+        found.proved(caller(f"sk-{number}"), found.of(caller(f"sk-{number}")))
+        assert found.of(caller("sk-first")) is first
+    assert found.of(caller("sk-second")) is not second
+
+
+def test_an_answer_proves_an_account_and_a_refusal_does_not() -> None:
+    marked = [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}]
+    body = ask("Hello.", system=marked)
+    with door() as found:
+        assert found.raw("POST", "/v1/messages", encoded(body)).status == 200
+        for number in range(20):
+            refused = encoded({**body, "max_tokens": -1})
+            assert found.raw("POST", "/v1/messages", refused, x_api_key=f"sk-{number}").status == 400
+        assert found.raw("POST", "/v1/messages", encoded(body)).status == 200
+        first, second = found.records(2)
+        assert first.predicted_read == 0
+        assert second.predicted_read == first.usage.cache_creation_input_tokens
