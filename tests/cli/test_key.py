@@ -96,7 +96,7 @@ def test_people_see_the_secret_once_and_a_table(home: Path, capsys: pytest.Captu
 def test_the_amount_that_was_understood_is_said(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["key", "create", "ci", "--budget", "1,250.00/day", "--zone", "Europe/Berlin"]) == 0
     shown = capsys.readouterr().out
-    assert "ci may spend $1,250.00 a day, from midnight to midnight in Europe/Berlin." in shown
+    assert "ci may spend $1,250.00 a day, which begins at midnight in Europe/Berlin." in shown
 
 
 @pytest.mark.parametrize(("name", "warned"), [("eu", False), ("anthropic", False), ("zzz", True)])

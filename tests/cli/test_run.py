@@ -228,6 +228,13 @@ def test_what_is_wrong_is_said_before_anything_runs(
     touch = [sys.executable, "-c", f"open({str(tmp_path / 'ran')!r}, 'w')"]
     assert main(["run", "--budget", "two", "--", *touch]) == 3
     assert "'two'" in capfd.readouterr().err
+    assert main(["run", "--budget", "5,00", "--", *touch]) == 3
+    assert "'5,00': a comma is not taken here; write cents after a point" in capfd.readouterr().err
+    assert main(["run", "--upstream", "http://127.0.0.1:9/v1", "--", *touch]) == 3
+    assert capfd.readouterr().err == (
+        "scrimp: error: --upstream: upstream.anthropic.base_url: 'http://127.0.0.1:9/v1': write it without "
+        "/v1, which every path of the API begins with\n"
+    )
     assert main(["run", "--set", "serve.prot=1", "--", *touch]) == 3
     assert "did you mean port?" in capfd.readouterr().err
     assert main(["run", "--bugdet", "2", "--", *touch]) == 2

@@ -250,3 +250,9 @@ def test_a_host_that_is_not_this_machine_is_one_line(
     err = capfd.readouterr().err
     assert f"scrimp: error: '{host}' is no address of this machine: set serve.host or --host" in err
     assert err.count("\n") - err.count("warning: ") == 1
+
+
+def test_the_help_says_which_settings_win(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    assert "a file, then the environment (SCRIMP_SERVE_PORT and so on), then flags: the later wins" in words

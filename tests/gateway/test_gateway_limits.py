@@ -71,7 +71,7 @@ def test_bodies_that_are_no_request_are_refused_or_passed_on_untouched() -> None
     short = encoded(ask("Hello.", system="Be brief."))
     with door() as found:
         for body in (b"", b"{", b"[1]", b'"x"', b"\xff\xfe{}", b'{"a": "\xff"}', b"[" * 100_000, short[:-9]):
-            answer = found.raw("POST", "/v1/messages", encoded(body))
+            answer = found.raw("POST", "/v1/messages", body)
             assert (answer.status, answer.error["type"]) == (400, "invalid_request_error"), body[:20]
         packed = gzip.compress(short)
         assert found.raw("POST", "/v1/messages", packed[:-5], content_encoding="gzip").status == 400
@@ -155,7 +155,7 @@ def test_what_nobody_can_price_is_not_passed_on_where_money_is_limited() -> None
 
 
 HI = [{"role": "user", "content": "Hi"}]
-NO_REQUESTS = (
+NO_REQUESTS: tuple[tuple[dict[str, Any], str], ...] = (
     ({}, "model: Field required"),
     ({"model": MODEL, "max_tokens": 5}, "messages: Field required"),
     ({"model": MODEL, "messages": HI}, "max_tokens: Field required"),
@@ -314,16 +314,25 @@ def test_a_gateway_that_stops_takes_nothing_new(tmp_path: Path) -> None:
     slow = Fault("slow_events", times=None, seconds=0.02)
     with Emulator(faults=[slow]) as emulator:
         code = SERVER.format(url=emulator.url, ledger=str(tmp_path / "ledger.sqlite"))
-        server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         with server, ThreadPoolExecutor(1) as pool:
             assert server.stdout is not None
             port = int(server.stdout.readline())
             asked = pool.submit(talk, port, request_bytes("POST", "/v1/messages", STREAMED))
             eventually(lambda: len(emulator.requests) == 1)
             os.kill(server.pid, signal.SIGTERM)
-            eventually(lambda: not _takes_calls(port))
+            eventually(lambda: _status(port, "GET", "/readyz") == 503)
+            refused = Answered(talk(port, request_bytes("POST", "/v1/messages", encoded(ask()))))
+            assert (refused.status, refused.error["type"]) == (529, "overloaded_error")
+            assert refused.headers["retry-after"] == "1"
+            assert _status(port, "GET", "/healthz") == 200
             assert Answered(asked.result()).whole
+            assert server.stderr is not None
+            assert "1 call under way is waited for" in server.stderr.read()
         assert server.wait(10) == 0
+        assert len(emulator.requests) == 1
         ledger = SqliteLedger(tmp_path / "ledger.sqlite")
         [record] = ledger.records()
         assert record.cost == emulator.total > 0
@@ -343,12 +352,8 @@ gateway.serve(lambda: print(gateway.port, flush=True))
 """
 
 
-def _takes_calls(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
+def _status(port: int, method: str, path: str) -> int:
+    return Answered(talk(port, request_bytes(method, path))).status
 
 
 def test_nothing_that_is_thrown_at_it_makes_it_fail_or_tell(capfd: pytest.CaptureFixture[str]) -> None:
@@ -403,4 +408,4 @@ def test_metrics_count_what_was_answered() -> None:
             text = page.read().decode()
         assert 'scrimp_http_responses_total{route="/v1/messages",status="200"} 1' in text
         assert 'scrimp_http_responses_total{route="/v1/messages",status="400"} 1' in text
-        assert "scrimp_in_flight 1" in text
+        assert "scrimp_in_flight 0" in text

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from scrimp.gateway.headers import upwards
 from scrimp.gateway.upstream import BrokenOffError, ConnectError, UpstreamAnswer, UpstreamError, Way
+from tests.gateway.doors import ask, door, encoded
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -307,3 +308,21 @@ def test_encrypted_connections_are_checked(tmp_path: Path) -> None:
         return (await get(way, url))[1]
 
     assert run(answering(OK + FRAMED["length"]), known, secure=secure, trust=trust) == b"0123456789"
+
+
+def test_what_cannot_be_reached_is_named_with_the_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = taken.getsockname()[1]
+    for url, said in (
+        (
+            f"http://127.0.0.1:{nobody}",
+            f"127.0.0.1:{nobody} could not be reached: the connection was refused",
+        ),
+        ("http://nobody.invalid", "nobody.invalid could not be reached: its name is not known"),
+    ):
+        with door(upstream=url, limits={"retries": 0}) as found:
+            for path in ("/v1/messages", "/v1/messages/count_tokens"):
+                answer = found.raw("POST", path, encoded(ask()))
+                assert answer.status == 502
+                assert answer.error["message"] == f"scrimp: upstream 'anthropic': {said}"
+                assert "sk-test" not in answer.body.decode()

@@ -122,7 +122,7 @@ def _tell(reason: str) -> None:
 
 
 def _amount(limit: Limit) -> str:
-    zone = "" if limit.window == "total" else f", from midnight to midnight in {limit.zone}"
+    zone = "" if limit.window == "total" else f", which begins at midnight in {limit.zone}"
     return f"{dollars(money.dollars(limit.amount))} {per_window(limit)}{zone}"
 
 

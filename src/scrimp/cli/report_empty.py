@@ -40,10 +40,8 @@ def nothing_found(out: Console, ledger: Ledger, asked: Query, filters: str) -> N
     calls = sum(total.attempts for total in days)
     ever = ledger.totals((), msgspec.structs.replace(asked, since=None, until=None))[0].attempts
     if filters and not ever:
-        out.print(
-            f"{name_of(filters)} finds nothing, at no time: none of the {calls:,} calls in the ledger is such.",
-            markup=False,
-        )
+        none = f"none of the {calls:,} calls in the ledger is such"
+        out.print(f"{name_of(filters)} finds nothing, at no time: {none}.", markup=False)
         return
     out.print(
         f"No such calls. The ledger has {calls:,}, from {days[0].key[0]} to {days[-1].key[0]}: "

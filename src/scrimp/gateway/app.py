@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import unquote
 
-from scrimp.asgi.shapes import Receive, Scope, Send
+from scrimp.asgi.shapes import Headers, Receive, Scope, Send
 from scrimp.core.record import Tags
 from scrimp.errors import BudgetUnavailable
 from scrimp.gateway.batches import Results, held_for, results_of
@@ -43,6 +43,9 @@ _ENDED: Mapping[Ended, tuple[int, str]] = {
     "no answer": (504, "scrimp: the upstream took too long to answer"),
     "draining": (529, "scrimp: this gateway is stopping"),
 }
+
+
+_LAST: Headers = [(b"retry-after", b"1"), (b"connection", b"close")]
 
 
 class App:
@@ -99,6 +102,8 @@ class App:
 
     async def _route(self, inbound: Inbound) -> None:
         if inbound.path.startswith("/v1/"):
+            if self._house.draining:
+                raise RefusedError(*_ENDED["draining"], headers=_LAST)
             await self._known(inbound)
         else:
             await self._house.answer(inbound)

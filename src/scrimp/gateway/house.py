@@ -43,6 +43,7 @@ class House:
         `metrics` there is no page of them. `mark` tells the ledger from others.
         """
         self.draining = False
+        self.answering = 0
         self._ledger = ledger
         self._metrics = metrics
         self._clock = clock
@@ -52,6 +53,13 @@ class House:
 
     async def answer(self, inbound: Inbound) -> None:
         """Answer a request for one of the pages; raises `RefusedError` for any other."""
+        self.answering += 1
+        try:
+            await self._answer(inbound)
+        finally:
+            self.answering -= 1
+
+    async def _answer(self, inbound: Inbound) -> None:
         path = inbound.path.rstrip("/")
         if inbound.method not in ("GET", "HEAD") or path not in PAGES:
             raise RefusedError.for_good(404, "Not Found")

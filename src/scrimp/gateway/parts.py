@@ -83,7 +83,7 @@ class Parts:
             min(timeouts.headers, timeouts.request, timeouts.turn, timeouts.answer, timeouts.silence)
         )
         self._gauges: dict[str, Callable[[], float]] = {
-            "scrimp_in_flight": lambda: len(self.watch),
+            "scrimp_in_flight": self.under_way,
             "scrimp_queued": lambda: self.gate.waiting,
             "scrimp_following": lambda: self._gating.following,
             "scrimp_ledger_queue": self._ledger_queue,
@@ -109,6 +109,10 @@ class Parts:
         if found is None:
             found = self._ledger = home_ledger(_unheard)
         return found
+
+    def under_way(self) -> int:
+        """How many requests are being served; looking at the gateway's own pages is none."""
+        return len(self.watch) - self.house.answering
 
     def begin(self) -> None:
         """Open the ledger, and set the limits that the settings name; what was spent before counts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ from scrimp.runs import Run
 
 __all__ = ["Gateway", "Stores"]
 
+_LOG = logging.getLogger("scrimp")
 _START_SECONDS = 30.0
 _CUT_SECONDS = 5.0
 _GC_THRESHOLDS = (20_000, 20, 500)
@@ -147,16 +149,17 @@ class Gateway:
             asyncio.create_task(lasting("pruning the ledger", parts.prune)),
         ]
         for number in signals:
-            loop.add_signal_handler(number, _told, stopping, watch)
+            loop.add_signal_handler(number, _told, stopping, parts)
         self._ready.set()
         if ready is not None:
             ready()
         await stopping.wait()
-        parts.house.draining = True
-        server.close()
+        parts.house.draining = True  # who comes now is told so, as load balancers want it
         for task in beside[1:]:
             task.cancel()
         await self._drain(state, watch)
+        server.close()
+        await finished(state, _CUT_SECONDS)
         beside[0].cancel()
         await asyncio.gather(*beside, return_exceptions=True)
         await way.close()
@@ -169,7 +172,6 @@ class Gateway:
             connection.shutdown()
         if not await watch.empty(self._drain_seconds):
             watch.end("draining")
-        await finished(state, _CUT_SECONDS)
 
 
 def _tuned() -> None:
@@ -183,10 +185,17 @@ def _tuned() -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
-def _told(stopping: asyncio.Event, watch: Watch) -> None:
+def _told(stopping: asyncio.Event, parts: Parts) -> None:
     """A signal came."""
     if stopping.is_set():
-        watch.end("draining")
+        parts.watch.end("draining")
+    elif count := parts.under_way():
+        calls = "1 call under way is" if count == 1 else f"{count:,} calls under way are"
+        _LOG.warning(
+            "scrimp: stopping: %s waited for, at most %g seconds; another Ctrl-C or SIGTERM cuts that off",
+            calls,
+            parts.settings.timeouts.drain,
+        )
     stopping.set()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import cast
+from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -146,7 +146,7 @@ class _AsItIs(aiohttp.ClientRequest):
             await writer.write(self._body.content, drain=False)
         writer.set_eof()
         protocol.start_timeout()
-        self.response = self.response_class(
+        response = self.response_class(
             self.method,
             self.original_url,
             writer=None,
@@ -158,7 +158,8 @@ class _AsItIs(aiohttp.ClientRequest):
             session=self._session,
             stream_writer=writer,
         )
-        return self.response
+        self.response = cast("Any", response)
+        return response
 
 
 class Way:
