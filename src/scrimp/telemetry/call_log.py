@@ -151,6 +151,7 @@ def _dumped(value: object) -> str:
 def _call(record: Record) -> _Fields:
     usage = record.usage
     share = usage.cache_read_input_tokens / usage.total_input if usage.total_input else None
+    miss = miss_of(record)
     return {
         "event": "call",
         "id": record.id,
@@ -176,8 +177,8 @@ def _call(record: Record) -> _Fields:
         "saved_usd": None if record.saved is None else usd(record.saved),
         "first_event_s": _seconds(record.started_at, record.first_event_at),
         "duration_s": _seconds(record.started_at, record.ended_at),
-        "miss": miss_of(record),
-        "lost_usd": None if record.lost is None else usd(record.lost),
+        "miss": miss,
+        "lost_usd": usd(record.lost) if record.lost is not None and miss is not None else None,
         "predicted_read": record.predicted_read,
         "fault": record.fault,
     }
