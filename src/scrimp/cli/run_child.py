@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -23,6 +24,7 @@ _FORWARDED = [
 """What reaches this process alone. A terminal sends Ctrl-C and its size to the command as well."""
 
 _KILLED = 128
+_LOOK_SECONDS = 0.5
 
 
 def child_environment(url: str, env: Mapping[str, str]) -> dict[str, str]:
@@ -48,8 +50,15 @@ def run_child(command: Sequence[str], env: Mapping[str, str]) -> int:
     with _Forwarding() as forwarding:
         child = subprocess.Popen([program, *command[1:]], env=dict(env))  # noqa: S603 - the user's own command
         forwarding.to(child)
-        status = child.wait()
+        status = _ended(child)
     return _KILLED - status if status < 0 else status
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    """Its status when it has ended. A signal just before a wait without end would be seen only after it."""
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(_LOOK_SECONDS)
 
 
 class _Forwarding:
