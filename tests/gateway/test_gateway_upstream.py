@@ -311,18 +311,15 @@ def test_encrypted_connections_are_checked(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_reached_is_named_with_the_reason() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = taken.getsockname()[1]
-    for url, said in (
-        (
-            f"http://127.0.0.1:{nobody}",
-            f"127.0.0.1:{nobody} could not be reached: the connection was refused",
-        ),
-        ("http://nobody.invalid", "nobody.invalid could not be reached: its name is not known"),
-    ):
-        with door(upstream=url, limits={"retries": 0}) as found:
-            for path in ("/v1/messages", "/v1/messages/count_tokens"):
-                answer = found.raw("POST", path, encoded(ask()))
-                assert answer.status == 502
-                assert answer.error["message"] == f"scrimp: upstream 'anthropic': {said}"
-                assert "sk-test" not in answer.body.decode()
+    with socket.socket() as deaf:  # bound and never listening: nobody else gets the port meanwhile
+        deaf.bind(("127.0.0.1", 0))
+        port = deaf.getsockname()[1]
+        refused = f"127.0.0.1:{port} could not be reached: the connection was refused"
+        unknown = "nobody.invalid could not be reached: its name is not known"
+        for url, said in ((f"http://127.0.0.1:{port}", refused), ("http://nobody.invalid", unknown)):
+            with door(upstream=url, limits={"retries": 0}) as found:
+                for path in ("/v1/messages", "/v1/messages/count_tokens"):
+                    answer = found.raw("POST", path, encoded(ask()))
+                    assert answer.status == 502
+                    assert answer.error["message"] == f"scrimp: upstream 'anthropic': {said}"
+                    assert "sk-test" not in answer.body.decode()
