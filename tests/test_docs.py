@@ -72,6 +72,14 @@ def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(found["decisions"][0]) == {"action", "mode", "what", "why", "saves_usd"}
 
 
+def test_lint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "agent.py").write_text('model = "claude-3-opus-20240229"\n', encoding="utf-8")
+    assert main(["lint", str(tmp_path), "--json"]) == ExitCode.BROKEN_PROMISE
+    found, page = json.loads(capsys.readouterr().out), documented("lint")
+    assert shape(found) == shape(page)
+    assert [set(one) for one in found["findings"]] == [set(page["findings"][0])]
+
+
 def keys_named(command: str) -> set[str]:
     """What a section without a skeleton puts in code style."""
     section = re.search(

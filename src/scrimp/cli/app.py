@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, str] = {
     "calibrate": "How well the model reproduces what was billed.",
     "diagnose": "Why calls missed the cache, what it cost, and the fix.",
     "report": "Where the money went: by model, user, run, task, agent and day.",
+    "estimate": "What an agent will cost before it exists.",
+    "lint": "Known cost bugs in your code, each with the fix.",
     "explain": "Every decision for one request, in dollars.",
     "serve": "A gateway: savings, bills and budgets for every client.",
     "run": "One command through a gateway of its own, with a receipt at exit.",
