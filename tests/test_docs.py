@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scrimp.cli import main
+from scrimp.cli.exit_codes import ExitCode
 from tests.cli.recordings import exchange, quick_agent, write
 
 DOCS = Path(__file__).parents[1] / "docs" / "json.md"
