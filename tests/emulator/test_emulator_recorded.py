@@ -59,6 +59,10 @@ def taken(traces: Path) -> list[Exchange]:
     ]
 
 
+BETAS = HEADERS | {"anthropic-beta": "context-management-2025-06-27,compact-2026-01-12"}
+"""Recordings leave this header out; requests that edit their context were sent with it."""
+
+
 def test_what_the_provider_took_is_taken(taken: list[Exchange]) -> None:
     emulator = Emulator(retires=True)
     refused: Counter[str] = Counter()
@@ -66,7 +70,7 @@ def test_what_the_provider_took_is_taken(taken: list[Exchange]) -> None:
     async def send_all() -> None:
         for exchange in taken:
             emulator.clock.set(time_of(exchange))
-            answer = await request(emulator, "POST", "/v1/messages", orjson.dumps(exchange.body), HEADERS)
+            answer = await request(emulator, "POST", "/v1/messages", orjson.dumps(exchange.body), BETAS)
             if answer.status != 200:
                 refused[answer.error["message"]] += 1
 
@@ -114,7 +118,7 @@ def test_recorded_answers_come_back_as_they_were(taken: list[Exchange]) -> None:
     for exchange in some:
         emulator.clock.set(time_of(exchange))
         raw = orjson.dumps(exchange.body)
-        answer = asyncio.run(request(emulator, "POST", "/v1/messages", raw, HEADERS))
+        answer = asyncio.run(request(emulator, "POST", "/v1/messages", raw, BETAS))
         if answer.status != 200:
             assert answer.error["message"] in NOT_TAKEN, exchange.where
             continue

@@ -360,3 +360,15 @@ rng = random.Random(7)
 client.messages.create(model="x", max_tokens=9, messages=m, system=" ".join(rng.choices(WORDS, k=900)))
 """,
 )
+
+_right(
+    "requests made before, the first one sent first",
+    """
+from concurrent.futures import ThreadPoolExecutor
+requests = [{"model": "x", "max_tokens": 9, "messages": [{"role": "user", "content": str(n)}],
+    "system": [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]} for n in range(8)]
+first = client.messages.create(**requests[0])
+with ThreadPoolExecutor(8) as pool:
+    answers = [first, *pool.map(lambda r: client.messages.create(**r), requests[1:])]
+""",
+)

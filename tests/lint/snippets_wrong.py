@@ -565,3 +565,15 @@ r = client.beta.messages.create(model="claude-opus-5-5", max_tokens=9, messages=
 messages.append({"role": "assistant", "content": "".join(b.text for b in r.content if b.type == "text")})
 """,
 )
+
+_wrong(
+    "requests made before, sent at once",
+    "5: cold-fan-out",
+    code="""
+from concurrent.futures import ThreadPoolExecutor
+requests = [{"model": "x", "max_tokens": 9, "messages": [{"role": "user", "content": str(n)}],
+    "system": [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]} for n in range(8)]
+with ThreadPoolExecutor(8) as pool:
+    answers = list(pool.map(lambda r: client.messages.create(**r), requests))
+""",
+)

@@ -28,6 +28,8 @@ The map, from the socket inwards:
     faults.py     what goes wrong, and when
     provider.py   one request from its body to its usage: validate, measure, cache, answer, bill
     validate/     the API's own checks, one table of pure functions from a request to an error
+    context/      clearing, compaction, bound thinking: what the model reads of what was sent
+    room.py       what is left of the window for an answer
     threads.py    conversations the API holds between turns
     measure.py    how long a prompt is
     replies.py    scripted answers (replayed.py, agent.py: the other two sources)

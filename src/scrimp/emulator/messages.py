@@ -15,14 +15,16 @@ from scrimp.emulator.encode import encode
 from scrimp.emulator.ids import Ids
 from scrimp.emulator.replies import Answer, Block
 from scrimp.facts.model import Model
-from scrimp.wire.response import CacheCreation, OutputTokensDetails, ServerToolUse, Usage
+from scrimp.wire.response import CacheCreation, Iteration, OutputTokensDetails, ServerToolUse, Usage
 
 __all__ = [
     "Said",
     "answering_model",
     "complete_blocks",
     "count_chars",
+    "estimated_output",
     "input_json",
+    "iteration_of",
     "said",
     "shorten",
     "usage_json",
@@ -171,6 +173,23 @@ def usage_of(
     )
 
 
+def iteration_of(kind: str, outcome: Outcome, output_tokens: int) -> Iteration:
+    """One sampling of a response that had several."""
+    return Iteration(
+        type=kind,
+        input_tokens=outcome.plain,
+        output_tokens=output_tokens,
+        cache_creation_input_tokens=outcome.written,
+        cache_read_input_tokens=outcome.read,
+        cache_creation=CacheCreation(outcome.write_5m, outcome.write_1h),
+    )
+
+
+def estimated_output(words: str) -> int:
+    """Tokens of a text as output."""
+    return estimate_output(count_chars([{"type": "text", "text": words}]))
+
+
 def _speed(asked: Asked) -> str | None:
     wanted = asked.body.get("speed")
     if wanted == "fast" and not asked.model.sells_fast(asked.day):
@@ -204,4 +223,20 @@ def usage_json(usage: Usage) -> dict[str, Any]:
         shown["server_tool_use"] = msgspec.structs.asdict(usage.server_tool_use)
     if usage.speed is not None:
         shown["speed"] = usage.speed
+    if usage.iterations is not None:
+        shown["iterations"] = [_iteration_json(one) for one in usage.iterations]
     return shown
+
+
+def _iteration_json(one: Iteration) -> dict[str, Any]:
+    return {
+        "type": one.type,
+        "input_tokens": one.input_tokens,
+        "output_tokens": one.output_tokens,
+        "cache_creation_input_tokens": one.cache_creation_input_tokens,
+        "cache_read_input_tokens": one.cache_read_input_tokens,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": one.write_5m,
+            "ephemeral_1h_input_tokens": one.write_1h,
+        },
+    }

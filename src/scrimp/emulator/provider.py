@@ -19,13 +19,31 @@ from scrimp.core.prompt import Prompt, read_prompt
 from scrimp.core.workspace import cache_rules, reading
 from scrimp.emulator.asked import Asked, flagged
 from scrimp.emulator.books import Billed
+from scrimp.emulator.context.binding import remember
+from scrimp.emulator.context.compaction import (
+    asks_for_compaction,
+    compaction_block,
+    since_compaction,
+    summary_of,
+)
+from scrimp.emulator.context.rendering import Context, Rendered, render
 from scrimp.emulator.diagnostics import Seen, diagnosis, seen
 from scrimp.emulator.ids import Ids
 from scrimp.emulator.limits import RateLimits
 from scrimp.emulator.measure import Measure, PromptLength
-from scrimp.emulator.messages import Said, answering_model, complete_blocks, said, usage_json, usage_of
+from scrimp.emulator.messages import (
+    Said,
+    answering_model,
+    complete_blocks,
+    estimated_output,
+    iteration_of,
+    said,
+    usage_json,
+    usage_of,
+)
 from scrimp.emulator.refusals import Refusal, invalid
 from scrimp.emulator.replies import Answer, Replies
+from scrimp.emulator.room import room_for_answer
 from scrimp.emulator.threads import Threads
 from scrimp.emulator.validate import validate
 from scrimp.errors import RequestError
@@ -35,11 +53,16 @@ from scrimp.wire.response import OutputTokensDetails, Usage
 __all__ = ["Provider", "Serving", "day_at"]
 
 _ANSWERS_REMEMBERED = 10_000
-_ACCEPTS_OVERFLOW_FROM = date(2025, 9, 29)
-"""Models from here on take a prompt and `max_tokens` that overflow the window together (since Claude 4.5)."""
+_NOTHING = Outcome(hit=-1, writes=(), plain=0, write_5m=0, write_1h=0, read=0)
 
-_OVERFLOW_SLACK = 100
-"""Older models took up to 55 tokens too many in recorded calls: the check before the call is not exact."""
+_LISTING_ITERATIONS = ("context-management-", "compact-")
+"""Betas under which a usage lists its samplings, a single one too (recorded traffic)."""
+
+_ASKING_FOR_A_SUMMARY = 100
+"""Plain tokens that the API adds to a prompt to have it summed up (the same in all recorded compactions)."""
+
+_AROUND_A_SUMMARY = 97
+"""Tokens around a summary in the prompt that is answered next (95 to 101 in recorded compactions)."""
 
 
 class WorkspaceState(msgspec.Struct):
@@ -49,6 +72,7 @@ class WorkspaceState(msgspec.Struct):
     threads: Threads = msgspec.field(default_factory=Threads)
     limits: RateLimits = msgspec.field(default_factory=RateLimits)
     answered: dict[str, Seen] = msgspec.field(default_factory=dict)
+    context: Context = msgspec.field(default_factory=Context)
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -64,15 +88,28 @@ class Serving(msgspec.Struct, frozen=True):
     said: Said
     usage: Usage
     message: dict[str, Any]
+    gone: frozenset[str]
 
 
 class _Read(msgspec.Struct, frozen=True):
-    """A valid request with its prompt; `recorded` where the length comes from a recording."""
+    """A valid request with its prompt as the model reads it; `recorded`: its length is from a recording."""
 
     asked: Asked
+    rendered: Rendered
     prompt: Prompt
     length: PromptLength
     recorded: bool
+
+
+class _Sampled(msgspec.Struct, frozen=True):
+    """What the model made of a prompt, and what it bills; of several samplings the last one's prompt."""
+
+    prompt: Prompt
+    length: PromptLength
+    outcome: Outcome
+    said: Said
+    usage: Usage
+    answer: Answer
 
 
 class Provider:
@@ -126,7 +163,10 @@ class Provider:
             return read
         counted: dict[str, Any] = {"input_tokens": read.length.total}
         if asked.part("context_management"):
-            counted["context_management"] = {"original_input_tokens": read.length.total}
+            original = read.rendered.original
+            counted["context_management"] = {
+                "original_input_tokens": read.length.total if original is None else original
+            }
         return counted
 
     def serve(self, asked: Asked, workspace: str, now: float, request_id: str) -> Serving | Refusal:
@@ -134,36 +174,32 @@ class Provider:
         read = self._read(asked, workspace, now)
         if isinstance(read, Refusal):
             return read
-        asked, prompt, length = read.asked, read.prompt, read.length
-        # What was recorded did fit: its length may be the sum of several samplings with tools.
-        room = max(0, asked.model.window - length.total) if read.recorded else _room(asked, length.total)
-        if isinstance(room, Refusal):
-            return room
-        answer = self._answer(asked, prompt)
-        if isinstance(answer, Refusal):
-            return answer
         state = self.workspace(workspace)
-        rules = cache_rules(
-            self.facts, asked.model, self._route, asked.day, in_thread=bool(asked.part("thread"))
-        )
-        outcome = state.cache.outcome(prompt, length.ends, length.total, rules, now)
-        spoken = said(answer, asked, complete_blocks(answer.content, self._ids), room)
-        usage = usage_of(asked, outcome, spoken.output_tokens, spoken.thinking_tokens, answer)
-        kept = seen(asked, prompt, length, outcome)
-        message = self._message(asked, answer, spoken, usage)
-        message["diagnostics"] = diagnosis(asked, kept, outcome.read, state.answered)
+        sampled = self._sample(read, state, now)
+        if isinstance(sampled, Refusal):
+            return sampled
+        asked = read.asked
+        kept = seen(asked, sampled.prompt, sampled.length, sampled.outcome)
+        message = self._message(asked, sampled.answer, sampled.said, sampled.usage)
+        message["diagnostics"] = diagnosis(asked, kept, sampled.outcome.read, state.answered)
+        if asked.part("context_management"):
+            message["context_management"] = {"applied_edits": read.rendered.applied}
+        if flagged(asked, "thinking-binding-controls-"):
+            message["input_transformations"] = read.rendered.transformations
+        message.update(sampled.answer.extra)
         state.threads.begin(asked.body)
         return Serving(
             asked=asked,
             workspace=workspace,
             request_id=request_id,
             started_at=now,
-            prompt=prompt,
+            prompt=sampled.prompt,
             seen=kept,
-            outcome=outcome,
-            said=spoken,
-            usage=usage,
+            outcome=sampled.outcome,
+            said=sampled.said,
+            usage=sampled.usage,
             message=message,
+            gone=read.rendered.gone,
         )
 
     def began(self, serving: Serving, at: float) -> None:
@@ -171,6 +207,8 @@ class Provider:
         state = self.workspace(serving.workspace)
         state.cache.commit(serving.prompt, serving.outcome, serving.started_at, at)
         state.answered[serving.message["id"]] = serving.seen
+        state.context.forget(serving.gone)
+        remember(serving.asked, list(serving.said.content), state.context.bound)
         if len(state.answered) > _ANSWERS_REMEMBERED:
             del state.answered[next(iter(state.answered))]
 
@@ -222,13 +260,98 @@ class Provider:
         objection = validate(asked)
         if objection is not None:
             return objection
+        recorded = self._recorded(asked)
+        if recorded is not None:
+            return recorded
+        rendered = render(asked, self.workspace(workspace).context, lambda one: self._measured(one)[1].total)
+        if isinstance(rendered, Refusal):
+            return rendered
         try:
-            prompt = read_prompt(asked.body, reading(self.facts, asked.model, asked.day))
+            prompt, length = self._measured(rendered.asked)
         except RequestError as error:
             return invalid(str(error))
+        return _Read(asked, rendered, prompt, length, recorded=False)
+
+    def _recorded(self, asked: Asked) -> _Read | None:
+        """A request whose recorded answer says all that was done to it."""
+        try:
+            prompt = read_prompt(asked.body, reading(self.facts, asked.model, asked.day))
+        except RequestError:
+            return None
         known = self.replies.length(asked, prompt)
-        length = known or self._measure(prompt, asked.body, asked.model, asked.name)
-        return _Read(asked, prompt, length, recorded=known is not None)
+        return None if known is None else _Read(asked, Rendered(asked), prompt, known, recorded=True)
+
+    def _measured(self, asked: Asked) -> tuple[Prompt, PromptLength]:
+        prompt = read_prompt(asked.body, reading(self.facts, asked.model, asked.day))
+        return prompt, self._measure(prompt, asked.body, asked.model, asked.name)
+
+    def _outcome(self, read: _Read, state: WorkspaceState, now: float) -> Outcome:
+        """What the prompt reads and writes."""
+        in_thread = bool(read.asked.part("thread"))
+        rules = cache_rules(self.facts, read.asked.model, self._route, read.asked.day, in_thread=in_thread)
+        return state.cache.outcome(read.prompt, read.length.ends, read.length.total, rules, now)
+
+    def _sample(self, read: _Read, state: WorkspaceState, now: float) -> _Sampled | Refusal:
+        """The answer, after a summary where the request or its length asks for one."""
+        total, compact = read.length.total, read.rendered.compact
+        # What was recorded did fit: its length may be the sum of several samplings with tools.
+        room = (
+            max(0, read.asked.model.window - total) if read.recorded else room_for_answer(read.asked, total)
+        )
+        if isinstance(room, Refusal):
+            return room
+        if not read.recorded and asks_for_compaction(read.asked):
+            return self._summed_up(read, self._outcome(read, state, now), signed=True)
+        if compact is None or total <= compact.trigger.value:
+            return self._answered(read, self._outcome(read, state, now), room)
+        summed = self._summed_up(read, self._outcome(read, state, now), signed=False)
+        return summed if compact.pause_after_compaction else self._gone_on(read, summed, state, now)
+
+    def _answered(self, read: _Read, outcome: Outcome, room: int) -> _Sampled | Refusal:
+        answer = self._answer(read.rendered.asked, read.prompt)
+        if isinstance(answer, Refusal):
+            return answer
+        spoken = said(answer, read.asked, complete_blocks(answer.content, self._ids), room)
+        usage = usage_of(read.asked, outcome, spoken.output_tokens, spoken.thinking_tokens, answer)
+        if not read.recorded and any(flagged(read.asked, beta) for beta in _LISTING_ITERATIONS):
+            own = iteration_of("message", outcome, spoken.output_tokens)
+            usage = msgspec.structs.replace(usage, iterations=(own,))
+        return _Sampled(read.prompt, read.length, outcome, spoken, usage, answer)
+
+    def _summed_up(self, read: _Read, outcome: Outcome, *, signed: bool) -> _Sampled:
+        """A summary and nothing else: all it costs is in `iterations`."""
+        block = compaction_block(summary_of(read.rendered.asked.messages), signed=signed)
+        tokens = estimated_output(str(block["content"]))
+        answer = Answer((block,), stop_reason="compaction", output_tokens=0)
+        own = iteration_of("compaction", _with_plain(outcome, _ASKING_FOR_A_SUMMARY), tokens)
+        usage = usage_of(read.asked, _NOTHING, 0, 0, answer)
+        usage = msgspec.structs.replace(usage, iterations=(own,))
+        spoken = Said((block,), "compaction", None, 0, 0)
+        return _Sampled(read.prompt, read.length, outcome, spoken, usage, answer)
+
+    def _gone_on(
+        self, read: _Read, summed: _Sampled, state: WorkspaceState, now: float
+    ) -> _Sampled | Refusal:
+        """The answer to what is left after a summary, which begins it."""
+        state.cache.commit(summed.prompt, summed.outcome, now, now)
+        asked = read.rendered.asked
+        summary = {"role": "assistant", "content": list(summed.said.content)}
+        left = msgspec.structs.replace(
+            asked, body={**asked.body, "messages": since_compaction([*asked.messages, summary])}
+        )
+        prompt, length = self._measured(left)
+        rendered = msgspec.structs.replace(read.rendered, asked=left)
+        shorter = msgspec.structs.replace(read, rendered=rendered, prompt=prompt, length=length)
+        outcome = _with_plain(self._outcome(shorter, state, now), _AROUND_A_SUMMARY)
+        sampled = self._answered(shorter, outcome, read.asked.model.window - length.total)
+        if isinstance(sampled, Refusal):
+            return sampled
+        both = (*(summed.usage.iterations or ()), *(sampled.usage.iterations or ()))
+        usage = msgspec.structs.replace(sampled.usage, iterations=both)
+        content = [*summed.said.content, *sampled.said.content]
+        return msgspec.structs.replace(
+            sampled, usage=usage, said=msgspec.structs.replace(sampled.said, content=content)
+        )
 
     def _answer(self, asked: Asked, prompt: Prompt) -> Answer | Refusal:
         if asked.body.get("max_tokens") == 0:
@@ -247,30 +370,13 @@ class Provider:
             "stop_details": None,
             "usage": usage_json(usage),
         }
-        if asked.part("context_management"):
-            message["context_management"] = {"applied_edits": []}
-        if flagged(asked, "thinking-binding-controls-"):
-            message["input_transformations"] = []
-        message.update(answer.extra)
         return message
+
+
+def _with_plain(outcome: Outcome, tokens: int) -> Outcome:
+    return msgspec.structs.replace(outcome, plain=outcome.plain + tokens)
 
 
 def day_at(now: float) -> date:
     """The UTC day of a time."""
     return datetime.fromtimestamp(now, UTC).date()
-
-
-def _room(asked: Asked, prompt_tokens: int) -> int | Refusal:
-    """Tokens left for the answer in the model's window."""
-    window = asked.model.window
-    if prompt_tokens > window:
-        return invalid(f"prompt is too long: {prompt_tokens} tokens > {window} maximum")
-    wanted = int(asked.body.get("max_tokens") or 0)
-    released = asked.model.released
-    older = released is not None and released < _ACCEPTS_OVERFLOW_FROM
-    if older and prompt_tokens + wanted > window + _OVERFLOW_SLACK:
-        return invalid(
-            f"input length and `max_tokens` exceed context limit: {prompt_tokens} + {wanted} > {window}, "
-            "decrease input length or `max_tokens` and try again"
-        )
-    return window - prompt_tokens

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from scrimp.core.lint.code import Code, dotted
 from scrimp.core.lint.finding import Finding, found
-from scrimp.core.lint.requests import Request
+from scrimp.core.lint.requests import Request, has_marker
 
 __all__ = ["fanout"]
 
@@ -21,19 +21,16 @@ _SAYS = (
 
 def fanout(code: Code, calls: list[Request]) -> Iterator[Finding]:
     """Requests with markers of their own, sent side by side with none of them sent before."""
+    sending = {request.node for request in calls if request.sends}
     cached = {request.node for request in calls if request.sends and request.caches(code)}
-    if not cached:
-        return
     told: set[ast.AST] = set()
     for node in code.nodes:
         if not isinstance(node, ast.Call) or not _starts_many(code, node):
             continue
-        sent = _sends(code, node, cached)
-        if (
-            sent
-            and not any(one in told for one in code.above(node))
-            and not _one_went_before(code, node, sent)
-        ):
+        given = (*node.args, *(word.value for word in node.keywords))
+        sent = _sends(code, node, sending if has_marker(code, *given) else cached)
+        nested = any(one in told for one in code.above(node))
+        if sent and not nested and not _one_went_before(code, node, sent, sending):
             told.add(node)
             yield found("cold-fan-out", node, _SAYS)
 
@@ -79,14 +76,14 @@ def _function_sends(function: ast.AST, cached: set[ast.expr]) -> bool:
     return any(node in cached for node in ast.walk(function))
 
 
-def _one_went_before(code: Code, node: ast.Call, through: set[str]) -> bool:
+def _one_went_before(code: Code, node: ast.Call, through: set[str], sending: set[ast.expr]) -> bool:
     """Whether one of the same calls is awaited earlier in the same function."""
     scope = code.scope(node)
     return any(
         isinstance(other, ast.Call)
         and other.lineno < node.lineno
         and code.scope(other) is scope
-        and (dotted(other.func) or "").rpartition(".")[2] in through
+        and ((dotted(other.func) or "").rpartition(".")[2] in through or ("" in through and other in sending))
         and not any(isinstance(one, _LOOPS) for one in _within_function(code, other))
         for other in code.nodes
     )

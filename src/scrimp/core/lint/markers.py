@@ -65,10 +65,17 @@ def _repeated(code: Code, part: ast.expr) -> Iterator[ast.AST]:
         for around in code.above(node):
             if isinstance(around, (ast.ListComp, ast.GeneratorExp)) and not _chooses(around):
                 yield node
-            if isinstance(around, ast.stmt):
+            if isinstance(around, ast.stmt) or _is_request(around):
                 break
         if _piles_up(code, node):
             yield node
+
+
+def _is_request(node: ast.AST) -> bool:
+    """Whether this is a whole request: what is around it makes more requests, not more markers of one."""
+    return isinstance(node, ast.Dict) and any(
+        isinstance(key, ast.Constant) and key.value == "messages" for key in node.keys
+    )
 
 
 def _chooses(made: ast.ListComp | ast.GeneratorExp) -> bool:

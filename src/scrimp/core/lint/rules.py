@@ -27,8 +27,9 @@ def lint(source: str, *, day: date, facts: Facts) -> list[Finding]:
 
     `day` decides which models are retired. Raises SyntaxError where the source is no Python.
     """
-    quiet = ignored(source)
-    found = sorted(set(_all(Code(source), day, facts)))
+    code = Code(source)
+    quiet = ignored(source, code)
+    found = sorted(set(_all(code, day, facts)))
     return [one for one in found if one.rule not in quiet.get(one.line, ())]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from scrimp.emulator.asked import Asked
+from scrimp.emulator.context import compaction, edits
 from scrimp.emulator.refusals import Refusal
 from scrimp.emulator.validate import caching, features, history, shape, tools
 
@@ -37,10 +38,13 @@ RULES: tuple[Rule, ...] = (
     history.empty_text,
     history.newer_version,
     history.system_messages,
+    compaction.misplaced,
+    compaction.on_demand,
     history.prefill,
     history.last_answer,
     history.unique_ids,
     history.pairing,
+    edits.readable,
     caching.control_fields,
     caching.places,
     caching.amount,
