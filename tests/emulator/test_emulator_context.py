@@ -343,3 +343,16 @@ def test_the_sdk_streams_a_compaction() -> None:
         assert [block.type for block in final.content] == ["compaction", "text"]
         assert [one.type for one in final.usage.iterations or ()] == ["compaction", "message"]
         assert emulator.bill[0].usage.iterations is not None
+
+
+def test_thinking_stands_where_it_stood_whatever_is_said() -> None:
+    """Lone surrogates and deep schemas are no reason to fail."""
+    emulator = thinker()
+    deep: dict[str, Any] = {"type": "object"}
+    for _ in range(300):
+        deep = {"type": "array", "items": deep}
+    tools = [{"name": "read", "input_schema": {"type": "object", "properties": {"a": deep}}}]
+    asked = body(user("\ud800"), model=BOUND, tools=tools)
+    answer = call(emulator, asked)
+    history = [user("\ud800"), {"role": "assistant", "content": answer.body["content"]}, user("next")]
+    assert call(emulator, body(*history, model=BOUND, tools=tools)).status == 200

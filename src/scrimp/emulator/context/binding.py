@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-import orjson
-
+from scrimp.core.prompt import content_digest
 from scrimp.emulator.asked import Asked, flagged
 from scrimp.emulator.refusals import Refusal, invalid
+from scrimp.wire.request import Block, blocks
 
 __all__ = ["Bound", "Checked", "check", "remember"]
 
 _MOST = 20_000
+_SIZE = 16
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 
 
@@ -141,32 +142,17 @@ def _thoughts(asked: Asked) -> Iterator[_Thought]:
 
 def _thoughts_of(body: dict[str, Any]) -> Iterator[_Thought]:
     """Every signed thinking block with the digest of what is before it, other thinking left out."""
-    state = blake2b(orjson.dumps([_plain(body.get("system")), _active(body.get("tools"))]), digest_size=16)
+    state = blake2b(digest_size=_SIZE)
     before: str | None = None
-    for at, message in enumerate(body["messages"]):
-        content = message["content"]
-        blocks = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        state.update(str(message["role"]).encode())
-        for number, block in enumerate(blocks):
-            if block.get("type") in _THOUGHTS:
-                signature = str(block.get("signature") or block.get("data") or "")
-                yield _Thought(at, number, signature, state.digest(), before)
-                before = signature
-            else:
-                state.update(orjson.dumps(_plain(block), option=orjson.OPT_SORT_KEYS))
+    for block in blocks(body):
+        if block.kind in _THOUGHTS and block.section == "messages":
+            signature = str(block.value.get("signature") or block.value.get("data") or "")
+            yield _Thought(block.message, int(block.path[-1]), signature, state.digest(), before)
+            before = signature
+        elif not _is_deferred(block):
+            state.update(block.role.encode() + content_digest(block))
 
 
-def _active(tools: Any) -> Any:
-    """The tools in the prompt: deferred ones are not, until something refers to them."""
-    return [_plain(tool) for tool in tools or () if not tool.get("defer_loading")]
-
-
-def _plain(value: Any) -> Any:
-    """A value without markers, a text block as its text."""
-    if isinstance(value, list):
-        plain = [_plain(one) for one in value]
-        return plain[0] if len(plain) == 1 and isinstance(plain[0], str) else plain
-    if not isinstance(value, dict):
-        return value
-    kept = {name: _plain(one) for name, one in value.items() if name != "cache_control" and one is not None}
-    return kept["text"] if kept.keys() == {"type", "text"} else kept
+def _is_deferred(block: Block) -> bool:
+    """Whether a tool is not in the prompt until something refers to it."""
+    return block.section == "tools" and bool(block.value.get("defer_loading"))
