@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scrimp.pricing import cost
     from scrimp.runs import run
     from scrimp.telemetry import Telemetry
+    from scrimp.trimming import trim
     from scrimp.warming import Warmer, warm
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "fanout",
     "find_volatile",
     "run",
+    "trim",
     "warm",
 ]
 
@@ -48,6 +50,7 @@ _HOMES = {
     "fanout": "scrimp.fanning",
     "find_volatile": "scrimp.core.volatile",
     "run": "scrimp.runs",
+    "trim": "scrimp.trimming",
     "warm": "scrimp.warming",
 }
 """Name → the module that defines it, imported when the name is first used: importing scrimp stays light."""
