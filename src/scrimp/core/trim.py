@@ -61,7 +61,7 @@ def trimmed(
     history = _read(messages, Estimator(model))
     cut = history.head
     for end in history.requests:
-        cut = _next_cut(history, cut, end, trigger=trigger, keep=keep, keep_turns=keep_turns)
+        cut = _next_cut(history, cut, end=end, trigger=trigger, keep=keep, keep_turns=keep_turns)
     if cut == history.head:
         return Trimmed(cut, cut)
     kept = _untouchable(messages, cut, model)
@@ -70,7 +70,7 @@ def trimmed(
     return Trimmed(history.head, cut, round(history.before[cut] - history.before[history.head]))
 
 
-def _next_cut(history: _History, cut: int, end: int, *, trigger: int, keep: int, keep_turns: int) -> int:
+def _next_cut(history: _History, cut: int, *, end: int, trigger: int, keep: int, keep_turns: int) -> int:
     """Where the conversation up to message `end` begins, given where it began before."""
     before = history.before
     left = before[history.head] + before[end] - before[cut]
