@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scrimp.middleware import Middleware
     from scrimp.pricing import cost
     from scrimp.runs import run
+    from scrimp.stopping import until, until_json
     from scrimp.telemetry import Telemetry
     from scrimp.trimming import trim
     from scrimp.warming import Warmer, warm
@@ -35,6 +36,8 @@ __all__ = [
     "find_volatile",
     "run",
     "trim",
+    "until",
+    "until_json",
     "warm",
 ]
 
@@ -51,6 +54,8 @@ _HOMES = {
     "find_volatile": "scrimp.core.volatile",
     "run": "scrimp.runs",
     "trim": "scrimp.trimming",
+    "until": "scrimp.stopping",
+    "until_json": "scrimp.stopping",
     "warm": "scrimp.warming",
 }
 """Name → the module that defines it, imported when the name is first used: importing scrimp stays light."""
