@@ -71,8 +71,8 @@ soak: $(STAMP) ## Ten minutes of mixed load on the gateway, with faults (ARGS=--
 caching: $(STAMP) ## Compare what caching strategies pay, scenario by scenario (ARGS=--help)
 	@$(BIN)/python -m benchmarks.caching $(ARGS)
 
-docs: $(STAMP) ## Renew what the README shows of the demo
-	@$(BIN)/python docs/renew_readme.py
+docs: $(STAMP) ## Renew what README and pages show of what scrimp prints
+	@for script in docs/renew_*.py; do $(BIN)/python $$script || exit 1; done
 
 lock: $(STAMP) ## Renew requirements-dev.txt from pyproject.toml (ARGS=--upgrade takes newer versions)
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 -q --no-header $(ARGS) -o requirements-dev.txt
