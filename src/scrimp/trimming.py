@@ -34,12 +34,15 @@ def trim(
     keep: int | None = None,
     keep_turns: int = 3,
 ) -> list[Any]:
-    """The messages without old turns, once they have grown beyond `trigger` tokens (estimated).
+    """The messages without old turns, once they have grown beyond `trigger` tokens.
+
+    Tokens are estimated, of messages alone: tools and system are not counted.
 
     Then whole turns go, an answer and what followed it, the oldest first, until `keep` tokens are left (half
     of `trigger` unless given). What comes before the first answer stays, the task that is, and so do the last
     `keep_turns` turns. Tool calls are never parted from their results, and messages that stay are the very
-    same objects. Called with the whole history every time or with its own result, it cuts at the same places:
+    same objects. System messages among what goes stay behind the task, since they hold for what follows.
+    Called with the whole history every time or with its own result, it cuts at the same places:
     what was written to the cache stays readable until the next cut.
 
     Where cutting would break the request – thinking that is bound to its history, a compaction block – the
@@ -51,11 +54,14 @@ def trim(
         raise RequestError(
             f"trim: keep ({wanted:,}) should be between 0 and trigger ({trigger:,}), keep_turns 0 or more"
         )
-    readable = [_readable(message, at) for at, message in enumerate(messages)]
+    if isinstance(messages, (str, bytes)) or not isinstance(messages, Sequence):
+        raise RequestError(f"messages: expected a list of messages, found {type(messages).__name__}")
+    whole = list(messages)
+    readable = [_readable(message, at) for at, message in enumerate(whole)]
     found = trimmed(readable, default().resolve(model), trigger=trigger, keep=wanted, keep_turns=keep_turns)
     if found.kept is not None:
         warnings.warn(f"nothing was trimmed: {_WHY[found.kept]}", ScrimpWarning, stacklevel=2)
-    return [*messages[: found.head], *messages[found.cut :]]
+    return [*whole[: found.head], *(whole[at] for at in found.standing), *whole[found.cut :]]
 
 
 def _readable(message: Any, at: int) -> Mapping[str, Any]:
@@ -66,6 +72,8 @@ def _readable(message: Any, at: int) -> Mapping[str, Any]:
     content = plain["content"]
     if isinstance(content, str):
         return plain
+    if not isinstance(content, Sequence):
+        raise RequestError(f"messages.{at}.content: expected a text or a list of blocks")
     return {**plain, "content": [_plain(block) for block in content]}
 
 

@@ -75,12 +75,52 @@ def test_what_is_left_is_valid_whole_and_the_same_again(
 
 
 @given(conversations(system=True), LIMITS)
-def test_system_messages_stay_where_they_may_stand(
+def test_system_messages_stay_and_stand_where_they_may(
     messages: list[dict[str, Any]], limits: tuple[int, int, int]
 ) -> None:
     model = "claude-opus-4-8"
     assert validate(body(messages, model)) is None
-    assert validate(body(trim(messages, limits, model), model)) is None
+    left = trim(messages, limits, model)
+    assert validate(body(left, model)) is None
+    assert [one for one in left if one["role"] == "system"] == [
+        one for one in messages if one["role"] == "system"
+    ]
+    assert trim(left, limits, model) == left
+
+
+def test_the_task_stays_behind_a_greeting() -> None:
+    greeting = {"role": "assistant", "content": "Hi! What can I do?"}
+    task = {"role": "user", "content": "the task"}
+    steps = [
+        message
+        for step in range(10)
+        for message in (
+            {"role": "assistant", "content": f"{step} {WORDS}"},
+            {"role": "user", "content": "go on"},
+        )
+    ]
+    left = scrimp.trim([greeting, task, *steps], model=MODEL, trigger=1_000)
+    assert left[:2] == [greeting, task]
+    assert len(left) < 12
+
+
+def test_results_of_the_providers_own_tools_stay_with_their_calls() -> None:
+    """A program calls a tool of the caller's: its own result comes only in the turn after that one's."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "task"}]
+    for step in range(8):
+        program = {"type": "server_tool_use", "id": f"srvtoolu_{step}", "name": "code_execution", "input": {}}
+        use = {"type": "tool_use", "id": f"toolu_{step}", "name": "read", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{step}", "content": WORDS}
+        done = {"type": "code_execution_tool_result", "tool_use_id": f"srvtoolu_{step}", "content": {}}
+        messages += [
+            {"role": "assistant", "content": [program, use]},
+            {"role": "user", "content": [result]},
+            {"role": "assistant", "content": [done, {"type": "text", "text": WORDS}]},
+            {"role": "user", "content": "go on"},
+        ]
+    for trigger in range(600, 3_000, 100):
+        left = scrimp.trim(messages, model=MODEL, trigger=trigger)
+        assert len(left) == 1 or left[1]["content"][0]["type"] == "server_tool_use"
 
 
 @given(conversations(), LIMITS)
@@ -140,12 +180,15 @@ def test_a_compaction_block_stands_for_the_beginning() -> None:
     ("messages", "limits", "words"),
     [
         (["hello"], {}, "messages.0: expected an object with role and content"),
+        ("hello", {}, "messages: expected a list of messages, found str"),
+        (None, {}, "messages: expected a list of messages, found NoneType"),
+        ([{"role": "user", "content": None}], {}, "messages.0.content: expected a text or a list of blocks"),
         ([{"role": "user"}], {}, "messages.0: expected an object with role and content"),
         ([], {"trigger": 10, "keep": 20}, r"keep \(20\) should be between 0 and trigger \(10\)"),
         ([], {"keep_turns": -1}, "keep_turns 0 or more"),
     ],
 )
-def test_what_cannot_be_trimmed_is_one_line(messages: list[Any], limits: dict[str, int], words: str) -> None:
+def test_what_cannot_be_trimmed_is_one_line(messages: Any, limits: dict[str, int], words: str) -> None:
     with pytest.raises(RequestError, match=words):
         scrimp.trim(messages, model=MODEL, **limits)
 

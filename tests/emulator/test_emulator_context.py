@@ -80,6 +80,19 @@ def test_what_is_gone_stays_gone_and_the_prefix_before_the_next_cut_is_read() ->
     assert second.usage["cache_creation_input_tokens"] < 1_600
 
 
+def test_clearing_is_worked_out_from_the_request_alone() -> None:
+    """Another conversation with the same ids, a shorter one, or other edits: nothing of it is remembered."""
+    emulator = Emulator(["ok"])
+    assert edited(emulator, loop(6), clearing(5, 2)).body["context_management"]["applied_edits"]
+    for messages, edit in (
+        (loop(3), clearing(5, 2)),
+        (loop(6), clearing(5, 6)),
+        (loop(6), clearing(5, 2, exclude_tools=["read"])),
+        (loop(6), clearing(6, 2)),
+    ):
+        assert edited(emulator, messages, edit).body["context_management"]["applied_edits"] == []
+
+
 @pytest.mark.parametrize(
     ("fields", "cleared"),
     [
@@ -131,6 +144,12 @@ def test_old_thinking_is_cleared_turn_by_turn() -> None:
     kept = edited(emulator, turns, {**edit, "keep": "all"}, thinking={"type": "adaptive"})
     assert kept.body["context_management"]["applied_edits"] == []
     assert total(kept) - total(answer) == applied["cleared_input_tokens"]
+    assert total(edited(emulator, turns, {**edit, "keep": {"type": "all"}})) == total(kept)
+    # Left out, it is what the model does by itself: Claude Opus 5 keeps all, Claude Haiku 4.5 the last turn.
+    alone = {"type": "clear_thinking_20251015"}
+    assert total(edited(emulator, turns, alone)) == total(kept)
+    older = edited(emulator, turns, alone, model="claude-haiku-4-5")
+    assert older.body["context_management"]["applied_edits"][0]["cleared_thinking_turns"] == 2
 
 
 @pytest.mark.parametrize(
@@ -146,6 +165,12 @@ def test_old_thinking_is_cleared_turn_by_turn() -> None:
         ),
         ([{"type": "clear_everything"}], CLEARS, "clear_everything"),
         ([clearing(1, 1, tools=["a"])], CLEARS, "tools"),
+        ([clearing(-1, 1)], CLEARS, ">= 0"),
+        (
+            [{"type": "clear_thinking_20251015", "keep": {"type": "thinking_turns", "value": 0}}],
+            CLEARS,
+            ">= 1",
+        ),
     ],
 )
 def test_edits_the_api_would_not_take(edits: list[Any], betas: str, words: str) -> None:
@@ -239,7 +264,12 @@ def test_summaries_that_are_not_as_they_were_given_or_not_where_they_belong() ->
     assert refused(user("hi"), first, user("go")) == "compaction_block_misplaced"
     assert refused(first, user("a"), first, user("b")) == "compaction_block_ambiguous"
     other = {"role": "assistant", "content": [{**block, "content": "another"}]}
+    assert refused(other, user("go")) == "compaction_content_mismatch"
+    other = {"role": "assistant", "content": [{**block, "signature": "mine"}]}
     assert refused(other, user("go")) == "compaction_signature_invalid"
+    assert refused({"role": "user", "content": [block]}) == "compaction_block_misplaced"
+    unsigned = {"role": "assistant", "content": [{"type": "compaction", "content": "sum"}]}
+    assert "'compaction' is not expected" in refused(unsigned, user("go"), beta="")
     assert "compaction" in refused(first, user("go"), beta="")
     summarize = {"compaction": {"type": "summarize"}}
     assert refused(user("hi"), **summarize) == "compaction_nothing_to_summarize"
@@ -247,6 +277,9 @@ def test_summaries_that_are_not_as_they_were_given_or_not_where_they_belong() ->
     assert refused(user("hi"), pending, **summarize, tools=TOOLS) == "compaction_incomplete_turn"
     assert "stop_sequences" in refused(*TALK, **summarize, stop_sequences=["x"])
     assert "Extra inputs" in refused(*TALK, **summarize, beta="")
+    assert "Extra inputs" in refused(*TALK, compaction={"type": "summarize", "length": 3})
+    counted = call(Emulator(), asking(user("hi")), "/v1/messages/count_tokens", anthropic_beta=SUMS_AT_ONCE)
+    assert counted.status == 200
 
 
 BOUND = "claude-fable-5-2"
@@ -281,6 +314,43 @@ def test_thinking_is_bound_to_what_was_before_it() -> None:
     )
     assert call(emulator, body(*history, model=BOUND, system="new")).status == 400
     assert call(emulator, body(*history[2:], model=BOUND)).status == 400
+
+
+def test_thinking_is_as_it_was_said() -> None:
+    emulator = thinker()
+    history = thought_over(emulator)
+
+    def edit(at: int) -> str:
+        changed = [*history]
+        thought = {**history[at]["content"][0], "thinking": "something else"}
+        changed[at] = {**history[at], "content": [thought, *history[at]["content"][1:]]}
+        answer = call(emulator, body(*changed, model=BOUND))
+        assert answer.status == 400
+        return str(answer.error["message"])
+
+    assert edit(1) == "messages.1.content.0: Invalid `signature` in `thinking` block"
+    assert edit(3).startswith(
+        "messages.3.content.0: `thinking` or `redacted_thinking` blocks in the latest assistant message "
+        "cannot be modified."
+    )
+
+
+def test_thinking_of_a_model_that_binds_none_goes_anywhere() -> None:
+    emulator = thinker()
+    answer = call(emulator, body(user("first"), model="claude-opus-4-8"))
+    history = [user("edited"), {"role": "assistant", "content": answer.body["content"]}, user("second")]
+    assert call(emulator, body(*history, model=BOUND)).status == 200
+
+
+def test_binding_is_set_with_its_beta_and_to_what_there_is() -> None:
+    def asked(behavior: str, beta: str) -> str:
+        wanted = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": behavior}}
+        answer = call(thinker(), body(user("hi"), model=BOUND, thinking=wanted), anthropic_beta=beta)
+        return "" if answer.status == 200 else str(answer.error["message"])
+
+    assert asked("drop_block", "thinking-binding-controls-2026-08-01") == ""
+    assert "Extra inputs are not permitted" in asked("drop_block", "")
+    assert "'error' or 'drop_block'" in asked("ignore", "thinking-binding-controls-2026-08-01")
 
 
 def without_thinking(history: list[dict[str, Any]], *turns: int) -> list[dict[str, Any]]:
@@ -343,6 +413,20 @@ def test_the_sdk_streams_a_compaction() -> None:
         assert [block.type for block in final.content] == ["compaction", "text"]
         assert [one.type for one in final.usage.iterations or ()] == ["compaction", "message"]
         assert emulator.bill[0].usage.iterations is not None
+
+
+def test_a_stream_says_what_was_edited_at_its_end() -> None:
+    edits = {"edits": [clearing(5, 2)]}
+    answer = call(
+        Emulator(["ok"]),
+        body(*loop(6), tools=TOOLS, context_management=edits, stream=True),
+        anthropic_beta=CLEARS,
+    )
+    events = {event.name: event.json() for event in answer.events}
+    assert "context_management" not in events["message_start"]["message"]
+    assert "iterations" not in events["message_start"]["message"]["usage"]
+    assert events["message_delta"]["context_management"]["applied_edits"][0]["cleared_tool_uses"] == 4
+    assert events["message_delta"]["usage"]["iterations"][0]["output_tokens"] > 0
 
 
 def test_thinking_stands_where_it_stood_whatever_is_said() -> None:

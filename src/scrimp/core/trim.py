@@ -28,26 +28,37 @@ _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 
 
 class Trimmed(msgspec.Struct, frozen=True):
-    """What is left of `head + messages[cut:]`: the first `head` messages stay, those before `cut` are gone.
+    """What is left: the first `head` messages, the `standing` ones after them, and those from `cut` on.
 
-    `removed` is their length in tokens (estimated); `kept` says why a conversation that is too long was left
+    Standing messages are the system messages among what was cut: they hold for all that follows. `removed` is
+    the length of what is gone in tokens (estimated); `kept` says why a conversation that is too long was left
     as it is.
     """
 
     head: int
     cut: int
+    standing: tuple[int, ...] = ()
     removed: int = 0
     kept: Kept | None = None
 
 
 class _History(msgspec.Struct, frozen=True):
-    """A conversation: where it may be cut, where a request ended, tokens before each message and in all."""
+    """A conversation: where it may be cut, where its requests ended and its answers began.
+
+    `before` has the tokens before each message and in all, `standing` those of system messages among them.
+    """
 
     head: int
     places: Sequence[int]
     requests: Sequence[int]
+    answers: Sequence[int]
     before: Sequence[float]
-    steps: Sequence[int]
+    standing: Sequence[float]
+
+    def left(self, cut: int, end: int) -> float:
+        """Tokens of the first `end` messages with those before `cut` gone."""
+        gone = self.before[cut] - self.before[self.head]
+        return self.before[end] - gone + self.standing[cut] - self.standing[self.head]
 
 
 def trimmed(
@@ -67,21 +78,22 @@ def trimmed(
     kept = _untouchable(messages, cut, model)
     if kept is not None:
         return Trimmed(history.head, history.head, kept=kept)
-    return Trimmed(history.head, cut, round(history.before[cut] - history.before[history.head]))
+    end = len(messages)
+    standing = tuple(at for at in range(history.head, cut) if messages[at].get("role") == "system")
+    removed = round(history.before[end] - history.left(cut, end))
+    return Trimmed(history.head, cut, standing, removed)
 
 
 def _next_cut(history: _History, cut: int, *, end: int, trigger: int, keep: int, keep_turns: int) -> int:
     """Where the conversation up to message `end` begins, given where it began before."""
-    before = history.before
-    left = before[history.head] + before[end] - before[cut]
-    if left <= trigger:
+    if history.left(cut, end) <= trigger:
         return cut
-    answers = [place for place in history.steps if cut <= place < end]
+    answers = [place for place in history.answers if cut <= place < end]
     if keep_turns > len(answers):
         return cut
     latest = answers[-keep_turns] if keep_turns else end - 1
     allowed = [place for place in history.places if cut < place <= latest]
-    short = (place for place in allowed if before[history.head] + before[end] - before[place] <= keep)
+    short = (place for place in allowed if history.left(place, end) <= keep)
     return next(short, allowed[-1] if allowed else cut)
 
 
@@ -90,14 +102,22 @@ def _read(messages: Sequence[Message], estimator: Estimator) -> _History:
     for block in message_blocks(messages):
         sizes[block.message] += estimator.block_size(block)
     roles = [str(message.get("role")) for message in messages]
-    head = next((at for at, role in enumerate(roles) if role == "assistant"), len(roles))
-    steps = [
-        at for at in range(head, len(roles)) if roles[at] == "assistant" and roles[at - 1] != "assistant"
-    ]
-    requests = [at for at in range(head + 1, len(roles) + 1) if at == len(roles) or roles[at] == "assistant"]
+    user = roles.index("user") if "user" in roles else 0
+    head = next((at for at in range(user, len(roles)) if roles[at] == "assistant"), len(roles))
+    ends = range(head + 1, len(roles) + 1)
+    standing = [size if role == "system" else 0.0 for size, role in zip(sizes, roles, strict=True)]
     return _History(
-        head, _places(messages, roles, head), requests, list(accumulate(sizes, initial=0.0)), steps
+        head,
+        places=_places(messages, roles, head),
+        requests=[at for at in ends if at == len(roles) or roles[at] == "assistant"],
+        answers=[at for at in range(head, len(roles)) if _begins_answer(roles, at)],
+        before=list(accumulate(sizes, initial=0.0)),
+        standing=list(accumulate(standing, initial=0.0)),
     )
+
+
+def _begins_answer(roles: Sequence[str], at: int) -> bool:
+    return roles[at] == "assistant" and (at == 0 or roles[at - 1] != "assistant")
 
 
 def _places(messages: Sequence[Message], roles: Sequence[str], head: int) -> list[int]:
@@ -109,17 +129,14 @@ def _places(messages: Sequence[Message], roles: Sequence[str], head: int) -> lis
     latest_result = [0] * (len(messages) + 1)
     for at, message in enumerate(messages):
         for block in _blocks(message):
-            if block.get("type") == "tool_use":
+            kind = str(block.get("type"))
+            if kind.endswith("tool_use"):  # the provider's own tools answer in a later turn as well
                 asked_at[str(block.get("id"))] = at
-            elif block.get("type") == "tool_result":
+            elif kind.endswith("tool_result"):
                 begun = asked_at.get(str(block.get("tool_use_id")), at)
                 latest_result[begun + 1] = max(latest_result[begun + 1], at)
     torn_until = list(accumulate(latest_result, max))  # by place: the last result of a call before it
-    return [
-        at
-        for at in range(head + 1, len(messages))
-        if roles[at] == "assistant" and roles[at - 1] != "assistant" and torn_until[at] < at
-    ]
+    return [at for at in range(head + 1, len(messages)) if _begins_answer(roles, at) and torn_until[at] < at]
 
 
 def _untouchable(messages: Sequence[Message], cut: int, model: Model) -> Kept | None:

@@ -88,7 +88,6 @@ class Serving(msgspec.Struct, frozen=True):
     said: Said
     usage: Usage
     message: dict[str, Any]
-    gone: frozenset[str]
 
 
 class _Read(msgspec.Struct, frozen=True):
@@ -199,7 +198,6 @@ class Provider:
             said=sampled.said,
             usage=sampled.usage,
             message=message,
-            gone=read.rendered.gone,
         )
 
     def began(self, serving: Serving, at: float) -> None:
@@ -207,7 +205,6 @@ class Provider:
         state = self.workspace(serving.workspace)
         state.cache.commit(serving.prompt, serving.outcome, serving.started_at, at)
         state.answered[serving.message["id"]] = serving.seen
-        state.context.forget(serving.gone)
         remember(serving.asked, list(serving.said.content), state.context.bound)
         if len(state.answered) > _ANSWERS_REMEMBERED:
             del state.answered[next(iter(state.answered))]
@@ -263,7 +260,7 @@ class Provider:
         recorded = self._recorded(asked)
         if recorded is not None:
             return recorded
-        rendered = render(asked, self.workspace(workspace).context, lambda one: self._measured(one)[1].total)
+        rendered = render(asked, self.workspace(workspace).context, self._measured)
         if isinstance(rendered, Refusal):
             return rendered
         try:

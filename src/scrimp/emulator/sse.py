@@ -33,9 +33,11 @@ def pieces(message: dict[str, Any], content: Said, usage: Usage, extra: dict[str
     `message` is the answer without its content, `usage` its final usage; `extra` are further fields of the
     final `message_delta`.
     """
-    opening = msgspec.structs.replace(usage, output_tokens=placeholder(content), output_tokens_details=None)
+    opening = msgspec.structs.replace(
+        usage, output_tokens=placeholder(content), output_tokens_details=None, iterations=None
+    )
     start = {
-        **message,
+        **{name: value for name, value in message.items() if name not in extra},
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

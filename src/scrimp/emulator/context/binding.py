@@ -7,7 +7,7 @@ it cannot know what they were bound to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from scrimp.emulator.asked import Asked, flagged
 from scrimp.emulator.refusals import Refusal, invalid
 from scrimp.wire.request import Block, blocks
 
-__all__ = ["Bound", "Checked", "check", "remember"]
+__all__ = ["Bound", "Checked", "check", "remember", "settings"]
 
 _MOST = 20_000
 _SIZE = 16
@@ -24,16 +24,18 @@ _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 
 
 class Bound(NamedTuple):
-    """What a thinking block was thought after.
+    """What a thinking block said, and what it was thought after.
 
     `before` is the thinking block before it and `compaction` the summary the conversation began with, by
-    their signatures.
+    their signatures. `binds` says that its model binds thinking to all of that.
     """
 
+    said: bytes
     model: str
     prefix: bytes
     before: str | None
     compaction: str | None
+    binds: bool
 
 
 class Checked(NamedTuple):
@@ -47,13 +49,30 @@ class _Thought(NamedTuple):
     message: int
     block: int
     signature: str
+    said: bytes
     prefix: bytes
     before: str | None
+
+
+def settings(asked: Asked) -> Refusal | None:
+    """What is wrong with `thinking.block_binding`."""
+    wanted = asked.part("thinking").get("block_binding")
+    if wanted is None:
+        return None
+    if not flagged(asked, "thinking-binding-controls-"):
+        return invalid("thinking.block_binding: Extra inputs are not permitted")
+    behavior = wanted.get("prefix_mismatch_behavior") if isinstance(wanted, dict) else None
+    if behavior in (None, "error", "drop_block"):
+        return None
+    return invalid("thinking.block_binding.prefix_mismatch_behavior: Input should be 'error' or 'drop_block'")
 
 
 def check(asked: Asked, known: dict[str, Bound]) -> Checked | Refusal:
     """Whether the thinking of a request stands where it was thought, under the model's rule."""
     messages = asked.messages
+    edited = next((one for one in _thoughts(asked) if _is_edited(one, known)), None)
+    if edited is not None:
+        return _edited(edited, messages)
     behavior = _behavior(asked)
     if behavior is None:
         return Checked(messages, [])
@@ -74,8 +93,14 @@ def remember(asked: Asked, content: list[dict[str, Any]], known: dict[str, Bound
     answered = {**asked.body, "messages": [*asked.messages, {"role": "assistant", "content": content}]}
     for thought in _thoughts_of(answered):
         if thought.message == len(asked.messages):
-            compaction = _compaction(asked)
-            known[thought.signature] = Bound(asked.model.id, thought.prefix, thought.before, compaction)
+            known[thought.signature] = Bound(
+                said=thought.said,
+                model=asked.model.id,
+                prefix=thought.prefix,
+                before=thought.before,
+                compaction=_compaction(asked),
+                binds=asked.model.features.thinking_binding != "none",
+            )
     while len(known) > _MOST:
         del known[next(iter(known))]
 
@@ -93,7 +118,7 @@ def _behavior(asked: Asked) -> str | None:
 
 def _is_broken(thought: _Thought, known: dict[str, Bound], asked: Asked) -> bool:
     bound = known.get(thought.signature)
-    if bound is None:
+    if bound is None or not bound.binds:
         return False
     if bound.model != asked.model.id:
         return True
@@ -102,6 +127,23 @@ def _is_broken(thought: _Thought, known: dict[str, Bound], asked: Asked) -> bool
         return False  # thought before the summary: its own beginning is what the summary stands for
     gap = thought.before is not None and thought.before in known and thought.before != bound.before
     return gap or bound.prefix != thought.prefix
+
+
+def _is_edited(thought: _Thought, known: dict[str, Bound]) -> bool:
+    bound = known.get(thought.signature)
+    return bound is not None and bound.said != thought.said
+
+
+def _edited(thought: _Thought, messages: list[dict[str, Any]]) -> Refusal:
+    """Thinking that does not say what was signed; the latest answer has words of its own for it."""
+    path = f"messages.{thought.message}.content.{thought.block}"
+    latest = max(at for at, message in enumerate(messages) if message["role"] == "assistant")
+    if thought.message == latest:
+        return invalid(
+            f"{path}: `thinking` or `redacted_thinking` blocks in the latest assistant message cannot be "
+            "modified. These blocks must remain as they were in the original response."
+        )
+    return invalid(f"{path}: Invalid `signature` in `thinking` block")
 
 
 def _compaction(asked: Asked) -> str | None:
@@ -144,15 +186,20 @@ def _thoughts_of(body: dict[str, Any]) -> Iterator[_Thought]:
     """Every signed thinking block with the digest of what is before it, other thinking left out."""
     state = blake2b(digest_size=_SIZE)
     before: str | None = None
-    for block in blocks(body):
+    found = list(blocks(body))
+    referred = {block.value.get("tool_name") for block in found if block.kind == "tool_reference"}
+    for block in found:
         if block.kind in _THOUGHTS and block.section == "messages":
             signature = str(block.value.get("signature") or block.value.get("data") or "")
-            yield _Thought(block.message, int(block.path[-1]), signature, state.digest(), before)
+            said = content_digest(block)
+            yield _Thought(block.message, int(block.path[-1]), signature, said, state.digest(), before)
             before = signature
-        elif not _is_deferred(block):
+        elif not _is_deferred(block, referred):
             state.update(block.role.encode() + content_digest(block))
 
 
-def _is_deferred(block: Block) -> bool:
-    """Whether a tool is not in the prompt until something refers to it."""
-    return block.section == "tools" and bool(block.value.get("defer_loading"))
+def _is_deferred(block: Block, referred: Container[str | None]) -> bool:
+    """Whether a tool is not in the prompt since nothing refers to it yet."""
+    if block.section != "tools" or not block.value.get("defer_loading"):
+        return False
+    return block.value.get("name") not in referred

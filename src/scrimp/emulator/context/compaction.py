@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from typing import Any
 
@@ -21,6 +22,7 @@ Messages = list[dict[str, Any]]
 _LONGEST_INSTRUCTIONS = 16_384
 _SHOWN = 400
 _FORCED = frozenset({"any", "tool"})
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 
 
 def asks_for_compaction(asked: Asked) -> bool:
@@ -30,7 +32,7 @@ def asks_for_compaction(asked: Asked) -> bool:
 
 def on_demand(asked: Asked) -> Refusal | None:
     """What is wrong with a request for a summary on demand."""
-    if "compaction" not in asked.body:
+    if "compaction" not in asked.body or asked.counting:
         return None
     wanted, features = asked.part("compaction"), asked.model.features
     problem = None
@@ -38,6 +40,8 @@ def on_demand(asked: Asked) -> Refusal | None:
         problem = "Extra inputs are not permitted"
     elif "on_demand" not in features.compaction:
         problem = "not supported on this model"
+    elif wanted.keys() - {"type", "instructions"}:
+        problem = "Extra inputs are not permitted"
     elif wanted.get("type") != "summarize":
         problem = "type: Input should be 'summarize'"
     elif len(str(wanted.get("instructions") or "")) > _LONGEST_INSTRUCTIONS:
@@ -50,26 +54,37 @@ def on_demand(asked: Asked) -> Refusal | None:
 
 
 def misplaced(asked: Asked) -> Refusal | None:
-    """Signed summaries come first, once, as they were given, and with the header of the beta."""
-    signed = [
-        (at, number, block)
+    """Summaries stand in answers; signed ones come first, once, as they were given. Both need their beta."""
+    found = [
+        (at, number, message["role"], block)
         for at, message in enumerate(asked.messages)
         for number, block in enumerate(_blocks(message))
-        if block["type"] == "compaction" and "signature" in block
+        if block["type"] == "compaction"
     ]
-    if not signed:
+    if not found:
         return None
-    at, number, block = signed[0]
+    at, number, role, _ = found[0]
     path = f"messages.{at}.content.{number}"
-    if not flagged(asked, "compact-2026-09-04"):
+    signed = [one for one in found if "signature" in one[3]]
+    if not flagged(asked, "compact-"):
         return invalid(f"{path}: Input tag 'compaction' is not expected")
+    if role != "assistant":
+        return _refused("block_misplaced", f"{path}: a compaction block belongs to an assistant message")
     if len(signed) > 1:
         return _refused("block_ambiguous", f"{path}: only one compaction block is allowed")
-    if (at, number) != (0, 0):
+    if signed and signed[0][:2] != (0, 0):
         return _refused("block_misplaced", f"{path}: the compaction block must come first")
-    if block["signature"] != _signature(str(block.get("content"))):
-        return _refused("signature_invalid", f"{path}: the compaction block is not as it was given")
-    return None
+    return _altered(path, signed[0][3]) if signed else None
+
+
+def _altered(path: str, block: dict[str, Any]) -> Refusal | None:
+    """Whether a signed summary is no longer what was signed, or what signed it was another."""
+    signature = str(block["signature"])
+    if signature == _signature(str(block.get("content"))):
+        return None
+    if _SIGNATURE.fullmatch(signature):
+        return _refused("content_mismatch", f"{path}: the summary is not the one that was signed")
+    return _refused("signature_invalid", f"{path}: the signature is not valid")
 
 
 def since_compaction(messages: Messages) -> Messages:

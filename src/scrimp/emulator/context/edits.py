@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,24 +19,31 @@ class _Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What all edits have in common."""
 
 
+Amount = Annotated[int, msgspec.Meta(ge=0)]
+Some = Annotated[int, msgspec.Meta(gt=0)]
+
+
 class _Trigger(_Shape, frozen=True):
     type: Literal["input_tokens", "tool_uses"]
-    value: int
+    value: Amount
 
 
 class _Tokens(_Shape, frozen=True):
     type: Literal["input_tokens"]
-    value: int
+    value: Amount
 
 
 class _ToolUses(_Shape, frozen=True):
     type: Literal["tool_uses"]
-    value: int
+    value: Amount
 
 
-class _Turns(_Shape, frozen=True):
-    type: Literal["thinking_turns"]
-    value: int
+class _Turns(_Shape, frozen=True, tag_field="type", tag="thinking_turns"):
+    value: Some
+
+
+class _All(_Shape, frozen=True, tag_field="type", tag="all"):
+    """All turns."""
 
 
 class ClearToolUses(_Shape, frozen=True, tag_field="type", tag=_TOOLS):
@@ -55,9 +62,15 @@ class ClearToolUses(_Shape, frozen=True, tag_field="type", tag=_TOOLS):
 
 
 class ClearThinking(_Shape, frozen=True, tag_field="type", tag=_THINKING):
-    """The thinking of all turns but the last `keep` goes."""
+    """The thinking of all turns but the last `keep` goes; left out, what the model does by itself."""
 
-    keep: _Turns | Literal["all"] = "all"
+    keep: _Turns | _All | Literal["all"] | None = None
+
+    def turns(self, *, kept: bool) -> int | None:
+        """How many turns keep their thinking, None for all; `kept`: the model keeps all by itself."""
+        if self.keep is None:
+            return None if kept else 1
+        return self.keep.value if isinstance(self.keep, _Turns) else None
 
 
 class Compact(_Shape, frozen=True, tag_field="type", tag=_COMPACT):

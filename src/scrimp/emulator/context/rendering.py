@@ -3,74 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
+from scrimp.core.prompt import Prompt
 from scrimp.emulator.asked import Asked
 from scrimp.emulator.context.binding import Bound, check
 from scrimp.emulator.context.clearing import clear
 from scrimp.emulator.context.compaction import since_compaction
 from scrimp.emulator.context.edits import Compact, Edits, read_edits
+from scrimp.emulator.measure import PromptLength
 from scrimp.emulator.refusals import Refusal
 
 __all__ = ["Context", "Rendered", "render"]
 
-_MOST_CLEARED = 100_000
-
-Tokens = Callable[[Asked], int]
+Prompts = Callable[[Asked], tuple[Prompt, PromptLength]]
 
 
 class Context(msgspec.Struct):
-    """What the API remembers of the histories of one workspace: thinking it gave, tool uses it cleared."""
+    """What the API remembers of the histories of one workspace: the thinking it gave."""
 
     bound: dict[str, Bound] = msgspec.field(default_factory=dict)
-    cleared: dict[str, None] = msgspec.field(default_factory=dict)
-
-    def forget(self, ids: frozenset[str]) -> None:
-        """Tool uses whose results are gone from now on."""
-        self.cleared.update(dict.fromkeys(ids))
-        while len(self.cleared) > _MOST_CLEARED:
-            del self.cleared[next(iter(self.cleared))]
 
 
 class Rendered(msgspec.Struct, frozen=True):
     """A request as the model reads it.
 
     `original` is how many tokens it had before anything was cleared, `applied` and `transformations` what the
-    answer says was done, `gone` the tool uses that are cleared, `compact` the summing up it asks for.
+    answer says was done, `compact` the summing up it asks for.
     """
 
     asked: Asked
     original: int | None = None
     applied: list[dict[str, Any]] = []
     transformations: list[dict[str, Any]] = []
-    gone: frozenset[str] = frozenset()
     compact: Compact | None = None
 
 
-def render(asked: Asked, context: Context, tokens: Tokens) -> Rendered | Refusal:
-    """The request as the model reads it, or why it is refused; `tokens` measures a request."""
+def render(asked: Asked, context: Context, prompts: Prompts) -> Rendered | Refusal:
+    """The request as the model reads it, or why it is refused; `prompts` reads and measures a request."""
     checked = check(asked, context.bound)
     if isinstance(checked, Refusal):
         return checked
     edits = read_edits(asked)
     edits = Edits() if isinstance(edits, Refusal) else edits  # they were read before
     read = _with(asked, since_compaction(checked.messages))
-    if edits.tools is None and edits.thinking is None:
-        original = tokens(read) if edits.compact is not None else None
-        return Rendered(read, original, [], checked.transformations, compact=edits.compact)
-    cleared = clear(
-        read.messages, edits, frozenset(context.cleared), lambda messages: tokens(_with(read, messages))
-    )
+    if edits == Edits():
+        return Rendered(read, transformations=checked.transformations)
+    lengths = _Lengths(read, prompts)
+    cleared = clear(read.messages, edits, lengths, thinking_kept=asked.model.features.thinking_kept)
     return Rendered(
         _with(read, cleared.messages),
-        tokens(read),
+        lengths.total(read.messages),
         cleared.applied,
         checked.transformations,
-        cleared.gone,
         edits.compact,
     )
+
+
+class _Lengths:
+    """Lengths of one request with other messages."""
+
+    def __init__(self, asked: Asked, prompts: Prompts) -> None:
+        self._asked = asked
+        self._prompts = prompts
+
+    def total(self, messages: list[dict[str, Any]]) -> int:
+        """The whole prompt, in tokens."""
+        return self._prompts(_with(self._asked, messages))[1].total
+
+    def parts(self, messages: list[dict[str, Any]]) -> tuple[list[int], dict[str, int]]:
+        """The prompt up to the end of each message, and the result of each tool use by its id."""
+        prompt, length = self._prompts(_with(self._asked, messages))
+        ends, results, begun = [0] * len(messages), {}, 0
+        for block, end in zip(prompt.blocks, length.ends, strict=True):
+            if block.message >= 0:
+                ends[block.message] = end
+            if block.depth:
+                continue
+            if block.kind == "tool_result":
+                results[str(block.value["tool_use_id"])] = end - begun
+            begun = end
+        return list(accumulate(ends, max)), results
 
 
 def _with(asked: Asked, messages: list[dict[str, Any]]) -> Asked:

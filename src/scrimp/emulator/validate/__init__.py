@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from scrimp.emulator.asked import Asked
-from scrimp.emulator.context import compaction, edits
+from scrimp.emulator.context import binding, compaction, edits
 from scrimp.emulator.refusals import Refusal
 from scrimp.emulator.validate import caching, features, history, shape, tools
 
@@ -44,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     history.last_answer,
     history.unique_ids,
     history.pairing,
+    binding.settings,
     edits.readable,
     caching.control_fields,
     caching.places,
