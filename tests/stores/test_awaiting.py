@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future
 
 import pytest
 
-from scrimp.stores.awaiting import awaited
+from scrimp.stores.awaiting import awaited, together
 
 
 def test_what_many_wait_for_reaches_each_of_them() -> None:
@@ -68,3 +69,31 @@ def test_a_closed_loop_keeps_no_other_from_being_woken() -> None:
             return await awaited(future)
 
         assert asyncio.run(main()) == 5
+
+
+def test_what_is_finished_together_goes_on_together() -> None:
+    futures: list[Future[int]] = [Future() for _ in range(5)]
+    went_on: list[int] = []
+    seen: list[int] = []
+
+    async def caller(number: int) -> None:
+        went_on.append(await awaited(futures[number]))
+
+    def finish() -> None:
+        with together():
+            for number, future in enumerate(futures):
+                future.set_result(number)
+                time.sleep(0.01)  # time enough for a loop that was woken
+                seen.append(len(went_on))
+
+    async def main() -> None:
+        thread = threading.Thread(target=finish)
+        waiting = [asyncio.create_task(caller(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        thread.start()
+        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        thread.join()
+
+    asyncio.run(main())
+    assert seen == [0] * 5
+    assert went_on == [0, 1, 2, 3, 4]

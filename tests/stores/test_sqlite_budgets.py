@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from benchmarks.storm import storm
 
-from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope, Settlement, Standing
+from scrimp.core.budget import EACH, Ask, Held, Limit, Refusal, Scope, Settlement, Standing
 from scrimp.errors import BudgetUnavailable, StoreError
 from scrimp.stores import limits_file
+from scrimp.stores.ledger_items import Kept
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from tests.stores.records import NOON, record
 
@@ -374,3 +375,43 @@ def test_what_is_billed_beyond_its_hold_is_the_only_overshoot(path: Path) -> Non
     assert result.overrun == result.excess > 0
     assert result.overshoot <= result.excess
     assert result.counted == result.billed
+
+
+def test_statements_do_not_grow_with_the_batch(path: Path, ledger: SqliteLedger) -> None:
+    ledger.budgets.put(limit(10**9))
+    counts = []
+    for count in (2, 1, 16):  # the first one also makes labels
+        old, new = [[f"{name}-{count}-{number}" for number in range(count)] for name in ("old", "new")]
+        for id_ in old:
+            assert isinstance(reserve(ledger, ask(id_)), Held)
+        said: list[str] = []
+        connection = ledger._store._database._writer.connection
+        assert connection is not None
+        connection.set_trace_callback(said.append)
+        found = ledger._store._write(
+            [Kept(record(id=id_, cost=5), Settlement(id_, 5)) for id_ in old] + [ask(id_) for id_ in new]
+        )
+        connection.set_trace_callback(None)
+        assert found is not None
+        assert all(isinstance(answer, Held) for answer in found[count:])
+        counts.append(len(said))
+    assert counts[1] == counts[2]
+    assert (only(ledger).spent, only(ledger).held) == (19 * 5, 19 * 10)
+    with sqlite3.connect(path) as other:
+        assert other.execute("SELECT name FROM sqlite_master WHERE name LIKE 'written%'").fetchall() == []
+
+
+def test_a_batch_larger_than_a_statement_takes(ledger: SqliteLedger) -> None:
+    ledger.budgets.put(limit(10**9))
+    ledger.budgets.put(Limit(scope=Scope("user", EACH), amount=10**9))
+    asked = [
+        Ask(f"a{number}", 10, NOON, NOON + 3600, (ORGANISATION, Scope("user", f"u\0{number}")))
+        for number in range(100)
+    ]
+    ledger._store._write(asked)
+    ledger._store._write([Kept(record(id=a.id, cost=3), Settlement(a.id, 3)) for a in asked[:70]])
+    standings = ledger.budgets.standings(NOON)
+    assert (standings[0].spent, standings[0].held) == (70 * 3, 30 * 10)
+    members = {found.scope.name: (found.spent, found.held) for found in standings[1:]}
+    assert members == {f"u\0{number}": (3, 0) if number < 70 else (0, 10) for number in range(100)}
+    assert ledger.totals()[0].attempts == 70

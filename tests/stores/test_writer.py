@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from scrimp.errors import StoreError
+from scrimp.stores.awaiting import awaited
 from scrimp.stores.writer import Writer, wait
 
 
@@ -139,4 +141,82 @@ def test_who_waits_is_told_before_anything_else_can_go_wrong(monkeypatch: pytest
     writer.flush(10)
     assert pages.batches == [["a"], ["b"]]
     assert "as an error" in seen
+    writer.close()
+
+
+def test_what_nobody_waits_for_goes_with_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+    writer.submit("before").result(10)
+    left = [writer.submit(item, awaited=False) for item in "ab"]
+    time.sleep(0.05)
+    assert not any(future.done() for future in left)
+    writer.submit("c").result(10)
+    assert pages.batches == [["before"], ["a", "b", "c"]]
+    assert all(future.done() for future in left)
+    writer.submit("d", awaited=False)
+    writer.flush(10)
+    assert pages.batches[2:] == [["d"]]
+    writer.submit("e", awaited=False)
+    writer.close()  # the thread does not stay for its moment
+    [thread] = [thread for thread in threading.enumerate() if thread.name == "scrimp pages"]
+    thread.join(10)
+    assert pages.batches[3:] == [["e"]]
+
+
+def test_what_nobody_waits_for_is_written_a_moment_later() -> None:
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+    writer.submit("before").result(10)
+    assert writer.submit("alone", awaited=False).result(10) is None
+    assert pages.batches == [["before"], ["alone"]]
+    writer.close()
+
+
+def test_many_that_nobody_waits_for_do_not_wait_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
+    monkeypatch.setattr("scrimp.stores.writer.ENOUGH", 5)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+    writer.submit("before").result(10)
+    for future in [writer.submit(f"{number}", awaited=False) for number in range(5)]:
+        future.result(10)
+    assert pages.batches == [["before"], ["0", "1", "2", "3", "4"]]
+    writer.close()
+
+
+def test_what_a_loop_has_at_hand_shares_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+
+    async def caller(number: int) -> None:
+        for step in "abc":
+            time.sleep(0.002)  # work, in which an idle thread would have begun
+            await asyncio.wait_for(awaited(writer.submit(f"{step}{number}")), 10)
+
+    async def main() -> None:
+        await asyncio.gather(*map(caller, range(5)))
+
+    for _ in range(2):  # in another loop as well
+        asyncio.run(main())
+    first, *rest = pages.batches
+    assert first == ["a0", "a1", "a2", "a3", "a4"]
+    assert [sorted(batch) for batch in [first, *rest]] == [
+        [f"{step}{n}" for n in range(5)] for step in "abcabc"
+    ]
+    writer.close()
+
+
+def test_who_blocks_a_loop_is_not_kept_waiting() -> None:
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+
+    async def main() -> None:
+        for item in "ab":
+            writer.submit(item).result(10)  # the loop gets no turn until this is done
+
+    asyncio.run(main())
+    assert pages.batches == [["a"], ["b"]]
     writer.close()

@@ -57,9 +57,12 @@ class Appender(Generic[T]):
         """How many items wait to be written."""
         return self._writer.waiting
 
-    def submit(self, item: T) -> Future[Any]:
-        """Append one item; the future has its answer when it is durable, or carries the StoreError."""
-        return self._writer.submit(item)
+    def submit(self, item: T, *, awaited: bool = True) -> Future[Any]:
+        """Append one item; the future has its answer when it is durable, or carries the StoreError.
+
+        What is not `awaited` may take some milliseconds more, to share a commit.
+        """
+        return self._writer.submit(item, awaited=awaited)
 
     def append(self, item: T) -> Any:
         """Append one item and wait until it is durable; its answer. Raises StoreError."""

@@ -1,18 +1,22 @@
 """Awaiting what a writer thread makes durable, at little cost.
 
 A commit finishes the futures of many callers at once. `asyncio.wrap_future` wakes the event loop for each of
-them, by a system call; here the first wakes it and the others join in.
+them, by a system call; here the loop is woken once for all of them, and what they go on to do comes together
+again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["awaited"]
+__all__ = ["awaited", "together"]
 
 T = TypeVar("T")
 
@@ -27,10 +31,18 @@ class _Mailbox:
     def ring(self, waiter: asyncio.Future[None]) -> None:
         """From any thread: wake this one soon."""
         self._ready.append(waiter)
+        loop, later = waiter.get_loop(), _round.boxes
+        if later is None:
+            self.call(loop)
+        else:
+            later[self] = loop
+
+    def call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake the loop, unless that is under way."""
         if not self._called:
             self._called = True
             try:
-                waiter.get_loop().call_soon_threadsafe(self._wake)
+                loop.call_soon_threadsafe(self._wake)
             except RuntimeError:  # the loop is closed: nobody waits there any more
                 self._ready.clear()
 
@@ -40,6 +52,27 @@ class _Mailbox:
             waiter = self._ready.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+
+
+class _Round(threading.local):
+    """Whom to call when a thread has finished all it has; None where it does not say."""
+
+    boxes: dict[_Mailbox, asyncio.AbstractEventLoop] | None = None
+
+
+_round = _Round()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Whoever waits for what this thread finishes inside the block is woken at its end."""
+    boxes = _round.boxes = {}
+    try:
+        yield
+    finally:
+        _round.boxes = None
+        for box, loop in boxes.items():
+            box.call(loop)
 
 
 _mailboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = WeakKeyDictionary()

@@ -8,16 +8,14 @@ are text, because they may pass 64 bits.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from scrimp.core.budget import Event, EventKind, Scope
-from scrimp.core.budget_books import Account, Changes, Extra, Hold
+from scrimp.core.budget_books import Account, Extra, Hold
 from scrimp.core.budget_terms import Key
-from scrimp.stores.budget_views import MOST_EVENTS
 
 __all__ = [
     "add_series",
@@ -33,7 +31,6 @@ __all__ = [
     "members_of",
     "read_extras",
     "read_holds",
-    "save",
     "series_of",
 ]
 
@@ -83,12 +80,6 @@ _TABLES = (
 )
 
 _HOLD = "id, amount, at, lease_until, scopes, booked, lapsed"
-_AT_ONCE = (32, 16, 8, 4, 2, 1)
-_PUT_HOLDS = {
-    count: f"INSERT OR REPLACE INTO budget_holds ({_HOLD}) VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?)'] * count)}"  # noqa: S608, E501 - our own words only
-    for count in _AT_ONCE
-}
-"""Statements of several rows, as for records: each hands the interpreter to other threads."""
 
 _scopes = msgspec.json.Decoder(tuple[Scope, ...])
 _scope = msgspec.json.Decoder(Scope)
@@ -195,62 +186,9 @@ def events_of(db: sqlite3.Connection, limit_id: str) -> list[Event]:
     ]
 
 
-def save(db: sqlite3.Connection, changes: Changes) -> None:
-    """Write down what is new."""
-    if changes.holds:
-        _save_holds(db, changes.holds)
-    db.executemany(
-        "INSERT OR REPLACE INTO budget_accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [_account_row(key, account) for key, account in changes.accounts.items()],
-    )
-    if changes.extras:
-        rows = [(e.id, e.at, _text(e.scopes), str(e.amount), e.feared) for e in changes.extras]
-        db.executemany("INSERT INTO budget_extras VALUES (NULL, ?, ?, ?, ?, ?)", rows)
-    if changes.events:
-        _save_events(db, changes.events[-MOST_EVENTS:])
-
-
-def _save_holds(db: sqlite3.Connection, holds: Mapping[str, Hold | None]) -> None:
-    gone = [id_ for id_, hold in holds.items() if hold is None]
-    if gone:
-        listed = _encode(gone).decode()
-        db.execute("DELETE FROM budget_holds WHERE id IN (SELECT value FROM json_each(?))", (listed,))
-    rows = [_hold_row(hold) for hold in holds.values() if hold is not None]
-    done = 0
-    for count in _AT_ONCE:
-        while len(rows) - done >= count:
-            db.execute(_PUT_HOLDS[count], [*chain.from_iterable(rows[done : done + count])])
-            done += count
-
-
-def _save_events(db: sqlite3.Connection, events: Sequence[Event]) -> None:
-    rows = [
-        (e.kind, e.at, e.limit_id, _text(e.scope), e.hold, str(e.amount), str(e.spent), str(e.held))
-        for e in events
-    ]
-    db.executemany("INSERT INTO budget_events VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    db.execute(
-        "DELETE FROM budget_events WHERE seq <= (SELECT max(seq) FROM budget_events) - ?", (MOST_EVENTS,)
-    )
-
-
-def _text(value: Any) -> str:
-    return _encode(value).decode()
-
-
-def _hold_row(hold: Hold) -> tuple[Any, ...]:
-    scopes = _text(hold.scopes)
-    return hold.id, hold.amount, hold.at, hold.lease_until, scopes, hold.booked, hold.lapsed
-
-
 def _hold(row: Sequence[Any]) -> Hold:
     id_, amount, at, lease_until, scopes, booked, lapsed = row
     return Hold(id_, amount, at, lease_until, _scopes.decode(scopes), booked, bool(lapsed))
-
-
-def _account_row(key: Key, account: Account) -> tuple[Any, ...]:
-    amounts = (account.spent, account.held, account.unsettled, account.overrun)
-    return key.series, key.start, key.member, *map(str, amounts), account.told
 
 
 def _account(row: Sequence[Any]) -> Account:

@@ -29,36 +29,34 @@ def keepable(record: Record) -> Record:
 
     Raises StoreError where a number is out of range.
     """
-    times = (record.started_at, record.first_event_at, record.ended_at)
-    usage = record.usage
-    tokens = (
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cache_creation_input_tokens,
-        usage.cache_read_input_tokens,
-        usage.write_1h,
-    )
-    whole = (
-        record.cost,
-        record.own_cost or 0,
-        record.attempt,
-        record.status or 0,
-        record.predicted_read or 0,
-        record.predicted_write or 0,
-        record.lost or 0,
-    )
-    if (
-        all(time is None or _FIRST_TIME <= time <= _LAST_TIME for time in times)
-        and min(tokens) >= 0
-        and max(tokens) <= _MOST_TOKENS
-        and min(whole) >= -_MOST
-        and max(whole) <= _MOST
-    ):
+    if _in_range(record):
         try:
             return in_unicode(record)
         except OverflowError:
             pass  # a count of an iteration
     raise StoreError(f"record {record.id!r} cannot be kept: a time, count or amount is out of range")
+
+
+def _in_range(record: Record) -> bool:
+    """Whether times, tokens and amounts are; asked of every record, so nothing is made for it."""
+    usage, first_event_at, ended_at = record.usage, record.first_event_at, record.ended_at
+    return (
+        _FIRST_TIME <= record.started_at <= _LAST_TIME
+        and (first_event_at is None or _FIRST_TIME <= first_event_at <= _LAST_TIME)
+        and (ended_at is None or _FIRST_TIME <= ended_at <= _LAST_TIME)
+        and 0 <= usage.input_tokens <= _MOST_TOKENS
+        and 0 <= usage.output_tokens <= _MOST_TOKENS
+        and 0 <= usage.cache_creation_input_tokens <= _MOST_TOKENS
+        and 0 <= usage.cache_read_input_tokens <= _MOST_TOKENS
+        and 0 <= usage.write_1h <= _MOST_TOKENS
+        and -_MOST <= record.cost <= _MOST
+        and -_MOST <= (record.own_cost or 0) <= _MOST
+        and -_MOST <= record.attempt <= _MOST
+        and -_MOST <= (record.status or 0) <= _MOST
+        and -_MOST <= (record.predicted_read or 0) <= _MOST
+        and -_MOST <= (record.predicted_write or 0) <= _MOST
+        and -_MOST <= (record.lost or 0) <= _MOST
+    )
 
 
 def in_unicode(value: S) -> S:

@@ -157,6 +157,8 @@ class Database:
             _check(connection)
             self._sound = slot.file
         migrate(connection, self._schema)
+        if slot is self._writer:
+            self._schema.opened(connection)
         return connection
 
     def _switch_to_wal(self, connection: sqlite3.Connection) -> None:

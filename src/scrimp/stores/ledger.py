@@ -64,8 +64,9 @@ class Ledger(Protocol):
         force for what it does not say itself.
 
         The future is done when the record is durable, or carries the StoreError; its result is what alerts
-        that set off. It cannot be cancelled: `await asyncio.wrap_future(ledger.submit(record))` leaves the
-        record to be written when the task is.
+        that set off. Nobody is thought to wait for it: the record shares the commit of what comes next, or
+        is written some milliseconds later by itself. It cannot be cancelled:
+        `await asyncio.wrap_future(ledger.submit(record))` leaves the record to be written when the task is.
         """
         ...
 

@@ -13,6 +13,7 @@ import msgspec
 
 from scrimp.core.record import Record, Tags
 from scrimp.stores.adding import Label, hour_of, label_of
+from scrimp.stores.ledger_state import State
 from scrimp.stores.retention import not_pruned
 from scrimp.wire.response import Usage
 
@@ -31,10 +32,10 @@ _INSERT = """INSERT INTO records (
 ) VALUES """
 _VALUES = f"({', '.join('?' * 29)})"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
-_AT_ONCE = (32, 16, 8, 4, 2, 1)
-_INSERTS = {size: _INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in _AT_ONCE}
-"""Statements of several rows: each statement hands the interpreter to other threads and has to win it back,
-which costs more than the row. Of 32 rows, because older SQLite takes 999 values at most."""
+_AT_ONCE = 32
+_INSERTS = [_INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in range(_AT_ONCE + 1)]
+"""Statements of any number of rows: each statement hands the interpreter to other threads and has to win it
+back, which costs more than the rows."""
 
 _NEW_LABEL = f"""INSERT INTO labels (
     digest, provider, model, mode, outcome, run, run_ids, user, task_type, agent, team, key_name, inferred,
@@ -87,15 +88,19 @@ def _label_key(db: sqlite3.Connection, label: Label) -> int:
     return cast(int, key)
 
 
-def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: Labels) -> None:
-    """Add a row for each record whose id is new."""
-    new = not_pruned(db, records)
-    rows = [_row(record, labels.key(db, label_of(record))) for record in new]
-    done = 0
-    for size in _AT_ONCE:
-        while len(rows) - done >= size:
-            db.execute(_INSERTS[size], [*chain.from_iterable(rows[done : done + size])])
-            done += size
+def insert_records(
+    db: sqlite3.Connection, records: Sequence[Record], labels: Labels, state: State
+) -> set[str]:
+    """Add a row for each record whose id is new; returns the ids that are."""
+    wanted = not_pruned(db, records, state.first_hour)
+    rows = [_row(record, labels.key(db, label_of(record))) for record in wanted]
+    added = 0
+    for first in range(0, len(rows), _AT_ONCE):
+        part = rows[first : first + _AT_ONCE]
+        added += db.execute(_INSERTS[len(part)], [*chain.from_iterable(part)]).rowcount
+    if added == len(wanted):
+        return {record.id for record in wanted}
+    return {id_ for (id_,) in db.execute("SELECT id FROM records WHERE seq > ?", (state.last,))}
 
 
 def _row(record: Record, label: int) -> Row:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from scrimp.stores.budget_tables import m0004_budgets, m0006_feared
+from scrimp.stores.ledger_changes import open_changes
 from scrimp.stores.ledger_sums import m0005_more_labels
 from scrimp.stores.migrations import Schema
 
@@ -121,4 +122,4 @@ def m0003_misses(db: sqlite3.Connection) -> None:
 
 _MIGRATIONS = (m0001_records, m0002_hours, m0003_misses, m0004_budgets, m0005_more_labels, m0006_feared)
 
-LEDGER = Schema("ledger", 0x73637231, _MIGRATIONS)
+LEDGER = Schema("ledger", 0x73637231, _MIGRATIONS, open_changes)

@@ -12,7 +12,7 @@ import sqlite3
 from hashlib import blake2b
 from typing import Any, cast
 
-__all__ = ["NEVER", "SUMS", "m0005_more_labels", "roll_up"]
+__all__ = ["NEVER", "SUMS", "m0005_more_labels", "roll_ups"]
 
 _COUNTS = ("attempts", "input_tokens", "write_5m", "write_1h", "read", "output_tokens")
 _AMOUNTS = ("cost", "estimated", "own", "compared", "lost")
@@ -64,18 +64,6 @@ _SUM_TABLES = (
     FROM records WHERE static_tokens IS NOT NULL""",  # noqa: S608 - our own words only, here and below
 )
 
-_ROLL_UPS = (
-    f"""INSERT INTO hours SELECT hour, label, {_ADDED} FROM numbers WHERE seq > ? GROUP BY hour, label
-    ON CONFLICT (hour, label) DO UPDATE SET {_UPDATED}""",  # noqa: S608 - as above
-    f"""INSERT INTO days SELECT {_DAY_OF_HOUR} AS day, kind, {_ADDED}
-    FROM numbers CROSS JOIN labels ON key = label WHERE seq > ? GROUP BY day, kind
-    ON CONFLICT (day, label) DO UPDATE SET {_UPDATED}""",  # noqa: S608 - as above
-    f"""INSERT INTO sizes SELECT {_DAY_OF_HOUR} AS day, kind, {_SIZE} AS tokens, count(*)
-    FROM records CROSS JOIN labels ON key = label WHERE seq > ? AND static_tokens IS NOT NULL
-    GROUP BY day, kind, tokens
-    ON CONFLICT (day, label, tokens) DO UPDATE SET calls = calls + excluded.calls""",  # noqa: S608 - as above
-)
-
 _MORE_COLUMNS = (
     "ALTER TABLE labels ADD COLUMN team TEXT",
     "ALTER TABLE labels ADD COLUMN key_name TEXT",
@@ -100,10 +88,20 @@ _RETENTION = (
 _SAID = "provider, model, mode, outcome, run, user, task_type, agent"
 
 
-def roll_up(db: sqlite3.Connection, after: int) -> None:
-    """Add the records written after number `after` to the sums."""
-    for statement in _ROLL_UPS:
-        db.execute(statement, (after,))
+def roll_ups(after: str) -> tuple[str, ...]:
+    """Statements that add the records written after number `after` to the sums."""
+    return (
+        f"""INSERT INTO hours SELECT hour, label, {_ADDED}
+        FROM numbers WHERE seq > {after} GROUP BY hour, label
+        ON CONFLICT (hour, label) DO UPDATE SET {_UPDATED}""",  # noqa: S608 - as above
+        f"""INSERT INTO days SELECT {_DAY_OF_HOUR} AS day, kind, {_ADDED}
+        FROM numbers CROSS JOIN labels ON key = label WHERE seq > {after} GROUP BY day, kind
+        ON CONFLICT (day, label) DO UPDATE SET {_UPDATED}""",  # noqa: S608 - as above
+        f"""INSERT INTO sizes SELECT {_DAY_OF_HOUR} AS day, kind, {_SIZE} AS tokens, count(*)
+        FROM records CROSS JOIN labels ON key = label WHERE seq > {after} AND static_tokens IS NOT NULL
+        GROUP BY day, kind, tokens
+        ON CONFLICT (day, label, tokens) DO UPDATE SET calls = calls + excluded.calls""",  # noqa: S608 - as above
+    )
 
 
 def m0005_more_labels(db: sqlite3.Connection) -> None:
@@ -117,9 +115,8 @@ def m0005_more_labels(db: sqlite3.Connection) -> None:
         BEGIN SELECT raise(ABORT, 'records are never changed'); END"""
     )
     _set_kinds(db)
-    for statement in (*_RETENTION, "DROP VIEW numbers", "DROP TABLE hours", *_SUM_TABLES):
+    for statement in (*_RETENTION, "DROP VIEW numbers", "DROP TABLE hours", *_SUM_TABLES, *roll_ups("0")):
         db.execute(statement)
-    roll_up(db, 0)
 
 
 def _label_misses(db: sqlite3.Connection) -> None:

@@ -16,11 +16,15 @@ Migration = Callable[[sqlite3.Connection], None]
 
 
 class Schema(NamedTuple):
-    """What one kind of database holds. `mark` is its application id: whose file this is."""
+    """What one kind of database holds. `mark` is its application id: whose file this is.
+
+    `opened` makes ready each connection that writes.
+    """
 
     kind: str
     mark: int
     migrations: Sequence[Migration]
+    opened: Callable[[sqlite3.Connection], None] = lambda _: None
 
 
 def check_owner(db: sqlite3.Connection, schema: Schema) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from scrimp.core.budget_books import Account, Accounts, Books
 from scrimp.core.budget_terms import Key, Terms
@@ -21,14 +22,14 @@ from scrimp.stores.budget_tables import (
     find_account,
     find_holds,
     forget_series,
-    identity_of,
     read_extras,
     read_holds,
-    save,
     series_of,
 )
 from scrimp.stores.budget_views import BILL_KNOWN
+from scrimp.stores.ledger_changes import save
 from scrimp.stores.ledger_items import Item, Kept
+from scrimp.stores.ledger_state import State, look
 from scrimp.stores.limits_file import Limits, LimitsFile
 
 __all__ = ["SqliteBooks", "check_ledger"]
@@ -58,6 +59,7 @@ class SqliteBooks:
         self._limits: Limits | None = None
         self._db: sqlite3.Connection | None = None
         self._version = -1
+        self._next_lease = inf
         self._series: set[str] = set()
         self._complete = False
         self._holding = False
@@ -70,11 +72,13 @@ class SqliteBooks:
             return True
         return not all(isinstance(item, Kept) and item.settlement is None for item in items)
 
-    def open(self, db: sqlite3.Connection) -> None:
-        """Bring the books up to date with the file and the limits. Raises nothing of its own: `unavailable`
-        says why nothing can be decided, and what is written then is counted when it can be."""
-        self._refresh(db)
-        limits = self._wanted(db)
+    def open(self, db: sqlite3.Connection) -> State:
+        """Bring the books up to date with the file and the limits; how the file is found. Raises nothing of
+        its own: `unavailable` says why nothing can be decided, and what is written then is counted when it
+        can be."""
+        state = look(db)
+        self._refresh(db, state)
+        limits = self._wanted(state.ledger)
         if limits is not self._limits:
             self._limits = limits
             self.books.terms = limits.terms if limits is not None else Terms()
@@ -83,6 +87,7 @@ class SqliteBooks:
             self._count_later(db)
         elif wanted != self._series:
             self._count_from_now(db, wanted)
+        return state
 
     def load(self, db: sqlite3.Connection, ids: Iterable[str]) -> None:
         """Have these holds at hand, those of them that there are."""
@@ -93,24 +98,24 @@ class SqliteBooks:
 
     def recover(self, db: sqlite3.Connection, now: float) -> int:
         """Count what was held by those who died as spent; how many holds that were."""
-        due = due_holds(db, now)
+        due = due_holds(db, now) if self._next_lease <= now else ()
         for hold in due:
             self.books.holds.setdefault(hold.id, hold)
         return sum(self.books.lapse(hold.id, recorded=_bill_is_known(db, hold.id)) for hold in due)
 
-    def save(self, db: sqlite3.Connection) -> None:
-        """Write down what has changed."""
+    def save(self, db: sqlite3.Connection, *, records_after: int | None = None) -> None:
+        """Write down what has changed; records after this number are new."""
         self._holding = self._holding or bool(self.books.changes.holds)
-        save(db, self.books.changes)
+        save(db, self.books.changes, records_after=records_after)
         self.books.changes.clear()
         if len(self.books.accounts) > _MOST_ACCOUNTS or len(self.books.holds) > _MOST_HOLDS:
             self._db = None
 
-    def _refresh(self, db: sqlite3.Connection) -> None:
+    def _refresh(self, db: sqlite3.Connection, state: State) -> None:
         """Forget what another connection may have changed; a failed transaction costs its connection."""
-        [version] = db.execute("PRAGMA data_version").fetchone()
-        if db is not self._db or version != self._version:
-            self._db, self._version, self._limits = db, version, None
+        self._next_lease = state.next_lease
+        if db is not self._db or state.version != self._version:
+            self._db, self._version, self._limits = db, state.version, None
             self._series = series_of(db)
             self._complete = False
             self._holding = bool(read_holds(db, 1))
@@ -121,12 +126,12 @@ class SqliteBooks:
             self.books.holds.update({hold.id: hold for hold in holds})
             self._complete = len(holds) < _MOST_HOLDS
 
-    def _wanted(self, db: sqlite3.Connection) -> Limits | None:
+    def _wanted(self, ledger: str) -> Limits | None:
         """The limits in force; None where that cannot be told, and `unavailable` says why."""
         self.unavailable = None
         try:
             limits = self._file.now()
-            check_ledger(self._file, limits, db)
+            check_ledger(self._file, limits, ledger)
         except BudgetUnavailable as error:
             self.unavailable = str(error)
             return None
@@ -160,9 +165,9 @@ def _bill_is_known(db: sqlite3.Connection, id_: str) -> bool:
     return found is not None and found[0] in BILL_KNOWN
 
 
-def check_ledger(file: LimitsFile, limits: Limits, db: sqlite3.Connection) -> None:
+def check_ledger(file: LimitsFile, limits: Limits, ledger: str) -> None:
     """Raises `BudgetUnavailable` where the limits were set over another ledger than this one."""
-    if limits.entries and limits.ledger != identity_of(db):
+    if limits.entries and limits.ledger != ledger:
         raise BudgetUnavailable(
             f"{file.path}: these limits were set over another ledger, which was damaged, moved or deleted: "
             f"what is spent of them is not known; put that ledger back, or run `scrimp budget resume` to go "

@@ -50,11 +50,11 @@ class SqliteBudgets:
 
     def release(self, hold: str) -> Future[None]:
         """See `Budgets`."""
-        return self._store.submit(Released(hold))
+        return self._store.submit(Released(hold), awaited=False)
 
     def extend(self, hold: str, lease_until: float) -> Future[None]:
         """See `Budgets`."""
-        return self._store.submit(Extended(hold, lease_until))
+        return self._store.submit(Extended(hold, lease_until), awaited=False)
 
     def limits(self) -> Sequence[Limit]:
         """See `Budgets`."""
@@ -112,7 +112,7 @@ class SqliteBudgets:
             limits = self._file.now()
             entries = change(limits.entries)
             if len(entries) >= len(limits.entries):
-                check_ledger(self._file, limits, db)
+                check_ledger(self._file, limits, identity_of(db))
             ledger = limits.ledger if limits.entries else identity_of(db)
             self._file.save(Limits(ledger, entries))
             self._books.open(db)
@@ -125,7 +125,7 @@ class SqliteBudgets:
 
         def look(db: sqlite3.Connection) -> tuple[T] | None:
             limits = self._file.now()
-            check_ledger(self._file, limits, db)
+            check_ledger(self._file, limits, identity_of(db))
             counted = {term.series for term in limits.terms.all} == series_of(db)
             return (work(db, limits),) if counted else None
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, cast
+from typing import Any
 
 from scrimp.core.budget import Ask, Crossing, Settlement
 from scrimp.core.record import Record
@@ -23,7 +23,7 @@ from scrimp.stores.ledger_items import Item, Kept, answer, fault_of, holds_in
 from scrimp.stores.ledger_queries import PAGE, page, snapshot, static_sizes, totals
 from scrimp.stores.ledger_rows import Labels, insert_records
 from scrimp.stores.ledger_schema import LEDGER
-from scrimp.stores.ledger_sums import NEVER, roll_up
+from scrimp.stores.ledger_sums import NEVER
 from scrimp.stores.limits_file import LimitsFile
 from scrimp.stores.retention import first_kept_hour, prune_before, prune_some
 from scrimp.stores.sqlite_books import SqliteBooks
@@ -81,7 +81,7 @@ class SqliteLedger:
             refused: Future[tuple[Crossing, ...]] = Future()
             refused.set_exception(error)
             return refused
-        return self._store.submit(Kept(kept, settlement))
+        return self._store.submit(Kept(kept, settlement), awaited=False)
 
     def records(self, query: Query = EVERYTHING) -> Iterator[Record]:
         """See `Ledger`; read page by page, so that no reader keeps a writer waiting."""
@@ -131,27 +131,18 @@ class SqliteLedger:
     def _write(self, db: sqlite3.Connection, items: Sequence[Item]) -> Sequence[Any]:
         """One transaction: records, what they sum up to, and what becomes of the money held for them."""
         books = self._books
-        books.open(db)
+        state = books.open(db)
         records = [item.record for item in items if isinstance(item, Kept)]
+        last = state.last if records else None
         if not books.concern(items):
-            self._insert(db, records)
+            insert_records(db, records, self._labels, state)
+            books.save(db, records_after=last)
             return [()] * len(items)
         books.load(db, holds_in(items))
         asked = [item.at for item in items if isinstance(item, Ask)]
         if asked:
             books.recover(db, max(asked))
-        last = self._insert(db, records)
-        found = db.execute("SELECT id FROM records WHERE seq > ?", (last,)) if records else ()
-        new = {id_ for (id_,) in found}
+        new = insert_records(db, records, self._labels, state)
         answers = [answer(books.books, item, new, books.unavailable) for item in items]
-        books.save(db)
+        books.save(db, records_after=last)
         return answers
-
-    def _insert(self, db: sqlite3.Connection, records: Sequence[Record]) -> int:
-        """Add the records that are new; returns the number of the last one before them."""
-        if not records:
-            return 0
-        [last] = db.execute("SELECT ifnull(max(seq), 0) FROM records").fetchone()
-        insert_records(db, records, self._labels)
-        roll_up(db, last)
-        return cast(int, last)

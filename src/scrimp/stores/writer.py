@@ -1,5 +1,9 @@
 """One writer thread with group commit: whatever was submitted while it wrote is its next batch.
 
+A commit costs as much as dozens of its items, so they join one another where that keeps nobody waiting: what
+an event loop submits begins when the loop is done with all it has at hand, for it cannot go on with any of it
+before; and what nobody waits for goes with what comes next, or a moment later by itself.
+
 The thread is no daemon and lives only while there is something to do: it starts with the first item, waits a
 moment for the next ones, and ends. So an interpreter that exits waits for what was submitted and for nothing
 else, in children of multiprocessing too, where no atexit handler runs.
@@ -7,6 +11,7 @@ else, in children of multiprocessing too, where no atexit handler runs.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +20,7 @@ from time import monotonic
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from scrimp.errors import StoreError
+from scrimp.stores.awaiting import together
 
 __all__ = ["Answers", "Writer", "wait"]
 
@@ -33,8 +39,11 @@ BATCH = 1000
 LINGER = 1.0
 """Seconds an idle thread waits for more: a new one costs as much as a fast disk's commit."""
 
-WATCH = 0.05
-"""Seconds between looks at whether the interpreter is about to exit."""
+MOMENT = 0.005
+"""Seconds that what nobody waits for may wait; also between looks at whether the interpreter exits."""
+
+ENOUGH = 32
+"""Items that begin even if nobody waits for them."""
 
 
 class Writer(Generic[T]):
@@ -58,6 +67,8 @@ class Writer(Generic[T]):
         self._name = name
         self._wake = threading.Condition()
         self._queue: deque[Entry[T]] = deque()
+        self._called = False
+        self._turn: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -71,19 +82,27 @@ class Writer(Generic[T]):
         """How many items wait, those of the batch being written left out."""
         return len(self._queue)
 
-    def submit(self, item: T) -> Future[Any]:
-        """Write `item` soon; the future is done when it is durable, or carries the StoreError."""
-        return self._put(item)
+    def submit(self, item: T, *, awaited: bool = True) -> Future[Any]:
+        """Write `item` soon; the future is done when it is durable, or carries the StoreError.
+
+        What is not `awaited` may take a moment longer.
+        """
+        loop = _running_loop() if awaited else None
+        future = self._put(item, at_once=awaited and loop is None)
+        if loop is not None and self._turn is not loop:
+            self._turn = loop
+            loop.call_soon(self._turned)
+        return future
 
     def flush(self, timeout: float) -> None:
         """Wait until all that was submitted is durable or has failed; StoreError after `timeout` seconds."""
-        wait(self._put(None), timeout, self._name)
+        wait(self._put(None, at_once=True), timeout, self._name)
 
     def close(self) -> None:
         """Let the thread end when it has written what was submitted; what is submitted later fails."""
         with self._wake:
             self._closed = True
-            self._wake.notify()
+            self._call()
 
     def pause(self) -> None:
         """Hold the queue still until `resume`: a fork is coming."""
@@ -97,9 +116,10 @@ class Writer(Generic[T]):
         """Begin anew in a forked child: queue and thread stayed with the parent, which writes on."""
         self._wake = threading.Condition()
         self._queue.clear()
+        self._called, self._turn = False, None
         self._thread = None
 
-    def _put(self, item: T | None) -> Future[Any]:
+    def _put(self, item: T | None, *, at_once: bool) -> Future[Any]:
         future: Future[Any] = Future()
         future.set_running_or_notify_cancel()
         write_here = False
@@ -108,12 +128,26 @@ class Writer(Generic[T]):
             if not closed:
                 self._queue.append((item, future))
                 write_here = self._thread is None and not self._start()
-                self._wake.notify()
+                if at_once or len(self._queue) >= ENOUGH:
+                    self._call()
         if closed:
             self._fail([(item, future)], f"{self._name} is closed: nothing more is written")
         elif write_here:
             self._run()
         return future
+
+    def _call(self) -> None:
+        """Have the thread begin now, or when it is done with the batch before."""
+        if not self._called:
+            self._called = True
+            self._wake.notify()
+
+    def _turned(self) -> None:
+        """A loop is done with what it had at hand."""
+        self._turn = None
+        with self._wake:
+            if self._queue:
+                self._call()
 
     def _start(self) -> bool:
         """Start the thread; False where the system allows none, or nobody would wait for it any more."""
@@ -139,12 +173,15 @@ class Writer(Generic[T]):
         """The next batch; nothing when the thread is to end, which it then has for everyone."""
         until = monotonic() + LINGER
         with self._wake:
-            while not self._queue:
-                if self._closed or monotonic() >= until or not self._may_wait():
-                    self._step_down()
-                    return []
-                self._wake.wait(WATCH)
-            return [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+            while not self._called and self._may_wait():
+                self._wake.wait(MOMENT)
+                if self._queue or self._closed or monotonic() >= until:
+                    break
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
+            self._called = bool(self._queue)
+            if not batch:
+                self._step_down()
+            return batch
 
     def _may_wait(self) -> bool:
         """Whether this is the writer thread of an interpreter that is not about to exit."""
@@ -165,12 +202,17 @@ class Writer(Generic[T]):
         except StoreError as error:
             fault = str(error)
         finally:
-            written = [entry for entry in batch if entry[0] is not None]
-            if fault:
-                self._fail(written, fault)
-            else:
-                _finish([future for _, future in written], answers)
-            _finish([future for item, future in batch if item is None], None)
+            with together():
+                self._tell(batch, answers, fault)
+
+    def _tell(self, batch: Sequence[Entry[T]], answers: Answers, fault: str) -> None:
+        """Finish the futures of those who wait."""
+        written = [entry for entry in batch if entry[0] is not None]
+        if fault:
+            self._fail(written, fault)
+        else:
+            _finish([future for _, future in written], answers)
+        _finish([future for item, future in batch if item is None], None)
 
     def _hand_over(self) -> None:
         """Where a fault of ours ends this thread, the next one takes the queue: nobody waits for ever."""
@@ -202,3 +244,11 @@ def _finish(futures: Sequence[Future[Any]], answers: Answers) -> None:
             future.set_exception(answer)
         else:
             future.set_result(answer)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop that runs in this thread."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

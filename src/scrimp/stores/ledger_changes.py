@@ -1,0 +1,108 @@
+"""What a batch changes beside its records, in few statements.
+
+A statement hands the interpreter to other threads some seven times and has to win it back each time, from
+an event loop that may be busy: that costs more than the rows. So each table gets its rows by one statement,
+and the sums of records, which need none of our own, are those of one view's trigger.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from scrimp.core.budget import Event
+from scrimp.core.budget_books import Account, Changes, Extra, Hold
+from scrimp.core.budget_terms import Key
+from scrimp.stores.budget_views import MOST_EVENTS
+from scrimp.stores.ledger_sums import roll_ups
+
+__all__ = ["open_changes", "save"]
+
+Row = tuple[Any, ...]
+
+_WRITTEN = (
+    "PRAGMA temp_store = MEMORY",
+    "CREATE TEMP VIEW written AS SELECT 0 AS records_after, '' AS ended",
+    f"""CREATE TEMP TRIGGER written_down INSTEAD OF INSERT ON written BEGIN
+        {"; ".join(roll_ups("NEW.records_after"))};
+        DELETE FROM budget_holds WHERE id IN (SELECT value FROM json_each(NEW.ended));
+    END""",  # noqa: S608 - our own words only, here and below
+)
+"""A view that lasts as long as its connection: what is put into it is done by its trigger, in one go."""
+
+_AT_ONCE = 32
+
+
+def _puts(table: str, columns: int) -> list[str]:
+    """Statements that put any number of rows into a table."""
+    row = f"({', '.join('?' * columns)})"
+    return [f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * n)}" for n in range(_AT_ONCE + 1)]  # noqa: S608 - as above
+
+
+_PUT_HOLDS = _puts("budget_holds", 7)
+_PUT_ACCOUNTS = _puts("budget_accounts", 8)
+_PUT_EXTRAS = _puts("budget_extras", 6)
+_PUT_EVENTS = _puts("budget_events", 9)
+_FORGET_EVENTS = "DELETE FROM budget_events WHERE seq <= (SELECT max(seq) FROM budget_events) - ?"
+
+_encode = msgspec.json.encode
+
+
+def open_changes(db: sqlite3.Connection) -> None:
+    """Make ready a connection that writes."""
+    for statement in _WRITTEN:
+        db.execute(statement)
+
+
+def save(db: sqlite3.Connection, changes: Changes, *, records_after: int | None = None) -> None:
+    """Write down what is new of budgets, and add up the records after this number, if there may be any."""
+    scopes = _Texts()
+    _put(db, _PUT_HOLDS, [_hold_row(hold, scopes) for hold in changes.holds.values() if hold is not None])
+    _put(db, _PUT_ACCOUNTS, [_account_row(key, account) for key, account in changes.accounts.items()])
+    ended = [id_ for id_, hold in changes.holds.items() if hold is None]
+    if ended or records_after is not None:
+        db.execute("INSERT INTO written VALUES (?, ?)", (records_after, _text(ended)))
+    _put(db, _PUT_EXTRAS, [_extra_row(extra, scopes) for extra in changes.extras])
+    if changes.events:
+        _put(db, _PUT_EVENTS, [_event_row(event) for event in changes.events[-MOST_EVENTS:]])
+        db.execute(_FORGET_EVENTS, (MOST_EVENTS,))
+
+
+def _put(db: sqlite3.Connection, statements: Sequence[str], rows: Sequence[Row]) -> None:
+    for first in range(0, len(rows), _AT_ONCE):
+        part = rows[first : first + _AT_ONCE]
+        db.execute(statements[len(part)], [*chain.from_iterable(part)])
+
+
+def _hold_row(hold: Hold, scopes: Mapping[Any, str]) -> Row:
+    return hold.id, hold.amount, hold.at, hold.lease_until, scopes[hold.scopes], hold.booked, hold.lapsed
+
+
+def _account_row(key: Key, account: Account) -> Row:
+    amounts = (account.spent, account.held, account.unsettled, account.overrun)
+    return key.series, key.start, key.member, *map(str, amounts), account.told
+
+
+def _extra_row(extra: Extra, scopes: Mapping[Any, str]) -> Row:
+    return None, extra.id, extra.at, scopes[extra.scopes], str(extra.amount), extra.feared
+
+
+def _event_row(event: Event) -> Row:
+    amounts = (event.amount, event.spent, event.held)
+    return None, event.kind, event.at, event.limit_id, _text(event.scope), event.hold, *map(str, amounts)
+
+
+class _Texts(dict[Any, str]):
+    """Texts of values, each made once: the holds of a batch are mostly within the same scopes."""
+
+    def __missing__(self, value: Any) -> str:
+        text = self[value] = _text(value)
+        return text
+
+
+def _text(value: Any) -> str:
+    return _encode(value).decode()
