@@ -2,7 +2,8 @@
 
 A family is one conversation at each of its steps. Every step extends the one before it. The number of the
 conversation stands in every block of its messages, so that two conversations share tools and system and
-nothing else. `max_tokens` names the step, which is how the upstream knows what to bill.
+nothing else. `max_tokens` names the step, which is how the upstream knows what to bill. The conversation
+numbered 0 is the one whose first request is sent over and over.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.conversations import encoded, prose, source_code
 
-__all__ = ["MODEL", "PACED", "SIZES", "Family", "Usage", "asked_step", "family"]
+__all__ = ["MODEL", "PACED", "SIZES", "Family", "Usage", "asked_step", "family", "is_repeated", "sent_again"]
 
 MODEL = "claude-sonnet-4-5"
 SIZES = {"2 KB": 2_000, "200 KB": 200_000}
@@ -25,6 +26,7 @@ PACED = 500
 _FIRST = 1_000
 _NUMBER = b"00000000"
 _NAME = f"Session {_NUMBER.decode()}."
+_REPEATED = _NAME.encode()
 _ASKED = re.compile(rb'"max_tokens":\s*(\d+)')
 _BYTES_PER_TOKEN = 4
 _LEAST_CACHED = 1_024
@@ -79,6 +81,16 @@ def asked_step(body: bytes) -> tuple[int, bool]:
         raise ValueError("a request without max_tokens")
     paced, step = divmod(int(found[1]) - _FIRST, PACED)
     return step, bool(paced)
+
+
+def is_repeated(body: bytes) -> bool:
+    """Whether this is the request that is sent over and over."""
+    return _REPEATED in body
+
+
+def sent_again(usage: Usage) -> Usage:
+    """What a request is billed that was sent before: what it wrote then is read now."""
+    return usage._replace(written=0, read=usage.written + usage.read)
 
 
 def _fixed(random: Random, size: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from typing import Any, cast
 import httptools
 import uvloop
 
-from benchmarks.gateway.bodies import MODEL, SIZES, Usage, asked_step, family
+from benchmarks.gateway.bodies import MODEL, SIZES, Usage, asked_step, family, is_repeated, sent_again
 
 __all__ = ["DELTAS", "EVENTS", "PACE", "Sums"]
 
@@ -50,12 +50,18 @@ class Canned:
     def __init__(self, seed: int) -> None:
         self._usages = {name: family(size, seed=seed).usages for name, size in SIZES.items()}
         self._numbers = 0
+        self._written: set[tuple[str, int]] = set()
         self.sums: Sums = dict.fromkeys(("requests", *Usage._fields), 0)
 
     def usage(self, body: bytes) -> tuple[Usage, bool]:
         """What a request is billed, and whether its events are paced."""
         step, paced = asked_step(body)
-        return self._usages["200 KB" if len(body) > _LARGE else "2 KB"][step], paced
+        size = "200 KB" if len(body) > _LARGE else "2 KB"
+        usage = self._usages[size][step]
+        if is_repeated(body):
+            usage = sent_again(usage) if (size, step) in self._written else usage
+            self._written.add((size, step))
+        return usage, paced
 
     def number(self) -> int:
         """One more answer."""

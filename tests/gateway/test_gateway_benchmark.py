@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from benchmarks.gateway.bodies import PACED, SIZES, asked_step, family
+from benchmarks.gateway.bodies import PACED, SIZES, Usage, asked_step, family, is_repeated, sent_again
 from benchmarks.gateway.books import Books, audited, counted
 from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP, serving
 from benchmarks.gateway.load import Job, Seen
@@ -44,6 +44,14 @@ def test_a_request_says_which_step_it_is() -> None:
     assert json.loads(made.body(1, 3))["max_tokens"] == 1_001 + PACED
     with pytest.raises(ValueError, match="max_tokens"):
         asked_step(b"{}")
+
+
+def test_a_request_that_was_sent_before_reads_what_it_wrote() -> None:
+    made = family(200_000, seed=1)
+    assert is_repeated(made.steps[0])
+    assert not is_repeated(made.body(0, 1))
+    assert sent_again(Usage(plain=3, written=100, read=20, output=64)) == Usage(3, 0, 120, 64)
+    assert sent_again(Usage(plain=500, written=0, read=0, output=64)) == Usage(500, 0, 0, 64)
 
 
 def test_load_counts_what_the_upstream_counts() -> None:

@@ -23,7 +23,7 @@ from tests.gateway.doors import ask, door, encoded
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 OK = b"HTTP/1.1 200 OK\r\n"
-HEADERS = [("x-one", "1"), ("x-two", "ü")]
+HEADERS = [(b"x-one", b"1"), (b"x-two", "ü".encode("latin-1"))]
 
 
 def run(
@@ -323,3 +323,22 @@ def test_what_cannot_be_reached_is_named_with_the_reason() -> None:
                     assert answer.status == 502
                     assert answer.error["message"] == f"scrimp: upstream 'anthropic': {said}"
                     assert "sk-test" not in answer.body.decode()
+
+
+def test_a_proxy_of_the_environment_is_asked_for_the_whole_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not reader.at_eof():
+            seen.append(await head_of(reader))
+            writer.write(OK + b"content-length: 2\r\n\r\nok")
+
+    async def use(way: Way, url: str) -> list[bytes]:
+        monkeypatch.setenv("http_proxy", f"http://me:secret@{url.split('/')[2]}")
+        return [(await get(way, "http://behind.invalid/v1/x"))[1] for _ in range(2)]
+
+    assert run(script, use) == [b"ok", b"ok"]
+    for head in seen:
+        lines = head.split(b"\r\n")
+        assert lines[:2] == [b"GET http://behind.invalid/v1/x HTTP/1.1", b"Host: behind.invalid"]
+        assert b"Proxy-Authorization: Basic bWU6c2VjcmV0" in lines  # base64 of me:secret

@@ -13,9 +13,9 @@ they were read from.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -43,6 +43,8 @@ __all__ = ["Read", "ReadingMemory"]
 _MOST_BYTES = 48 * 1024 * 1024
 _BLOCK_BYTES = 1_000
 """What is kept of a block beside its value, in bytes: about."""
+_FRAMES_MET = 8
+"""Frames that are looked for by the objects they were made of: those of the agents at work just now."""
 _TRIED = 64
 """Conversations with the same beginning that are compared with a request."""
 _PROBED, _PROBE_BYTES = 8, 48
@@ -84,12 +86,16 @@ class _Frame(msgspec.Struct, eq=False):
     """All that a request is besides its messages, and the conversations that began so, by first message."""
 
     key: tuple[Reading, bytes]
+    spelling: str
     static: Static
     settings: Settings
     strips: bool
     states: tuple[Digest, Digest]
     """The chain where the messages begin: without images in the prompt, and with."""
     trunks: dict[bytes, list[_Trunk]] = {}
+    said: Sequence[Any] = ()
+    """What `_FIXED` was in a request whose parts nobody changes (empty: in none): what is the same object
+    need not be encoded."""
 
     @property
     def weight(self) -> int:
@@ -103,13 +109,14 @@ class _Trunk(msgspec.Struct, eq=False):
     Per message: `bounds` are the bytes and `positions` the positions up to its end, `inputs` the last message
     up to it in which the user said something (-1: none). `image` is where the first image of the messages is
     (-1: nowhere); `prompt` has no automatic marker. `shared` are the messages themselves, where nobody will
-    ever change them: what is the same object then need not be encoded to be known.
+    ever change them: what is the same object then need not be encoded to be known, and all of it is encoded
+    only for who needs it (`payload` None: not yet).
     """
 
     frame: _Frame
     first: bytes
     prompt: Prompt
-    payload: bytes
+    payload: bytes | None
     bounds: list[int]
     positions: list[int]
     inputs: list[int]
@@ -120,7 +127,13 @@ class _Trunk(msgspec.Struct, eq=False):
     @property
     def weight(self) -> int:
         """Bytes kept for it: the encoded messages, about as much of values, and what was read."""
-        return 2 * len(self.payload) + _BLOCK_BYTES * len(self.prompt)
+        return 2 * self.bounds[-1] + _BLOCK_BYTES * len(self.prompt)
+
+    def encoded(self) -> bytes:
+        """The messages encoded."""
+        if self.payload is None:
+            self.payload = _payload(list(self.shared))
+        return self.payload
 
 
 class _Request(NamedTuple):
@@ -128,7 +141,7 @@ class _Request(NamedTuple):
 
     frame: _Frame
     first: bytes
-    payload: bytes
+    payload: bytes | None
     messages: list[Any]
 
 
@@ -139,6 +152,7 @@ class ReadingMemory:
         self._most = most_bytes
         self._weight = 0
         self._frames: dict[tuple[Reading, bytes], _Frame] = {}
+        self._met: deque[_Frame] = deque(maxlen=_FRAMES_MET)
         self._recent: OrderedDict[int, _Trunk] = OrderedDict()
 
     @property
@@ -154,25 +168,42 @@ class ReadingMemory:
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
             return _afresh(body, reading)
+        shared = isinstance(body, SharedBody)
+        said = [body.get(name) for name in _FIXED]
         try:
-            fixed = _encoder.encode((spelling, [body.get(name) for name in _FIXED]))
             first = _encoder.encode(messages[0])
-            frame = self._frames.get((reading, fixed)) or _frame((reading, fixed), body)
+            frame = self._frame_met(said, reading, spelling) if shared else None
+            if frame is None:
+                key = reading, _encoder.encode((spelling, said))
+                frame = self._frames.get(key) or _frame(key, spelling, body)
             alike = frame.trunks.get(first, ())
-            same = _same(alike, messages) if isinstance(body, SharedBody) else None
-            payload = _payload(messages) if same is None else _prolonged(*same, messages)
+            same = _same(alike, messages) if shared else None
+            payload = _payload(messages) if same is None else None
+            before, common = same or _longest(alike, payload or b"")
+            if before is not None and common == len(messages) == len(before.bounds):
+                trunk, kept = (
+                    before,
+                    Kept(len(before.measured.content), before.measured),
+                )  # the very same again
+            else:
+                trunk, kept = _grown(_Request(frame, first, payload, messages), before, common)
         except _NOT_ENCODED:  # no JSON, half of a surrogate pair, an integer beyond 64 bits: rare
             return _afresh(body, reading)
-        before, common = same or _longest(alike, payload)
-        if before is not None and common == len(messages) == len(before.bounds):
-            trunk, kept = before, Kept(len(before.measured.content), before.measured)  # the very same again
+        if shared:
+            trunk.shared, frame.said = messages, said
+        if trunk is before:
             self._recent.move_to_end(id(trunk))
         else:
-            trunk, kept = _grown(_Request(frame, first, payload, messages), before, common)
             self._remember(trunk, before, common)
-        if isinstance(body, SharedBody):
-            trunk.shared = messages
         return Read(with_automatic(trunk.prompt, body), frame.settings, kept, trunk)
+
+    def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> _Frame | None:
+        """The frame of a request, where it is known by the very objects that it was made of."""
+        for frame in self._met:
+            same = frame.key[0] is reading and frame.spelling == spelling and frame.said
+            if same and all(map(is_, frame.said, said)):
+                return frame
+        return None
 
     def _remember(self, trunk: _Trunk, before: _Trunk | None, common: int) -> None:
         if before is not None and common >= len(before.bounds) - _REPLACED_WITHIN:
@@ -187,6 +218,7 @@ class ReadingMemory:
         if frame.key not in self._frames:
             self._frames[frame.key] = frame
             self._weight += frame.weight
+            self._met.append(frame)
         frame.trunks.setdefault(trunk.first, []).append(trunk)
         self._recent[id(trunk)] = trunk
         self._weight += trunk.weight
@@ -202,17 +234,20 @@ class ReadingMemory:
         if not frame.trunks:
             del self._frames[frame.key]
             self._weight -= frame.weight
+            if frame in self._met:
+                self._met.remove(frame)
 
 
 def _afresh(body: Body, reading: Reading) -> Read:
     return Read(read_prompt(body, reading), read_settings(body), Kept(0, Measured()))
 
 
-def _frame(key: tuple[Reading, bytes], body: Body) -> _Frame:
+def _frame(key: tuple[Reading, bytes], spelling: str, body: Body) -> _Frame:
     reading = key[0]
     static = read_static(body, reading)
     plain, pictured = (entering_messages(static, body, reading, image=image) for image in (False, True))
-    return _Frame(key, static, read_settings(body), strips_thinking(body, reading), (plain, pictured))
+    strips = strips_thinking(body, reading)
+    return _Frame(key, spelling, static, read_settings(body), strips, (plain, pictured))
 
 
 def _payload(messages: list[Any]) -> bytes:
@@ -233,12 +268,6 @@ def _same(trunks: Sequence[_Trunk], messages: list[Any]) -> tuple[_Trunk, int] |
     return None if best is None else (best, common)
 
 
-def _prolonged(trunk: _Trunk, common: int, messages: list[Any]) -> bytes:
-    """The messages encoded one after the other, of which the first `common` are those of `trunk`."""
-    known = memoryview(trunk.payload)[: trunk.bounds[common - 1]]
-    return b"".join((known, *map(_encoder.encode, messages[common:])))
-
-
 def _longest(trunks: Sequence[_Trunk], payload: bytes) -> tuple[_Trunk | None, int]:
     """The conversation that has most in common with a request, and how many leading messages that is."""
     probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
@@ -254,18 +283,18 @@ def _longest(trunks: Sequence[_Trunk], payload: bytes) -> tuple[_Trunk | None, i
 
 def _probed(trunk: _Trunk, payload: bytes) -> int:
     """How many messages are probably common, from the few last bytes of each."""
-    fitting = bisect_right(trunk.bounds, len(payload))
+    known, fitting = trunk.encoded(), bisect_right(trunk.bounds, len(payload))
     for count in range(fitting, max(1, fitting - _PROBED), -1):
         end = trunk.bounds[count - 1]
         start = max(0, end - _PROBE_BYTES)
-        if payload[start:end] == trunk.payload[start:end]:
+        if payload[start:end] == known[start:end]:
             return count
     return 1
 
 
 def _common(trunk: _Trunk, payload: bytes) -> int:
     """How many leading messages are the same, byte for byte."""
-    known = memoryview(trunk.payload)
+    known = memoryview(trunk.encoded())
     low, high = 0, bisect_right(trunk.bounds, len(payload))
     tried = high
     while low < high:
@@ -325,8 +354,12 @@ def _inputs(seen: Sequence[Block], messages: range, before: list[int]) -> list[i
 
 def _positions(seen: Sequence[Block], messages: range, start: int) -> list[int]:
     """For each of `messages`, the positions up to its end."""
-    amounts = Counter(block.message for block in seen)
-    return [start := start + amounts[index] for index in messages]
+    ends, at, last = [], 0, len(seen)
+    for index in messages:
+        while at < last and seen[at].message == index:
+            at += 1
+        ends.append(start + at)
+    return ends
 
 
 def _bounds(messages: list[Any], common: int, before: list[int]) -> list[int]:

@@ -20,12 +20,12 @@ Not bounded here, because nothing that is published bounds it: searches of a `we
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
 
 from scrimp.core.bill import day_of
+from scrimp.core.lazily import lazily
 from scrimp.core.prompt import Marker
 from scrimp.core.worst_parts import look, may_shorten
 from scrimp.core.worst_seen import Seen
@@ -146,12 +146,12 @@ class _Text:
         self._body = body
         self._size = size
 
-    @cached_property
+    @lazily
     def plain(self) -> int | None:
         """Bytes as they are; None where the body is no JSON."""
         return self._size if self._encoded is None else len(self._encoded)
 
-    @cached_property
+    @lazily
     def _encoded(self) -> bytes | None:
         return as_json(self._body) if self._size is None else None
 

@@ -7,7 +7,8 @@ formed but unknown here may be of any size.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from scrimp.core.worst_seen import Seen, ServerTool
@@ -72,15 +73,18 @@ def look(body: Body, model: Model) -> Seen:
 
 
 def _look_at_messages(seen: Seen, messages: Any, image: int) -> None:
-    for message in messages if isinstance(messages, list | tuple) else ():
-        content = message.get("content") if isinstance(message, _OBJECT) else None
-        if content.__class__ is list or isinstance(content, tuple):
-            look_at(seen, content, image)
-        elif content.__class__ is str:
-            seen.chars += len(content)
+    contents = [
+        message.get("content")
+        for message in (messages if isinstance(messages, list | tuple) else ())
+        if message.__class__ is dict or isinstance(message, Mapping)
+    ]
+    # All blocks at once: a call for each message takes longer than looking at what most of them have.
+    blocks = (content for content in contents if content.__class__ is list or isinstance(content, tuple))
+    look_at(seen, chain.from_iterable(blocks), image)
+    seen.chars += sum(len(content) for content in contents if content.__class__ is str)
 
 
-def look_at(seen: Seen, content: Sequence[Any], image: int) -> None:
+def look_at(seen: Seen, content: Iterable[Any], image: int) -> None:
     """Take in blocks of content, and what is nested in them; `image` is the most tokens an image has."""
     # On the path of every request: what is usual comes first.
     chars = 0
@@ -97,10 +101,10 @@ def look_at(seen: Seen, content: Sequence[Any], image: int) -> None:
             continue
         elif kind == "tool_result":
             inner = block.get("content")
-            if inner.__class__ is list:
-                look_at(seen, inner, image)
+            if inner.__class__ is str:
+                chars += len(inner)
             else:
-                chars += _look_within(seen, block, image)
+                _look_within(seen, inner, image)
         elif kind == "image":
             _look_at_image(seen, block, image)
         elif kind == "document":
@@ -169,16 +173,12 @@ def _cited_tokens(text: str) -> int:
     return _CHUNK_TOKENS * (1 + ends + len(text) // _LONGEST_CHUNK)
 
 
-def _look_within(seen: Seen, block: Mapping[str, Any], image: int) -> int:
-    """The content of a block; returns its characters where it is a text."""
-    inner = block.get("content")
-    if inner.__class__ is str:
-        return len(inner)
+def _look_within(seen: Seen, inner: Any, image: int) -> None:
+    """The content of a block, where it is no text."""
     if inner.__class__ is list or isinstance(inner, tuple):
         look_at(seen, inner, image)
     elif isinstance(inner, _OBJECT):
         look_at(seen, (inner,), image)
-    return 0
 
 
 def _look_inside(seen: Seen, block: Mapping[str, Any], kind: Any, image: int) -> int:
@@ -197,7 +197,10 @@ def _look_inside(seen: Seen, block: Mapping[str, Any], kind: Any, image: int) ->
         found = block.get("tool_references")
         if isinstance(found, list | tuple):
             look_at(seen, found, image)
-        return _look_within(seen, block, image)
+        inner = block.get("content")
+        if inner.__class__ is str:
+            return len(inner)
+        _look_within(seen, inner, image)
     return 0
 
 

@@ -10,10 +10,10 @@ from scrimp.asgi.shapes import Headers
 from scrimp.core.plan import Mode
 from scrimp.errors import StoreError
 from scrimp.gateway.refusals import RefusedError
-from scrimp.gateway.settings import Settings
+from scrimp.gateway.settings import Settings, Upstream
 from scrimp.stores.keys import SECRET_PREFIX, Key, Keys
 
-__all__ = ["Caller", "Callers"]
+__all__ = ["Caller", "Callers", "credential_of"]
 
 _SECRET_PREFIX = SECRET_PREFIX.encode()
 
@@ -28,7 +28,7 @@ class Caller(msgspec.Struct, frozen=True):
     base_url: str
     account: str
     mode: Mode
-    credential: tuple[str, str] | None = None
+    credential: tuple[bytes, bytes] | None = None
     key: Key | None = None
 
 
@@ -42,6 +42,7 @@ class Callers:
         self._keys = keys
         self._passes = settings.serve.auth != "keys"
         self._looks = settings.serve.auth != "passthrough"
+        self._made: dict[str, tuple[Key, Caller]] = {}  # by the name of a key: as many as there are keys
 
     def of(self, headers: Headers) -> Caller:
         """The caller of a request; raises `RefusedError`."""
@@ -61,14 +62,18 @@ class Callers:
         key = self._found(secret)
         if key is None:
             raise RefusedError.for_good(401, "invalid x-api-key")
+        made = self._made.get(key.name)
+        if made is None or made[0] is not key:
+            made = self._made[key.name] = key, self._caller(key)
+        return made[1]
+
+    def _caller(self, key: Key) -> Caller:
         name = key.upstream or self._settings.serve.upstream
         upstream, paying = self._settings.upstreams.get(name), self._upstream_keys.get(name)
         if upstream is None or paying is None:
             raise RefusedError.for_good(401, f"scrimp: the gateway has no upstream key for {name!r}")
-        bearer = upstream.key_header == "authorization"
-        credential = (upstream.key_header, f"Bearer {paying}" if bearer else paying)
         mode = key.mode or self._settings.serve.mode
-        return Caller(name, upstream.base_url, paying, mode, credential, key)
+        return Caller(name, upstream.base_url, paying, mode, credential_of(upstream, paying), key)
 
     def _found(self, secret: bytes) -> Key | None:
         if self._keys is None:
@@ -79,22 +84,32 @@ class Callers:
             raise RefusedError.for_now(503, "scrimp: keys cannot be checked just now") from None
 
 
+def credential_of(upstream: Upstream, key: str) -> tuple[bytes, bytes]:
+    """The header that shows `key` to an upstream."""
+    header = upstream.key_header
+    shown = f"Bearer {key}" if header == "authorization" else key
+    return header.encode(), shown.encode("utf-8", "surrogateescape")
+
+
 def _secrets(headers: Headers) -> tuple[bytes, ...]:
     """Whatever the caller shows as a key, `x-api-key` first, as the API has it.
 
     Raises `RefusedError` for two different ones in a header: which of them counts is not for us to say.
     """
-    keys, tokens = set(), set()
+    key = token = b""
     for name, value in headers:
         if name == b"x-api-key":
-            keys.add(value.strip())
+            key = _only(key, value.strip())
         elif name == b"authorization":
-            tokens.add(_token(value))
-    keys.discard(b"")
-    tokens.discard(b"")
-    if len(keys) > 1 or len(tokens) > 1:
+            token = _only(token, _token(value))
+    return tuple(secret for secret in (key, token) if secret)
+
+
+def _only(known: bytes, found: bytes) -> bytes:
+    """One secret of two, one of which may be none."""
+    if known and found and known != found:
         raise RefusedError.for_good(400, "x-api-key: more than one key was sent")
-    return (*keys, *tokens)
+    return known or found
 
 
 def _token(value: bytes) -> bytes:

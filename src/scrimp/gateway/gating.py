@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 from scrimp.core.cache import Outcome
-from scrimp.core.commands import Began, Command, Dropped, Plan
+from scrimp.core.commands import Began, Dropped, Plan
 from scrimp.core.following import Beginnings, Follow, following
 from scrimp.core.prompt import Digest
 from scrimp.core.workspace import Planned
@@ -190,14 +190,25 @@ class GatedDesk(CallDesk):
         self.waited = monotonic() - began
         return planned
 
-    def answer(self, command: Command) -> Any:
-        """As any desk; those who wait are told."""
-        found = super().answer(command)
-        if isinstance(command, Began):
+    def _began(self, command: Began) -> None:
+        """As any desk; those who wait are told, whatever fails here."""
+        try:
+            super()._began(command)
+        finally:
             self._gating.began(command.planned, self._office)
-        elif isinstance(command, Dropped):
+
+    def _dropped(self, command: Dropped) -> None:
+        """As any desk; those who wait are told, whatever fails here."""
+        try:
+            super()._dropped(command)
+        finally:
             self._gating.dropped(command.planned, self._office)
-        return found
+
+    ways: ClassVar[Mapping[type, Callable[[Any, Any], Any]]] = {
+        **CallDesk.ways,
+        Began: _began,
+        Dropped: _dropped,
+    }
 
 
 def _wake_all(led: _Led) -> None:

@@ -30,31 +30,31 @@ _OURS = b"x-scrimp-"
 _ENCODINGS = frozenset({b"accept-encoding"})
 _NOTHING: frozenset[bytes] = frozenset()
 _NOT_UP = _ONE_HOP | _REMADE
+_LEFT_OUT = {
+    (credential, plain): _NOT_UP
+    | (CREDENTIALS if credential else _NOTHING)
+    | (_ENCODINGS if plain else _NOTHING)
+    for credential in (False, True)
+    for plain in (False, True)
+}
+"""By whether another credential takes the place of the caller's, and whether the answer is to be plain."""
 
 
-def upwards(headers: Headers, credential: tuple[str, str] | None, *, plain: bool) -> list[tuple[str, str]]:
+def upwards(headers: Headers, credential: tuple[bytes, bytes] | None, *, plain: bool) -> Headers:
     """The headers of a request as the upstream gets them.
 
     `credential` takes the place of the caller's own; None: the caller's goes on. `plain` asks for an answer
     that is not compressed, so that it can be metered as it passes.
     """
-    left_out = _NOT_UP
-    if credential is not None:
-        left_out = left_out | CREDENTIALS
-    if plain:
-        left_out = left_out | _ENCODINGS
+    left_out = _LEFT_OUT[credential is not None, plain]
     named = _named(headers)
     if named:
         left_out = left_out | named
-    found = [
-        (name.decode("latin-1"), value.decode("latin-1"))
-        for name, value in headers
-        if name not in left_out and not name.startswith(_OURS)
-    ]
+    found = [header for header in headers if header[0] not in left_out and not header[0].startswith(_OURS)]
     if credential is not None:
         found.append(credential)
     if plain:
-        found.append(("accept-encoding", "identity"))
+        found.append((b"accept-encoding", b"identity"))
     return found
 
 

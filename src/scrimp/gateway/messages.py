@@ -193,7 +193,7 @@ class Call:
         if planned is not None:
             body = planned
             if self._asked.raw is not self._asked.text:
-                headers = [(name, value) for name, value in headers if name != "content-encoding"]
+                headers = [(name, value) for name, value in headers if name != b"content-encoding"]
         return await self._ways.way.send("POST", self._url, headers, body)
 
     def _planned(self, command: Send) -> bytes | None:

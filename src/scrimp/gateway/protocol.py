@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
+from scrimp.asgi.cycle import Cycle
 from scrimp.asgi.protocol import Protocol
-from scrimp.asgi.shapes import HANG_UP
 from scrimp.gateway.buffered import Buffered
 from scrimp.gateway.inbound import CONNECTION
 from scrimp.gateway.refusals import refusal_body
@@ -80,15 +80,16 @@ class GatewayProtocol(Protocol):
         super().on_message_begin()
         self._head, self._in_head, self._reading, self._asked = 0, True, True, True
         self._since = self.loop.time()
-        extensions: dict[str, Any] = {HANG_UP: self.transport.close, CONNECTION: self}
-        self.scope["extensions"] = cast("dict[str, dict[object, object]]", extensions)
+
+    def extensions(self, cycle: Cycle) -> dict[str, Any]:
+        """And the connection itself."""
+        return {**super().extensions(cycle), CONNECTION: self}
 
     def on_headers_complete(self) -> None:
         """See uvicorn."""
         self._in_head = False
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > (
-            self._allowed.head_bytes
-        ):
+        lengths = sum(map(len, chain.from_iterable(self.headers))) + 4 * len(self.headers)
+        if len(self.url) + lengths > self._allowed.head_bytes:
             self._fault = (431, "scrimp: the headers are too long")
             raise _TooLongError
         self._most = self._allowed.batch_bytes if _BATCHES in self.url else self._allowed.body_bytes
@@ -96,12 +97,12 @@ class GatewayProtocol(Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Bodies are wanted whole: the application is woken when there is all of it, or too much."""
-        cycle = self.cycle
+        cycle = cast("Cycle", self.cycle)
         if cycle.response_complete:
             return
-        cycle.body += body
+        cycle.take(body)
         self.full = not self.keep(len(body))
-        if self.full or len(cycle.body) > self._most:
+        if self.full or cycle.size > self._most:
             self.flow.pause_reading()
             cycle.message_event.set()
 
@@ -117,7 +118,6 @@ class GatewayProtocol(Protocol):
     def on_response_complete(self) -> None:
         """As uvicorn's own, but that `look` ends connections that idle: a timer for each costs too much."""
         self._give_back()
-        self._one_write.begun = False
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -142,7 +142,7 @@ class GatewayProtocol(Protocol):
         """Answer outside of any request, and close."""
         if self.transport.is_closing():
             return
-        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        cycle = cast("Cycle | None", self.cycle)  # none before the first request
         if cycle is None or cycle.response_complete or not cycle.response_started:
             body = refusal_body(status, message, "req_scrimp")
             head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache, partial
+from typing import NamedTuple, cast
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from aiohttp.http import StreamWriter
-from aiohttp.payload import BytesPayload, Payload
-from aiohttp.typedefs import LooseHeaders
-from multidict import CIMultiDict
+from aiohttp.http import RawResponseMessage
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
+
+from scrimp.asgi.shapes import Headers
 
 __all__ = ["BrokenOffError", "ConnectError", "UpstreamAnswer", "UpstreamError", "Way"]
 
@@ -26,6 +27,9 @@ leaves it open whether that was billed."""
 _READ_BYTES = 2**18
 _HEADER_BYTES = 2**16
 _URLS = 4096
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+_COPIED_BYTES = 2**15
+"""Up to which head and body are put into one piece: two pieces are two packets."""
 
 
 class UpstreamError(Exception):
@@ -47,14 +51,17 @@ class BrokenOffError(Exception):
 class UpstreamAnswer:
     """An answer whose headers are there; its body comes in parts, as they come."""
 
-    __slots__ = ("_content", "_response", "headers", "raw_headers", "status")
+    __slots__ = ("_connection", "_content", "headers", "raw_headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self._content = response.content
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
-        self.raw_headers: Sequence[tuple[bytes, bytes]] = response.raw_headers
+    def __init__(
+        self, connection: Connection, message: RawResponseMessage, content: aiohttp.StreamReader
+    ) -> None:
+        self._connection = connection
+        self._content = content
+        self.status = message.code
+        self.headers: Mapping[str, str] = message.headers
+        self.raw_headers: Sequence[tuple[bytes, bytes]] = message.raw_headers
+        content.on_eof(self._ended)
 
     @property
     def over(self) -> bool:
@@ -85,7 +92,13 @@ class UpstreamAnswer:
 
     def close(self) -> None:
         """No more of it is wanted; a connection whose answer is not over cannot be used again."""
-        self._response.close()
+        self._connection.close()
+
+    def _ended(self) -> None:
+        """All of it came: the connection may serve another request."""
+        protocol = self._connection.protocol
+        if protocol is not None and not protocol.upgraded:
+            self._connection.release()
 
     def _left(self) -> bytes:
         """What came before the end: aiohttp raises before it gives that."""
@@ -93,129 +106,118 @@ class UpstreamAnswer:
         return rest
 
 
-class _Body(BytesPayload):
-    """A body in memory, of any size: aiohttp's own warns of large ones."""
+class _Target(NamedTuple):
+    """Where the requests for one URL go: `request` is what the connector wants to know of them.
 
-    def __init__(self, value: bytes) -> None:
-        Payload.__init__(self, value, content_type="application/json")
-        self._size = len(value)
-        self.content = value
-
-
-class _Writer(StreamWriter):
-    """Writes heads as the bytes that they came as: here those are Latin-1, where aiohttp writes UTF-8."""
-
-    async def write_headers(self, status_line: str, headers: CIMultiDict[str]) -> None:
-        """See aiohttp."""
-        await super().write_headers(status_line, headers)
-        head = self._headers_buf
-        if head is not None and not head.isascii():
-            self._headers_buf = head.decode().encode("latin-1")
-
-
-class _AsItIs(aiohttp.ClientRequest):
-    """A request with the headers it was given and no others, written at once.
-
-    Working out which headers to leave out costs more than sending them. And aiohttp writes bodies in a task
-    of their own, which one that is all there does not need: the transport takes it as a whole.
+    `line` is what follows the method, to the end of the line of the host.
     """
 
-    _body: _Body | None
-
-    def update_headers(self, headers: LooseHeaders | None) -> None:
-        """Those of the session, made for this request alone."""
-        self.headers = cast("CIMultiDict[str]", headers)
-
-    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
-        """Add none."""
-
-    def update_body_from_data(self, body: _Body | None, _stacklevel: int = 3) -> None:
-        """Its length is all that a header says of it."""
-        self._body = body
-        if body is not None or self.method not in self.GET_METHODS:
-            self.headers["Content-Length"] = "0" if body is None else str(body.size)
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """See aiohttp, whose steps these are."""
-        protocol = cast("ResponseHandler", conn.protocol)  # it is there until the connection is given back
-        through_proxy = self.proxy and not self.is_ssl()
-        path = str(self.url) if through_proxy else self.url.raw_path_qs
-        writer = _Writer(protocol, self.loop)
-        await writer.write_headers(f"{self.method} {path} HTTP/1.1", self.headers)
-        if self._body is not None:
-            await writer.write(self._body.content, drain=False)
-        writer.set_eof()
-        protocol.start_timeout()
-        response = self.response_class(
-            self.method,
-            self.original_url,
-            writer=None,
-            continue100=None,
-            timer=self._timer,
-            request_info=self.request_info,
-            traces=self._traces,
-            loop=self.loop,
-            session=self._session,
-            stream_writer=writer,
-        )
-        self.response = cast("Any", response)
-        return response
+    request: aiohttp.ClientRequest
+    host: str
+    line: bytes
 
 
 class Way:
-    """Sends requests; made inside a running loop."""
+    """Sends requests; made inside a running loop.
+
+    Connections are aiohttp's, with its pool, its proxies and its parser. Its sessions, which can do a lot
+    that no request here needs, take as long for one as all of that.
+    """
 
     def __init__(self, *, connect_seconds: float, trust: ssl.SSLContext | None = None) -> None:
         """`trust` says whose certificates are believed; None: those that the system does."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                keepalive_timeout=_IDLE_SECONDS,
-                ttl_dns_cache=60,
-                ssl=trust or _trust(),
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            request_class=_AsItIs,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=None),
-            read_bufsize=_READ_BYTES,
-            max_field_size=_HEADER_BYTES,
-            max_line_size=_HEADER_BYTES,
+        self._connector = aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=_IDLE_SECONDS,
+            ttl_dns_cache=60,
+            ssl=trust or _trust(),
         )
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=None)
+        self._target = lru_cache(_URLS)(partial(_target, asyncio.get_running_loop()))
 
-    async def send(
-        self, method: str, url: str, headers: list[tuple[str, str]], body: bytes
-    ) -> UpstreamAnswer:
+    async def send(self, method: str, url: str, headers: Headers, body: bytes) -> UpstreamAnswer:
         """Send a request and return its answer when its headers are there. Raises `UpstreamError`."""
-        where, host = _url(url)
         try:
-            response = await self._session.request(
-                method,
-                where,
-                proxy=_proxy(where.scheme, where.host or ""),
-                headers=[host, *headers],
-                data=_Body(body) if body else None,
-                allow_redirects=False,
-            )
-        except (
-            aiohttp.ClientConnectorError,
-            aiohttp.ConnectionTimeoutError,
-            aiohttp.InvalidURL,
-            ssl.SSLError,
-        ) as error:
-            raise ConnectError(f"{host[1]} could not be reached: {_why(error)}") from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise UpstreamError(f"{host[1]} gave no answer ({type(error).__name__})") from None
-        return UpstreamAnswer(response)
+            target = self._target(url)
+        except ValueError:
+            raise ConnectError("the address of the upstream is none") from None
+        connection = await self._connected(target)
+        answer = None
+        try:
+            answer = await _exchange(connection, method, _head(method, target, headers, len(body)), body)
+        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            raise UpstreamError(f"{target.host} gave no answer ({type(error).__name__})") from None
+        finally:
+            if answer is None:
+                connection.close()
+        return answer
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        await self._connector.close()
+
+    async def _connected(self, target: _Target) -> Connection:
+        try:
+            return await self._connector.connect(target.request, [], self._timeout)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise ConnectError(f"{target.host} could not be reached: {_why(error)}") from None
+
+
+async def _exchange(connection: Connection, method: str, head: bytes, body: bytes) -> UpstreamAnswer:
+    """One request and the head of its answer. Raises what aiohttp raises."""
+    protocol = cast("ResponseHandler", connection.protocol)  # it is there until the connection is given back
+    protocol.set_response_params(
+        skip_payload=method == "HEAD",
+        read_until_eof=True,
+        auto_decompress=False,
+        read_bufsize=_READ_BYTES,
+        max_line_size=_HEADER_BYTES,
+        max_field_size=_HEADER_BYTES,
+    )
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        raise aiohttp.ClientConnectionResetError
+    if len(body) <= _COPIED_BYTES:
+        transport.write(head + body)
+    else:
+        transport.writelines((head, body))
+    while True:
+        message, content = await protocol.read()
+        if not 100 <= message.code < 200 or message.code == 101:  # else the answer is still to come
+            return UpstreamAnswer(connection, message, content)
+
+
+def _head(method: str, target: _Target, headers: Headers, length: int) -> bytes:
+    """The head of a request, with the headers as the bytes that they came as. Raises ValueError."""
+    lines = [method.encode("latin-1") + target.line]
+    lines += [b"%b: %b" % header for header in headers]
+    for name, value in target.request.headers.items():
+        if name != "Host":  # what a proxy is to be shown
+            lines.append(f"{name}: {value}".encode("latin-1"))
+    if length or method not in _WITHOUT_BODY:
+        lines.append(b"Content-Length: %d" % length)
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        raise ValueError("a header of more than one line")
+    return head + b"\r\n\r\n"
+
+
+def _target(loop: asyncio.AbstractEventLoop, url: str) -> _Target:
+    """What all requests for a URL share. Raises aiohttp.InvalidURL and ValueError."""
+    where = URL(url, encoded=True)
+    host = where.host_port_subcomponent or ""
+    named = _proxy(where.scheme, where.host or "")
+    proxy = None if named is None else URL(named)
+    request = aiohttp.ClientRequest("GET", where, headers={"Host": host}, loop=loop, proxy=proxy)
+    for header in [name for name in request.headers if name != "Host"]:
+        del request.headers[header]  # aiohttp's own
+    path = str(where) if proxy is not None and not request.is_ssl() else where.raw_path_qs
+    return _Target(request, host, f" {path} HTTP/1.1\r\nHost: {host}".encode("latin-1"))
 
 
 def _why(error: Exception) -> str:
     """Why there was no connection, without the text of the error, which names addresses."""
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
+    if isinstance(error, TimeoutError):
         return "connecting timed out"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "its name is not known"
@@ -235,10 +237,3 @@ def _proxy(scheme: str, host: str) -> str | None:
 @cache
 def _trust() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-@lru_cache(_URLS)
-def _url(url: str) -> tuple[URL, tuple[str, str]]:
-    """A URL, and the header that names its host."""
-    found = URL(url, encoded=True)
-    return found, ("Host", found.host_port_subcomponent or "")

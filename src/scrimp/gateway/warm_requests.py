@@ -8,19 +8,20 @@ from typing import Any
 
 import msgspec
 
+from scrimp.asgi.shapes import Headers
 from scrimp.core.sight import sight_of
 from scrimp.core.warmup import Unsuited, WarmUp, warm_up
 from scrimp.errors import InputError, RequestError
 from scrimp.facts.models import Facts
 from scrimp.facts.prices import Rates
 from scrimp.gateway.cache_settings import WarmSettings
-from scrimp.gateway.callers import Caller
+from scrimp.gateway.callers import Caller, credential_of
 from scrimp.gateway.settings import Settings
 from scrimp.wire.loads import loads
 
 __all__ = ["Warm", "read_warm"]
 
-_VERSION = "2023-06-01"
+_VERSION = b"2023-06-01"
 
 
 class Warm(msgspec.Struct, frozen=True):
@@ -30,7 +31,7 @@ class Warm(msgspec.Struct, frozen=True):
     caller: Caller
     found: WarmUp
     rates: Rates
-    headers: tuple[tuple[str, str], ...]
+    headers: Headers
 
 
 def read_warm(settings: Settings, upstream_keys: Mapping[str, str], facts: Facts, now: float) -> list[Warm]:
@@ -56,23 +57,21 @@ def _warm(
         raise InputError(f"{where}: {one.request} is no request: {error}") from None
     if isinstance(found, Unsuited):
         raise InputError(f"{where}: there is nothing to warm in {one.request}: {found.why}")
-    credential = (
-        ("authorization", f"Bearer {key}") if upstream.key_header == "authorization" else ("x-api-key", key)
-    )
-    headers = [
-        ("content-type", "application/json"),
-        ("anthropic-version", _VERSION),
-        ("accept-encoding", "identity"),
+    credential = credential_of(upstream, key)
+    headers: Headers = [
+        (b"content-type", b"application/json"),
+        (b"anthropic-version", _VERSION),
+        (b"accept-encoding", b"identity"),
         credential,
     ]
     if betas:
-        headers.append(("anthropic-beta", ",".join(betas)))
+        headers.append((b"anthropic-beta", ",".join(betas).encode()))
     return Warm(
         settings=one,
         caller=Caller(name, upstream.base_url, key, "observe", credential),
         found=found,
         rates=facts.resolve(str(body.get("model", ""))).rates(day, prompt_tokens=found.tokens),
-        headers=tuple(headers),
+        headers=headers,
     )
 
 

@@ -242,7 +242,7 @@ class _Sending:
         clock, caller = self._means.clock, self._warm.caller
         started_at = clock()
         url = f"{caller.base_url}/v1/messages"
-        response = await self._means.way.send("POST", url, list(self._warm.headers), self._body)
+        response = await self._means.way.send("POST", url, self._warm.headers, self._body)
         self._response = response
         if response.status < 400:
             self._desk.reading = Reading(clock, streams=False)

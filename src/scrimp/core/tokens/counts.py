@@ -62,6 +62,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 NOTHING = Counts((0,) * len(COUNTED))
+_NO_TEXT, _NO_STRUCTURE = NOTHING.numbers[:_TEXT], NOTHING.numbers[_TEXT:]
 
 
 def count_block(block: Block, sampler: Sampler | None = None) -> Counts:
@@ -95,8 +96,10 @@ def _count_json(text: str) -> tuple[int, int]:
 
 
 def _counts(text: str, sampler: Sampler, **structure: int) -> Counts:
-    counted = sampler.count(text, count_text) if text else NOTHING.numbers[:_TEXT]
-    numbers = [*counted, *NOTHING.numbers[_TEXT:]]
+    counted = sampler.count(text, count_text) if text else _NO_TEXT
+    if not structure:
+        return Counts(counted + _NO_STRUCTURE)
+    numbers = [*counted, *_NO_STRUCTURE]
     for name, number in structure.items():
         numbers[_PLACE[name]] = number
     return Counts(tuple(numbers))

@@ -187,6 +187,7 @@ class Estimator:
         self._per_thinking = by_name.get("thinking_on", 0.0)
         self._per_answer = by_name.get("answers", 0.0), by_name.get("answer_schema", 0.0)
         self._spread = self._factors.spread
+        self._loose = self._spread["loose"]
 
     def measure(
         self, blocks: Sequence[Block], settings: Settings, digests: Sequence[bytes] | None = None
@@ -208,13 +209,15 @@ class Estimator:
             return measured
         added = blocks[kept:]
         self._ruler.begin()
-        parts = self._parts(added, None if digests is None else digests[kept:])
         turns = find_turns(added)
         around = self._around(len(added), turns)
-        content = [part.total for part in parts]
+        named = [None] * len(added) if digests is None else digests[kept:]
+        content: list[float] = []
         sums = list(measured.sums[:kept])
         running = sums[-1] if sums else _Sums()
-        for part, outside in zip(parts, around, strict=True):
+        for block, digest, outside in zip(added, named, around, strict=True):
+            part = self._known_part(block, digest)
+            content.append(part.total)
             running = _summed(running, part, outside)
             sums.append(running)
         turn = measured.turn
@@ -254,12 +257,8 @@ class Estimator:
 
     def block_size(self, block: Block, digest: bytes | None = None) -> float:
         """Tokens of one block by itself: a function of its content alone."""
+        self._ruler.begin()
         return self._known_part(block, digest).total
-
-    def _parts(self, blocks: Sequence[Block], digests: Sequence[bytes] | None) -> list[Parts]:
-        if digests is None:
-            return [self._known_part(block, None) for block in blocks]
-        return [self._known_part(block, digest) for block, digest in zip(blocks, digests, strict=True)]
 
     def _around(self, length: int, turns: Turns) -> list[float]:
         around = [0.0] * length
@@ -270,18 +269,18 @@ class Estimator:
         return around
 
     def _known_part(self, block: Block, digest: bytes | None) -> Parts:
-        if digest is None:
-            return self._part(self._ruler.counts(block))
-        found = self._known.get(digest)
+        found = None if digest is None else self._known.get(digest)
         if found is None:
-            found = self._known[digest] = self._part(self._ruler.counts(block, digest))
-            forget_oldest(self._known, _REMEMBERED)
+            found = self._part(self._ruler.counts(block, digest))
+            if digest is not None:
+                self._known[digest] = found
+                forget_oldest(self._known, _REMEMBERED)
         return found
 
     def _part(self, counts: Counts) -> Parts:
         numbers, per_count = counts.numbers, self._per_count
         tokens = list(map(mul, numbers, per_count))
-        loose = (tokens[_LETTER_RUNS] + tokens[_SEALED]) * self._spread["loose"]
+        loose = (tokens[_LETTER_RUNS] + tokens[_SEALED]) * self._loose
         part = Parts(
             text=max(0.0, sum(tokens[_TEXT_FROM:_SCHEMA_FROM])),
             schema=0.0 + sum(tokens[_SCHEMA_FROM:_STRUCTURE_FROM]),

@@ -1,8 +1,10 @@
 """Counting the texts of a prompt in bounded time, however long they are.
 
-Of a long text parts are counted, evenly spread, and what they hold stands for the whole. Where the texts of
-one prompt have taken as much work as may be, those that follow are taken to be like those before. Recorded
-prompts stay far below either bound, and a bill corrects what is guessed beyond it.
+Every text of a request is counted before it goes out, which takes longer than all else that is done with it.
+So of a long text parts are counted, evenly spread, and what they hold stands for the whole: over recorded
+prompts that is as near to the bill as counting all of it, but for some tenths of a percent in the middle.
+Where the texts of one prompt have taken as much work as may be, those that follow are taken to be like those
+before. Bills correct what is guessed.
 """
 
 from __future__ import annotations
@@ -13,11 +15,16 @@ __all__ = ["Sampler"]
 
 Numbers = tuple[int, ...]
 
-_WHOLE = 131_072
-"""Characters up to which a text is counted as it is: two recorded texts of 6,036 are longer."""
+_WHOLE = 2_048
+"""Characters up to which a text is counted as it is."""
 
-_PARTS = 8
-_PART = _WHOLE // _PARTS // 2
+_SHARE = 8
+"""Of the characters beyond those, one in so many is looked at."""
+
+_MOST = 65_536
+"""Characters looked at of one text, however long."""
+
+_PART = 256
 
 _WORK = 1_048_576
 """Characters of new text counted for one prompt, which may take a third of a second at worst."""
@@ -31,7 +38,7 @@ class Sampler:
 
     def __init__(self) -> None:
         self._left = _WORK
-        self._seen: dict[Callable[[str], Numbers], tuple[int, Numbers]] = {}
+        self._seen: dict[Callable[[str], Numbers], list[tuple[int, Numbers]]] = {}
 
     def begin(self) -> None:
         """Another prompt, whose texts may take as much work as those of the one before."""
@@ -40,24 +47,23 @@ class Sampler:
 
     def count(self, text: str, counted: Callable[[str], Numbers]) -> Numbers:
         """What `counted` says of `text`, tokens first, or about that where it is long."""
-        if self._left <= 0 and counted in self._seen:
-            return _scaled(*self._seen[counted], len(text))
-        if len(text) <= _WHOLE:
-            looked_at, numbers = len(text), counted(text)
-        else:
-            looked_at, numbers = _PARTS * _PART, _of_parts(text, counted)
-        self._left -= max(looked_at, _DEAR * numbers[0])
-        before, sums = self._seen.get(counted, (0, (0,) * len(numbers)))
-        added = tuple(map(sum, zip(sums, numbers, strict=True)))
-        self._seen[counted] = before + looked_at, added
-        return numbers if looked_at == len(text) else _scaled(looked_at, numbers, len(text))
+        seen = self._seen.setdefault(counted, [])
+        if self._left <= 0 and seen:
+            lengths, numbers = zip(*seen, strict=True)
+            return _scaled(sum(lengths), tuple(map(sum, zip(*numbers, strict=True))), len(text))
+        shown = text if len(text) <= _WHOLE else _parts(text, _WHOLE + (len(text) - _WHOLE) // _SHARE)
+        found = counted(shown)
+        self._left -= max(len(shown), _DEAR * found[0])
+        seen.append((len(shown), found))
+        return found if shown is text else _scaled(len(shown), found, len(text))
 
 
-def _of_parts(text: str, counted: Callable[[str], Numbers]) -> Numbers:
-    """The sums over parts of a text, of which the first begins it and the last ends it."""
-    starts = [(len(text) - _PART) * number // (_PARTS - 1) for number in range(_PARTS)]
-    parts = [counted(text[start : start + _PART]) for start in starts]
-    return tuple(map(sum, zip(*parts, strict=True)))
+def _parts(text: str, characters: int) -> str:
+    """Parts of a text, of which the first begins it and the last ends it, one behind the other."""
+    amount = min(_MOST, characters) // _PART
+    last = len(text) - _PART
+    starts = [last * number // (amount - 1) for number in range(amount)]
+    return "".join([text[start : start + _PART] for start in starts])
 
 
 def _scaled(looked_at: int, numbers: Numbers, length: int) -> Numbers:

@@ -34,7 +34,7 @@ _LOWERCASE = _table({b"a": ascii_lowercase})
 _JOINED = _table({b"x": ascii_letters + digits + "+/=_-"})
 
 _SHORTEST_RUN, _SHORTEST_WORD, _SHORTEST_UNBROKEN = 16, 9, 25
-_RUNS_OF_A_KIND = (b"a" * _SHORTEST_RUN, b"A" * _SHORTEST_RUN)
+_SMALL_RUN, _CAPITAL_RUN = b"a" * _SHORTEST_RUN, b"A" * _SHORTEST_RUN
 _WORD_END = b"a" * _SHORTEST_WORD + b"."
 _UNBROKEN_START = b"x" * _SHORTEST_UNBROKEN
 _UNBROKEN = re.compile(_UNBROKEN_START + b"x*")
@@ -62,7 +62,7 @@ def count_text(text: str) -> tuple[int, ...]:
         kinds.count(b"\n ") + kinds.count(b"\n\t"),
         kinds.count(b"aA"),
         (data.translate(_LOWERCASE) + b".").count(_WORD_END),
-        _unbroken(data.translate(_JOINED)),
+        _unbroken(data.translate(_JOINED)) if len(data) >= _SHORTEST_UNBROKEN else 0,
         runs,
     )
 
@@ -76,7 +76,7 @@ def without_runs(text: str) -> tuple[str, int]:
 
 
 def _may_have_runs(kinds: bytes) -> bool:
-    return any(run in kinds for run in _RUNS_OF_A_KIND)
+    return len(kinds) >= _SHORTEST_RUN and (_SMALL_RUN in kinds or _CAPITAL_RUN in kinds)
 
 
 def _unbroken(joined: bytes) -> int:
