@@ -45,6 +45,21 @@ def test_a_pause_of_half_an_hour_is_bridged_by_the_hour_only_when_that_is_cheape
     assert sum(floor([call("a", 0), call("a", 1800), call("a", 3600)])) == 100 * (10_000_000 + 2 * 500_000)
 
 
+def test_a_use_between_two_calls_keeps_a_block_alive_for_either_lifetime() -> None:
+    def bill(*used: tuple[int, float], gap: float = 500.0) -> int:
+        later = FloorCall(prompt_of("ab"), [100, 200], 200, OPUS_5, gap, used=used)
+        return sum(floor([call("ab", 0), later]))
+
+    apart, together = 2 * 200 * 5_000_000, 200 * (6_250_000 + 500_000)
+    assert bill() == apart
+    assert bill((1, 250.0)) == together
+    assert bill((1, 199.0)) == apart, "301 seconds are left"
+    assert bill((1, 301.0)) == apart, "nothing lives then"
+    assert bill((1, 250.0), (1, 500.0), gap=700.0) == together
+    # Only the first block is used: the second one is plain each time.
+    assert bill((0, 250.0)) == 100 * (6_250_000 + 500_000) + 2 * 100 * 5_000_000
+
+
 def test_runs_of_one_workspace_share_their_prefix() -> None:
     together = sum(floor([call("ax", 0), call("ay", 10)]))
     apart = sum(floor([call("ax", 0)])) + sum(floor([call("ay", 10)]))

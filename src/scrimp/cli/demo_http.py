@@ -211,7 +211,7 @@ def _overheard() -> Iterator[list[str]]:
 
 def _money(billed: Billed) -> Money:
     output = billed.bill.amount("output")
-    return Money(billed.cost - output, output, tokens_of(billed.usage))
+    return Money(billed.cost - output, output, tokens=tokens_of(billed.usage))
 
 
 def _sum(bills: Iterable[Money]) -> Money:

@@ -8,7 +8,18 @@ from itertools import chain
 from typing import Any
 
 from scrimp.core import money
-from scrimp.core.summary import Foreseen, Money, RunBill, SourceBill, add_up, compare, foreseen_in_all
+from scrimp.core.summary import (
+    Foreseen,
+    Money,
+    RowBill,
+    RunBill,
+    SourceBill,
+    add_up,
+    compare,
+    foreseen_in_all,
+    rows_in_all,
+)
+from scrimp.core.whatif.changed import Removed
 
 __all__ = ["replay_json"]
 
@@ -20,12 +31,14 @@ def replay_json(sources: Sequence[SourceBill], names: Sequence[str], skipped: Co
         "calibration": _calibration_json(foreseen_in_all(sources)),
         **_bill_json(add_up(runs), names),
         "at_most_recorded": _compared_json(runs, names),
+        "what_if": _rows_json(rows_in_all(sources), runs),
         "sources": [
             {
                 "source": source.source,
                 "calibration": _calibration_json(source.foreseen),
                 **_bill_json(add_up(source.runs), names),
                 "at_most_recorded": _compared_json(source.runs, names),
+                "what_if": _rows_json(source.rows, source.runs),
             }
             for source in sources
         ],
@@ -52,6 +65,41 @@ def _policy_json(bill: RunBill, found: Money) -> dict[str, Any] | None:
         "usd": money.dollars(found.total),
         "vs_floor": round(found.input_cost / bill.floor, 4) if bill.floor else None,
         "tokens": dict(found.tokens),
+    }
+
+
+def _rows_json(rows: Sequence[RowBill], runs: Sequence[RunBill]) -> list[dict[str, Any]]:
+    """Each row of a what-if; `saved_usd` is against the recorded markers through the same model."""
+    recorded = sum(run.policies["recorded"].total for run in runs)
+    return [
+        {
+            "row": bill.row.name,
+            "does": bill.row.describe(),
+            "input_usd": money.dollars(bill.money.input_cost),
+            "output_usd": money.dollars(bill.money.output_cost),
+            "extra_usd": money.dollars(bill.money.extra),
+            "usd": money.dollars(bill.money.total),
+            "low_usd": money.dollars(bill.low),
+            "high_usd": money.dollars(bill.high),
+            "saved_usd": money.dollars(recorded - bill.money.total),
+            "calls": bill.touched,
+            "tokens": dict(bill.money.tokens),
+            "removed": None if bill.removed is None else _removed_json(bill.removed),
+            "notes": list(bill.notes),
+        }
+        for bill in rows
+    ]
+
+
+def _removed_json(found: Removed) -> dict[str, Any]:
+    return {
+        "tokens": found.tokens,
+        "calls": found.calls,
+        "taken": found.taken,
+        "uses": found.uses,
+        "used": found.used,
+        "regret": round(found.share, 4),
+        "charged_usd": money.dollars(found.charged),
     }
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import pairwise, repeat
 from typing import Literal
 
 import msgspec
@@ -33,7 +33,8 @@ class FloorCall(msgspec.Struct, frozen=True):
     """One call of a workspace: lengths in tokens, `rates` in picodollars a token, `now` in epoch seconds.
 
     Positions from `kept` on were gone from the cache (None: none were); those before `found` were in it,
-    whoever had written them, with lifetime `ttl`.
+    whoever had written them, with lifetime `ttl`. `used` has uses between the call before and this one that
+    are no calls of their own, as (position, epoch seconds): what lived then lives on.
     """
 
     prompt: Prompt
@@ -44,6 +45,7 @@ class FloorCall(msgspec.Struct, frozen=True):
     kept: int | None = None
     found: int = 0
     ttl: TTL = "5m"
+    used: Sequence[tuple[int, float]] = ()
 
 
 class _Use(msgspec.Struct, frozen=True, gc=False):
@@ -54,6 +56,12 @@ class _Use(msgspec.Struct, frozen=True, gc=False):
     gone: bool
     shared: bool
     found: TTL | None
+    used: Sequence[float] = ()
+
+    def idle(self, before: float) -> float:
+        """The longest time without any use since `before`, seconds."""
+        moments = [before, *(at for at in self.used if before < at < self.now), self.now]
+        return max(later - earlier for earlier, later in pairwise(moments))
 
     def goes_on(self, before: _Use) -> bool:
         """Whether whatever held before this use holds for it too: entries of 5 minutes live, prices stay."""
@@ -108,7 +116,8 @@ def floor(calls: Iterable[FloorCall]) -> list[int]:
                 gone = call.kept is not None and position >= call.kept
                 found = call.ttl if position < call.found else None
                 shared = gone and position <= static_end
-                uses[prefix].append(_Use(number, end - done, call.rates, call.now, gone, shared, found))
+                used = [at for place, at in call.used if place >= position] if call.used else ()
+                uses[prefix].append(_Use(number, end - done, call.rates, call.now, gone, shared, found, used))
                 done = end
         shares.append((call.total - done) * call.rates.input)
     for block in uses.values():
@@ -141,7 +150,7 @@ def _cheapest(stretches: Sequence[_Stretch]) -> list[int]:
     for stretch in stretches:
         reached: dict[_State, int] = {}
         came: dict[_State, tuple[_State, _Move]] = {}
-        for state, after, move in _moves(best, stretch.first, stretch.first.now - before):
+        for state, after, move in _moves(best, stretch.first, stretch.first.idle(before)):
             paid = best[state] + stretch.price(move)
             if after not in reached or paid < reached[after]:
                 reached[after], came[after] = paid, (state, move)

@@ -7,6 +7,7 @@ it sees the request, what the model of its own cache holds, and lengths as they 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from typing import Protocol
 
 import msgspec
@@ -14,9 +15,9 @@ import msgspec
 from scrimp.core.cache import Cache, Outcome
 from scrimp.core.floor import FloorCall, floor
 from scrimp.core.lengths import Lengths
-from scrimp.core.prompt import Marker
+from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.recorded import RecordedCall
-from scrimp.core.reproduce import Dealt, Measured, deal
+from scrimp.core.reproduce import Dealt, Measured, deal, use
 from scrimp.core.workspace import Asked, Planned, Workspace
 from scrimp.facts.models import default
 from scrimp.facts.prices import Rates
@@ -26,12 +27,18 @@ __all__ = ["POLICIES", "Measured", "Policy", "Replayed", "input_cost", "measure"
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """One call under a policy; costs in picodollars."""
+    """One call under a policy; costs in picodollars.
+
+    `spread` is how much less its input costs where a cache that is best effort gives the most it is said to;
+    `extra` what it costs beside its own input and output.
+    """
 
     call: RecordedCall
     outcome: Outcome
     input_cost: int
     output_cost: int
+    spread: int = 0
+    extra: int = 0
 
 
 class Policy(Protocol):
@@ -114,6 +121,7 @@ def replay(calls: Iterable[Measured], policy: Policy) -> list[Replayed]:
     done = []
     for measured in calls:
         call = measured.call
+        use(cache, measured)
         if measured.dealt is not None:
             deal(cache, measured.dealt, call.prompt, call.at)
         prompt = call.prompt.remarked(policy.markers(call))
@@ -121,10 +129,47 @@ def replay(calls: Iterable[Measured], policy: Policy) -> list[Replayed]:
         outcome = cache.outcome(prompt, measured.ends, total, call.rules, call.at)
         kept = cache.surely(prompt, outcome, call.at)
         cache.commit(prompt, kept, call.at, call.began_at or call.at)
+        if measured.warm_until is not None:
+            _keep_alive(cache, measured, prompt, kept)
         policy.billed(outcome)
-        output = call.usage.output_tokens * measured.rates.output
-        done.append(Replayed(call, outcome, input_cost(outcome, measured.rates), output))
+        done.append(_costed(measured, prompt, outcome))
     return done
+
+
+def _keep_alive(cache: Cache, measured: Measured, prompt: Prompt, outcome: Outcome) -> None:
+    """What a call read or wrote up to its last marker is read again until `warm_until`."""
+    last = max((write.position for write in outcome.writes), default=outcome.hit)
+    if last < 0 or measured.warm_until is None:
+        return
+    entry = cache.alive(prompt.prefixes[last], measured.call.began_at or measured.call.at)
+    if entry is not None:
+        entry.used_at = max(entry.used_at, measured.warm_until)
+
+
+def _costed(measured: Measured, prompt: Prompt, outcome: Outcome) -> Replayed:
+    call, rates, odds = measured.call, measured.rates, measured.odds
+    output = call.usage.output_tokens * rates.output
+    if odds is None or not outcome.read:
+        return Replayed(call, outcome, input_cost(outcome, rates), output)
+    missed = Cache().outcome(prompt, measured.ends, call.usage.total_input, call.rules, call.at)
+    least, most = (_partly(outcome, missed, share) for share in (odds.least, odds.most))
+    cost = input_cost(least, rates)
+    return Replayed(call, least, cost, output, spread=cost - input_cost(most, rates))
+
+
+def _partly(hit: Outcome, missed: Outcome, share: Fraction) -> Outcome:
+    """`share` of `hit` and the rest of `missed`, in whole tokens."""
+    plain, write_5m, write_1h = (
+        without + round(share * (with_it - without))
+        for with_it, without in (
+            (hit.plain, missed.plain),
+            (hit.write_5m, missed.write_5m),
+            (hit.write_1h, missed.write_1h),
+        )
+    )
+    total = hit.plain + hit.written + hit.read
+    read = total - plain - write_5m - write_1h
+    return Outcome(hit.hit, hit.writes, plain, write_5m, write_1h, read)
 
 
 def input_cost(outcome: Outcome, rates: Rates) -> int:
@@ -153,4 +198,5 @@ def _floor_call(measured: Measured) -> FloorCall:
         kept=dealt.kept,
         found=0 if dealt.found is None else dealt.found + 1,
         ttl=dealt.ttl,
+        used=[(used.position, used.at) for used in measured.used],
     )

@@ -8,6 +8,7 @@ policy alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import msgspec
 
@@ -18,7 +19,18 @@ from scrimp.core.tolerance import tolerance
 from scrimp.facts.prices import Rates
 from scrimp.wire.markers import TTL
 
-__all__ = ["Dealt", "Measured", "Reproduced", "deal", "reproduce"]
+__all__ = [
+    "Dealt",
+    "HitOdds",
+    "Measured",
+    "Reproduced",
+    "Used",
+    "deal",
+    "reproduce",
+    "unexplained",
+    "use",
+    "whose_cache",
+]
 
 _SLACK = 300
 """Tokens by which a read may be off and still be of the entry that was foreseen."""
@@ -36,16 +48,38 @@ class Dealt(msgspec.Struct, frozen=True):
     ttl: TTL = "5m"
 
 
+class Used(msgspec.Struct, frozen=True):
+    """A request beside the recorded ones read the call's prefix up to `position` at `at` (epoch seconds).
+
+    What it read lives on from there if it lived then; nothing is written.
+    """
+
+    position: int
+    at: float
+
+
+class HitOdds(msgspec.Struct, frozen=True):
+    """Of what the cache could give a call, the least and the most that it is said to give (shares of one)."""
+
+    least: Fraction
+    most: Fraction
+
+
 class Measured(msgspec.Struct, frozen=True):
     """A recorded call with its lengths from all bills (`ends`, in tokens) and its prices.
 
-    `dealt` is what a replay finds beside the doings of its own policy.
+    `dealt` is what a replay finds beside the doings of its own policy. `used` are uses of its prefix that the
+    recording tells of, before the call; `warm_until` is until when (epoch seconds) what the call leaves is
+    read again and again to keep it alive; `odds` hold where the cache is best effort.
     """
 
     call: RecordedCall
     ends: Sequence[int]
     rates: Rates
     dealt: Dealt | None = None
+    used: tuple[Used, ...] = ()
+    warm_until: float | None = None
+    odds: HitOdds | None = None
 
 
 class Reproduced(msgspec.Struct, frozen=True):
@@ -64,10 +98,11 @@ def reproduce(calls: Sequence[Measured]) -> list[Reproduced]:
     caches: dict[str, Cache] = {}
     found = []
     for measured in calls:
-        cache = caches.setdefault(_whose_cache(measured.call), Cache())
+        cache = caches.setdefault(whose_cache(measured.call), Cache())
         call, ends, total = measured.call, measured.ends, measured.call.usage.total_input
+        use(cache, measured)
         outcome = cache.outcome(call.prompt, ends, total, call.rules, call.at)
-        dealt = _unexplained(cache, measured, outcome)
+        dealt = unexplained(cache, measured, outcome)
         found.append(Reproduced(measured, outcome, dealt))
         if dealt is not None:
             deal(cache, dealt, call.prompt, call.at)
@@ -85,11 +120,21 @@ def deal(cache: Cache, dealt: Dealt, prompt: Prompt, now: float) -> None:
         cache.add(prompt.prefixes[dealt.found], dealt.ttl, now, now)
 
 
-def _whose_cache(call: RecordedCall) -> str:
+def use(cache: Cache, measured: Measured) -> None:
+    """Renew in `cache` what requests beside the recorded ones read of this call's prefix before it."""
+    for used in measured.used:
+        entry = cache.alive(measured.call.prompt.prefixes[used.position], used.at)
+        if entry is not None:
+            entry.used_at = max(entry.used_at, used.at)
+
+
+def whose_cache(call: RecordedCall) -> str:
+    """Which cache a call used; runs without times have one each."""
     return call.workspace if call.timed else f"{call.workspace} {call.run}"
 
 
-def _unexplained(cache: Cache, measured: Measured, outcome: Outcome) -> Dealt | None:
+def unexplained(cache: Cache, measured: Measured, outcome: Outcome) -> Dealt | None:
+    """What the bill of a call shows that `outcome`, the model's own word, does not; None where they agree."""
     call, ends = measured.call, measured.ends
     read = call.usage.cache_read_input_tokens
     slack = min(_SLACK, tolerance(call.usage.total_input))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isqrt
 
 import msgspec
 
@@ -12,12 +13,15 @@ from scrimp.core.recorded import RecordedCall
 from scrimp.core.replay import POLICIES, Measured, Replayed, input_cost, measure, replay, replay_floor
 from scrimp.core.reproduce import Reproduced
 from scrimp.core.tolerance import tolerance
+from scrimp.core.whatif.changed import Removed
+from scrimp.core.whatif.rows import Row, RowReplay
 
 __all__ = [
     "Comparison",
     "Foreseen",
     "Money",
     "Replays",
+    "RowBill",
     "RunBill",
     "SourceBill",
     "add_up",
@@ -27,28 +31,36 @@ __all__ = [
     "measure_source",
     "replay_measured",
     "replay_source",
+    "row_bill",
+    "rows_in_all",
 ]
 
 _TIE = 1_000
 """Picodollars by which two bills may differ and be the same."""
+_TWO_SIGMA_SQUARED = 38_416
+"""1.96 squared, in ten-thousandths: 19 of 20 normal errors are within 1.96 standard deviations."""
 _KINDS = ("plain", "write_5m", "write_1h", "read", "output")
 
 
 class Money(msgspec.Struct):
     """A bill in picodollars, with the tokens of each kind behind it.
 
-    `not_offered` counts calls of days on which the provider did not offer what the policy asks for.
+    `not_offered` counts calls of days on which the provider did not offer what the policy asks for. `extra`
+    is what is paid beside input and output, `spread` how much less the input costs where a cache that is best
+    effort gives the most it is said to.
     """
 
     input_cost: int = 0
     output_cost: int = 0
     tokens: Counter[str] = msgspec.field(default_factory=lambda: Counter(dict.fromkeys(_KINDS, 0)))
     not_offered: int = 0
+    extra: int = 0
+    spread: int = 0
 
     @property
     def total(self) -> int:
-        """Input and output together."""
-        return self.input_cost + self.output_cost
+        """Input, output and what is paid beside them."""
+        return self.input_cost + self.output_cost + self.extra
 
     @property
     def read_share(self) -> float:
@@ -61,6 +73,8 @@ class Money(msgspec.Struct):
         """Book one call."""
         self.input_cost += call.input_cost
         self.output_cost += call.output_cost
+        self.extra += call.extra
+        self.spread += call.spread
         outcome = call.outcome
         self.tokens.update(
             plain=outcome.plain,
@@ -74,6 +88,8 @@ class Money(msgspec.Struct):
         """Add another bill to this one."""
         self.input_cost += other.input_cost
         self.output_cost += other.output_cost
+        self.extra += other.extra
+        self.spread += other.spread
         self.tokens.update(other.tokens)
         self.not_offered += other.not_offered
 
@@ -93,7 +109,8 @@ class Foreseen(msgspec.Struct):
     """How the model foresaw the bills of calls under their own markers, in picodollars of input.
 
     `within` counts calls whose read was foreseen within 1 % of their input, `unexplained` those whose bill
-    shows what no recorded call explains: it is dealt to every policy.
+    shows what no recorded call explains: it is dealt to every policy. `squares` sums, over the runs, the
+    square of what the model was off by.
     """
 
     calls: int = 0
@@ -101,6 +118,15 @@ class Foreseen(msgspec.Struct):
     unexplained: int = 0
     model: int = 0
     billed: int = 0
+    squares: int = 0
+
+    @property
+    def off(self) -> int:
+        """How far the model may be off on such a bill: what it was in all, or in 19 of 20 cases would be.
+
+        For the latter each run errs by itself, so that errors to both sides do not cancel out.
+        """
+        return max(abs(self.model - self.billed), isqrt(_TWO_SIGMA_SQUARED * self.squares) // 100)
 
     def include(self, other: Foreseen) -> None:
         """Add other calls to these."""
@@ -109,14 +135,50 @@ class Foreseen(msgspec.Struct):
         self.unexplained += other.unexplained
         self.model += other.model
         self.billed += other.billed
+        self.squares += other.squares
+
+
+class RowBill(msgspec.Struct):
+    """A row of a what-if over one source or several; `off` is the model's own error on it, picodollars.
+
+    `touched` counts the calls its levers were for (None: all of them).
+    """
+
+    row: Row
+    money: Money = msgspec.field(default_factory=Money)
+    off: int = 0
+    touched: int | None = None
+    removed: Removed | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def low(self) -> int:
+        """The least it may cost: the model off to that side, a best-effort cache at its best."""
+        return self.money.total - self.off - self.money.spread
+
+    @property
+    def high(self) -> int:
+        """The most it may cost."""
+        return self.money.total + self.off
+
+    def include(self, other: RowBill) -> None:
+        """Add the same row over another source; errors add up, as if all were to the same side."""
+        self.money.include(other.money)
+        self.off += other.off
+        if other.touched is not None:
+            self.touched = (self.touched or 0) + other.touched
+        if other.removed is not None:
+            self.removed = other.removed if self.removed is None else self.removed + other.removed
+        self.notes = tuple(dict.fromkeys((*self.notes, *other.notes)))
 
 
 class SourceBill(msgspec.Struct, frozen=True):
-    """One source: how the model foresaw its bills, and the bill of each of its runs."""
+    """One source: how the model foresaw its bills, the bill of each of its runs, and rows of a what-if."""
 
     source: str
     foreseen: Foreseen
     runs: list[RunBill]
+    rows: tuple[RowBill, ...] = ()
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -188,16 +250,38 @@ def replay_measured(
     return found
 
 
+def row_bill(row: Row, found: RowReplay, calibration: Foreseen) -> RowBill:
+    """A source replayed under a row, with the error that the model made on the source's own bills."""
+    bill = RowBill(row, touched=found.touched, removed=found.removed, notes=found.notes)
+    for one in found.replayed:
+        bill.money.add(one)
+    if calibration.billed:
+        bill.off = bill.money.input_cost * calibration.off // calibration.billed
+    return bill
+
+
+def rows_in_all(sources: Iterable[SourceBill]) -> list[RowBill]:
+    """Each row over all sources together."""
+    whole: dict[str, RowBill] = {}
+    for bill in (bill for source in sources for bill in source.rows):
+        whole.setdefault(bill.row.name, RowBill(bill.row)).include(bill)
+    return list(whole.values())
+
+
 def foreseen(calls: Sequence[Reproduced]) -> Foreseen:
     """How the model foresaw these calls, added up."""
     found = Foreseen(calls=len(calls))
+    off_by_run: Counter[str] = Counter()
     for one in calls:
         measured, usage = one.measured, one.measured.call.usage
         off = abs(one.outcome.read - usage.cache_read_input_tokens)
         found.within += off <= tolerance(usage.total_input)
         found.unexplained += one.dealt is not None
-        found.model += input_cost(one.outcome, measured.rates)
-        found.billed += billed_input(measured)
+        model, billed = input_cost(one.outcome, measured.rates), billed_input(measured)
+        found.model += model
+        found.billed += billed
+        off_by_run[measured.call.run] += model - billed
+    found.squares = sum(off * off for off in off_by_run.values())
     return found
 
 

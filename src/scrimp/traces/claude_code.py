@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANSWER_BYTES_PER_TOKEN",
+    "RESULT_BYTES_PER_TOKEN",
     "has_one_marker",
     "home_of",
     "is_resumed",

@@ -17,7 +17,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from scrimp.traces.transcript_calls import MAIN, Conversation, NewInput, Reply, TranscriptCall
+from scrimp.traces.transcript_calls import (
+    MAIN,
+    Conversation,
+    NewInput,
+    Reply,
+    ToolPart,
+    TranscriptCall,
+)
 from scrimp.traces.transcript_contents import NOTHING, Answer, Said, add_answer, said, together
 from scrimp.traces.transcript_lines import EMPTY, Line, Message, Progress, seconds, sub_agent_decoder
 from scrimp.traces.transcript_usage import usage_of
@@ -254,6 +261,14 @@ def _reply(draft: Draft) -> Reply:
         thinking_blocks=answer.thinking_blocks,
         tool_uses=len(answer.tool_uses),
         contents=tuple([node.content for node in draft.nodes]),
+        uses=tuple(
+            [
+                ToolPart(use, name, size, digest)
+                for (use, name), size, digest in zip(
+                    answer.tool_uses, answer.tool_sizes, answer.tool_digests, strict=True
+                )
+            ]
+        ),
     )
 
 
@@ -273,6 +288,7 @@ def _new_input(path: list[Node], tool_names: dict[str, str], tool_uses: list[str
         tools=tuple([tool_names.get(use, "?") for use in results]),
         permission_mode=_last([node.line.permission_mode for node in inputs]),
         contents=tuple([node.content for node in inputs]),
+        results=_results(whole, tool_names, tool_uses),
         **(_told_by_texts(texts) if texts else {}),
         **(_told_by_events(events) if events else {}),
     )
@@ -307,6 +323,18 @@ def _told_by_events(events: list[Node]) -> dict[str, Any]:
 
 def _last(values: list[T | None]) -> T | None:
     return next((value for value in reversed(values) if value is not None), None)
+
+
+def _results(whole: Said, tool_names: dict[str, str], tool_uses: list[str]) -> tuple[ToolPart, ...]:
+    """The results as the request holds them, in the order of the uses they answer; others come last."""
+    results = whole.results
+    if not results:
+        return ()
+    ordered = dict.fromkeys([use for use in tool_uses if use in results])
+    ordered.update(dict.fromkeys(results))
+    return tuple(
+        [ToolPart(use, tool_names.get(use, "?"), results[use], whole.digests.get(use)) for use in ordered]
+    )
 
 
 def _trailing(results: dict[str, int], tool_uses: list[str]) -> int:

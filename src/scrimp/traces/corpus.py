@@ -12,7 +12,7 @@ import msgspec
 import orjson
 
 from scrimp.core.recorded import RecordedCall
-from scrimp.errors import InputError, StoreError
+from scrimp.errors import InputError, StoreError, TraceError
 from scrimp.facts.models import Facts
 from scrimp.stores.capture import Capture, is_capture
 from scrimp.traces.exchanges import Exchange, in_time_order, read_exchange
@@ -43,23 +43,15 @@ class Corpus(msgspec.Struct):
 def read_corpus(paths: Iterable[str | Path], advance: Advance = lambda _: None) -> Corpus:
     """Read every recording under `paths`; `advance(1)` is called after each file.
 
-    Raises `TraceError` for a path that is not there; bad lines are counted in `faults`.
+    Raises `TraceError` for a path that is not there; bad lines, and files and folders that cannot be opened,
+    are in `faults`.
     """
     corpus = Corpus(defaultdict(list), [], [])
-    for path in find_files(paths):
-        if is_capture(path):
-            _add_captured(corpus, path)
-            advance(1)
-            continue
-        lines = read_lines(path, corpus.faults)
-        for number, line in lines:
-            record = _record(path, number, line, corpus.faults)
-            if record is None:
-                continue
-            if "request" not in record:
-                corpus.transcripts.append(path)
-                break
-            _add(corpus, path, number, record)
+    for path in find_files(paths, corpus.faults):
+        try:
+            _add_file(corpus, path)
+        except TraceError as error:  # it cannot be opened: the others are read all the same
+            corpus.faults.append(Fault(path, 0, str(error).removeprefix(f"{path}: ")))
         advance(1)
     return corpus
 
@@ -103,6 +95,20 @@ def _record(path: Path, number: int, line: bytes, faults: Faults) -> Mapping[str
         faults.append(Fault(path, number, "not a JSON object"))
         return None
     return record
+
+
+def _add_file(corpus: Corpus, path: Path) -> None:
+    if is_capture(path):
+        _add_captured(corpus, path)
+        return
+    for number, line in read_lines(path, corpus.faults):
+        record = _record(path, number, line, corpus.faults)
+        if record is None:
+            continue
+        if "request" not in record:
+            corpus.transcripts.append(path)
+            return
+        _add(corpus, path, number, record)
 
 
 def _add_captured(corpus: Corpus, path: Path) -> None:

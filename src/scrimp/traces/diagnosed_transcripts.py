@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from scrimp.core.bill import day_of
@@ -17,7 +17,7 @@ from scrimp.traces.files import Fault
 from scrimp.traces.transcript_calibration import COPY, JudgedCall, PlacedCall, judged_calls, placed_calls
 from scrimp.traces.transcripts import read_transcripts
 
-__all__ = ["diagnose_transcripts"]
+__all__ = ["diagnose_judged", "diagnose_transcripts"]
 
 _LONGEST_LINE = 4
 """Calls looked back at: an entry older than that has been read since, or is gone."""
@@ -40,6 +40,12 @@ def diagnose_transcripts(
     sessions = _Sessions(calls, facts)
     for judged in judged_calls(calls):
         yield sessions.finding(judged)
+
+
+def diagnose_judged(judged: Sequence[JudgedCall], facts: Facts) -> Iterator[Finding | None]:
+    """A finding, or None, for every call of one source that was judged already, in the order given."""
+    sessions = _Sessions({one.step.id: one.placed for one in judged}, facts)
+    return map(sessions.finding, judged)
 
 
 class _Sessions:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import zlib
 from glob import has_magic
 from pathlib import Path
@@ -44,19 +45,29 @@ Faults = list[Fault]
 """Where readers put what they could not read."""
 
 
-def find_files(paths: Iterable[str | Path]) -> list[Path]:
+def find_files(paths: Iterable[str | Path], faults: Faults | None = None) -> list[Path]:
     """The recordings under `paths`, each once, sorted by path within every argument.
 
     A file is taken whatever its name; a folder gives its `.jsonl`/`.ndjson` files (also `.gz`, `.xz`) and
-    what `capture=True` wrote, subfolders included; a glob (`**` allowed) gives what it matches. Raises
-    TraceError for a path that does not exist and for a glob that matches nothing.
+    what `capture=True` wrote, subfolders included; a glob (`**` allowed) gives what it matches. `faults`
+    hears of folders that cannot be listed. Raises TraceError for a path that does not exist and for a glob
+    that matches nothing.
     """
     found: dict[Path, None] = {}
+    unlisted: Faults = [] if faults is None else faults
     for path in paths:
         for match in _matches(Path(path).expanduser()):
-            files = sorted(filter(_is_recording, match.rglob("*"))) if match.is_dir() else [match]
+            files = sorted(_recordings_in(match, unlisted)) if match.is_dir() else [match]
             found.update(dict.fromkeys(files))
     return list(found)
+
+
+def _recordings_in(folder: Path, faults: Faults) -> Iterator[Path]:
+    def unlisted(error: OSError) -> None:
+        faults.append(Fault(Path(error.filename), 0, f"cannot be listed: {error.strerror}"))
+
+    for place, _, names in os.walk(folder, onerror=unlisted):
+        yield from filter(_is_recording, (Path(place, name) for name in names))
 
 
 def _matches(path: Path) -> list[Path]:

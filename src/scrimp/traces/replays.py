@@ -18,8 +18,9 @@ from scrimp.traces.sizes import Sizes
 from scrimp.traces.transcript_calibration import JudgedCall
 from scrimp.traces.transcript_prompts import transcript_calls
 from scrimp.traces.transcript_sources import transcript_sources
+from scrimp.traces.transcript_uses import with_uses
 
-__all__ = ["ROUTE", "Replayable", "replayable"]
+__all__ = ["ROUTE", "Replayable", "one_prompt_each", "replayable"]
 
 ROUTE = "anthropic"
 """All calls are replayed on one route: recordings balanced over providers would miss every other cache."""
@@ -45,17 +46,21 @@ def replayable(
     *,
     skipped: Counter[str],
     at: date | None = None,
+    needles: bool = False,
     advance: Advance = lambda _: None,
 ) -> Iterator[Replayable]:
     """Each source with its calls at the prices and rules of day `at`, or of each call's own day.
 
     What cannot be used is counted by reason in `skipped`; `advance(1)` is called after each transcript read.
+    `needles` keeps what messages of transcripts name, so that what a lever takes out can be missed later.
     """
     single, copies = without_copies(corpus)
     if copies:
         skipped[_COPY] += copies
     yield from _exchanges(single, facts, skipped, at)
-    sessions = transcript_sources(corpus.transcripts, corpus.faults, skipped=skipped, advance=advance)
+    sessions = transcript_sources(
+        corpus.transcripts, corpus.faults, skipped=skipped, advance=advance, needles=needles
+    )
     for source, calls in sessions.items():
         yield _transcripts(source, calls, facts, at)
 
@@ -65,7 +70,7 @@ def _exchanges(corpus: Corpus, facts: Facts, skipped: Counter[str], at: date | N
     recorded = recorded_sources(corpus, facts, sizer=sizer)
     replayed = recorded_sources(corpus, facts, sizer=sizer, at=at, route=ROUTE, skipped=skipped)
     for (source, everything), (_, on_one_route) in zip(recorded, replayed, strict=True):
-        as_billed, calls = _one_prompt_each(everything), _one_prompt_each(on_one_route)
+        as_billed, calls = one_prompt_each(everything), one_prompt_each(on_one_route)
         if len(calls) < len(everything):
             skipped[_SAMPLINGS] += len(everything) - len(calls)
         if not calls:
@@ -76,7 +81,7 @@ def _exchanges(corpus: Corpus, facts: Facts, skipped: Counter[str], at: date | N
         yield Replayable(source, _dealt(measured, found) if kept_to_route else measured, foreseen(found))
 
 
-def _one_prompt_each(calls: Sequence[RecordedCall]) -> list[RecordedCall]:
+def one_prompt_each(calls: Sequence[RecordedCall]) -> list[RecordedCall]:
     """The calls without those whose bill sums several prompts: between them the provider's own tools ran."""
     return [
         call for call in calls if not call.server_tools or call.usage.total_input <= call.sized.estimate.high
@@ -84,8 +89,12 @@ def _one_prompt_each(calls: Sequence[RecordedCall]) -> list[RecordedCall]:
 
 
 def _transcripts(source: str, calls: list[JudgedCall], facts: Facts, at: date | None) -> Replayable:
-    found = reproduce(transcript_calls(calls, facts, source=source))
-    again = transcript_calls(calls, facts, source=source, at=at) if at else [one.measured for one in found]
+    found = reproduce(with_uses(transcript_calls(calls, facts, source=source), calls))
+    again = (
+        with_uses(transcript_calls(calls, facts, source=source, at=at), calls)
+        if at
+        else [one.measured for one in found]
+    )
     return Replayable(source, _dealt(again, found), foreseen(found))
 
 

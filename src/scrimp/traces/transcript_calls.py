@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,34 @@ import msgspec
 
 from scrimp.wire.response import Usage
 
-__all__ = ["MAIN", "Conversation", "NewInput", "Reply", "Session", "TranscriptCall"]
+__all__ = ["MAIN", "Conversation", "NewInput", "Reply", "Session", "ToolPart", "TranscriptCall"]
 
 MAIN = "main"
 """Name of a session's own conversation; sub-agents go by their id."""
+
+
+class ToolPart(msgspec.Struct, frozen=True, gc=False):
+    """A tool use, or the result of one: its id, the tool's name, bytes of its input or of the result's text.
+
+    `digest` is that of the input or of the result, as recorded.
+    """
+
+    id: str
+    name: str
+    size: int
+    digest: bytes | None = None
 
 
 class NewInput(msgspec.Struct, frozen=True, gc=False):
     """What came into the conversation between a call's parent and the call. Sizes are bytes of text.
 
     `prompts` counts lines a person or a command typed; `trailing_bytes` are the tool results that come after
-    the marked one (see `conversations`); `tools` names the tools that answered; `commands` the slash
-    commands; `hooks` the hooks that ran (`SessionStart:resume`, …); `attachments` the kinds of reminders
-    Claude Code put in; `skills` counts skill bodies. `thinking` is the thinking setting the newest prompt
-    implies (None: says nothing). `turn_closed` says that the turn before ended in the same process.
+    the marked one (see `conversations`); `tools` names the tools that answered, `results` has each result in
+    the order of the tool uses; `needles` is what the input says by tool use ("": outside of results), where
+    that was asked for; `commands` the slash commands; `hooks` the hooks that ran (`SessionStart:resume`, …);
+    `attachments` the kinds of reminders Claude Code put in; `skills` counts skill bodies. `thinking` is the
+    thinking setting the newest prompt implies (None: says nothing). `turn_closed` says that the turn before
+    ended in the same process.
     `touched_at` is when the client last called the model on its own over this prefix (an away summary).
     `compacted` is a compaction boundary, `microcompacted` the smaller kind that clears old tool results.
     """
@@ -47,6 +62,8 @@ class NewInput(msgspec.Struct, frozen=True, gc=False):
     compacted: bool = False
     microcompacted: bool = False
     contents: tuple[msgspec.Raw, ...] = ()
+    results: tuple[ToolPart, ...] = ()
+    needles: Mapping[str, frozenset[int]] | None = None
 
     def read_blocks(self) -> list[dict[str, Any]]:
         """The new content blocks themselves, decoded on demand (string content is one text block)."""
@@ -54,7 +71,10 @@ class NewInput(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """What the model answered. Sizes are bytes of text; the text of thinking is often not recorded."""
+    """What the model answered. Sizes are bytes of text; the text of thinking is often not recorded.
+
+    `uses` has each tool use; `needles` is what the answer says by tool use ("": in text), if asked for.
+    """
 
     blocks: int = 0
     text_bytes: int = 0
@@ -62,6 +82,8 @@ class Reply(msgspec.Struct, frozen=True, gc=False):
     thinking_blocks: int = 0
     tool_uses: int = 0
     contents: tuple[msgspec.Raw, ...] = ()
+    uses: tuple[ToolPart, ...] = ()
+    needles: Mapping[str, frozenset[int]] | None = None
 
     def read_blocks(self) -> list[dict[str, Any]]:
         """The answer's content blocks, decoded on demand."""

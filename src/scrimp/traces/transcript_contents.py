@@ -5,6 +5,7 @@ Content of an unknown shape adds nothing, and so does a block of an unknown type
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +31,10 @@ class Block(msgspec.Struct, gc=False):
 
 
 class Said(msgspec.Struct, gc=False):
-    """What a line of input adds: `text` is its first one, `results` sizes tool results by their uses' ids."""
+    """What a line of input adds: `text` is its first one, `results` sizes tool results by their uses' ids.
+
+    `digests` are those of the results as recorded.
+    """
 
     blocks: int = 0
     text: str = ""
@@ -38,16 +42,23 @@ class Said(msgspec.Struct, gc=False):
     images: int = 0
     tool_references: int = 0
     results: dict[str, int] = msgspec.field(default_factory=dict)
+    digests: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class Answer(msgspec.Struct, gc=False):
-    """What the lines of an answer add up to. `tool_uses` are the ids of uses and the names of their tools."""
+    """What the lines of an answer add up to.
+
+    `tool_uses` are the ids of uses and the names of their tools, `tool_sizes` the bytes of their inputs and
+    `tool_digests` those of what was asked.
+    """
 
     blocks: int = 0
     text_bytes: int = 0
     thinking_blocks: int = 0
     tool_use_bytes: int = 0
     tool_uses: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    tool_sizes: list[int] = msgspec.field(default_factory=list)
+    tool_digests: list[bytes] = msgspec.field(default_factory=list)
 
 
 NOTHING = Said()
@@ -67,6 +78,7 @@ def said(content: msgspec.Raw) -> Said:
         match block.type:
             case "tool_result":
                 result.results[block.tool_use_id or ""] = _measure_result(block.content, result)
+                result.digests[block.tool_use_id or ""] = _digest(block.content)
             case "text":
                 result.text = result.text or block.text or ""
                 result.text_bytes += _size(block.text)
@@ -91,6 +103,8 @@ def add_answer(content: msgspec.Raw, into: Answer) -> None:
                 into.text_bytes += _size(block.text)
             case "tool_use" | "server_tool_use":
                 into.tool_uses.append((block.id or "", block.name or ""))
+                into.tool_sizes.append(len(block.input))
+                into.tool_digests.append(_digest(block.input))
                 into.tool_use_bytes += len(block.input)
             case "thinking" | "redacted_thinking":
                 into.thinking_blocks += 1
@@ -109,6 +123,7 @@ def together(parts: Sequence[Said]) -> Said:
         whole.images += part.images
         whole.tool_references += part.tool_references
         whole.results.update(part.results)
+        whole.digests.update(part.digests)
     return whole
 
 
@@ -130,6 +145,10 @@ def _measure_result(content: msgspec.Raw, into: Said) -> int:
     into.images += sum(part.type in ("image", "document") for part in parts)
     into.tool_references += sum(part.type == "tool_reference" for part in parts)
     return sum(_size(part.text) for part in parts)
+
+
+def _digest(content: msgspec.Raw) -> bytes:
+    return blake2b(content, digest_size=16).digest()
 
 
 def _size(text: str | None) -> int:

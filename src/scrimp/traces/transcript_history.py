@@ -9,24 +9,41 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from hashlib import blake2b
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from scrimp.core.continuity import BYTES_PER_TOKEN
 from scrimp.core.lengths import CLOSING
+from scrimp.core.whatif.regret_needles import NEEDLES, NOTHING
+from scrimp.traces.claude_code import ANSWER_BYTES_PER_TOKEN, RESULT_BYTES_PER_TOKEN
 from scrimp.wire.request import Block, Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from scrimp.core.prompt import Digest
     from scrimp.traces.transcript_calls import NewInput, Reply
     from scrimp.wire.response import Usage
 
-__all__ = ["History", "Place", "answer_kinds", "cached_end", "input_kinds"]
+__all__ = ["History", "Part", "Place", "answer_parts", "cached_end", "input_parts"]
 
 _UNMARKABLE = ("thinking",)
 _VALUES: dict[str, Any] = {}
+_WRAPPING = 12
+"""Tokens around the content of a block."""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A block of a message before its tokens are known: `weight` is about how many (None: what others leave).
+
+    `value` has the fields of a content block as far as they are known without its text.
+    """
+
+    kind: str
+    value: Any
+    weight: float | None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -49,15 +66,16 @@ class Place(msgspec.Struct, frozen=True):
 class History:
     """The positions of one conversation under one model, growing call by call.
 
-    `front` counts the opaque positions it begins with. `bases` are digests that no model is mixed into,
-    `prefixes` those under the model; `ends` are tokens up to and including each position, `sizes` the tokens
-    of each.
+    `front` counts the opaque positions it begins with. `digests` name each position whatever precedes it,
+    `bases` the prefix that ends with it, `prefixes` that prefix under the model; `ends` are tokens up to and
+    including each position, `sizes` the tokens of each.
     """
 
     def __init__(self, model: str) -> None:
         self.model = model
         self.front = 0
         self.blocks: list[Block] = []
+        self.digests: list[Digest] = []
         self.bases: list[Digest] = []
         self.prefixes: list[Digest] = []
         self.ends: list[int] = []
@@ -74,23 +92,23 @@ class History:
         self._append(block, name, max(end, self._end))
         self.front += 1
 
-    def add_message(self, role: str, kinds: Sequence[str], name: str, end: int) -> None:
-        """Add a message whose blocks share the tokens up to `end` evenly."""
+    def add_message(self, role: str, parts: Sequence[Part], name: str, end: int) -> None:
+        """Add a message whose blocks share the tokens up to `end` by their weights."""
         start = self._end
-        span = max(end - start, 0)
-        for number, kind in enumerate(kinds):
+        ends = _shared(parts, max(end - start, 0))
+        for number, part in enumerate(parts):
             path = ("messages", self._messages, "content", number)
             block = Block(
                 path,
                 "messages",
                 role,
-                kind,
-                _value(kind),
+                part.kind,
+                part.value,
                 None,
-                markable=kind not in _UNMARKABLE,
+                markable=part.kind not in _UNMARKABLE,
                 message=self._messages,
             )
-            self._append(block, f"{name} {role} {number}", start + round(span * (number + 1) / len(kinds)))
+            self._append(block, f"{name} {role} {number}", start + ends[number])
         self._messages += 1
 
     def forked(self, length: int) -> History:
@@ -110,7 +128,7 @@ class History:
         for number in range(length):
             label = name if number >= kept else None
             base = self.bases[number] if label is None else _mix(self.bases[number], label)
-            other._add(self.blocks[number], base, scaled[number])
+            other._add(self.blocks[number], self.digests[number], base, scaled[number])
         other.front = min(self.front, length)
         other._messages = self._messages
         return other
@@ -133,9 +151,11 @@ class History:
         return ends
 
     def _append(self, block: Block, name: str, end: int) -> None:
-        self._add(block, _mix(self.bases[-1] if self.bases else b"", name), end)
+        digest = _mix(b"", name)
+        self._add(block, digest, _mix(self.bases[-1] if self.bases else b"", name), end)
 
-    def _add(self, block: Block, base: Digest, end: int) -> None:
+    def _add(self, block: Block, digest: Digest, base: Digest, end: int) -> None:
+        self.digests.append(digest)
         self.sizes.append(end - self._end)
         self.blocks.append(block)
         self.bases.append(base)
@@ -148,24 +168,72 @@ def cached_end(usage: Usage) -> int:
     return usage.total_input - usage.input_tokens or max(usage.total_input - CLOSING, 1)
 
 
-def answer_kinds(reply: Reply) -> list[str]:
-    """Kinds of an answer's blocks: thinking comes first and tool uses last, whatever was recorded between."""
+def answer_parts(reply: Reply) -> list[Part]:
+    """An answer's blocks: thinking comes first and tool uses last, whatever was recorded between.
+
+    How long thinking is, is not recorded: it has the tokens that nothing else explains.
+    """
     texts = max(reply.blocks - reply.thinking_blocks - reply.tool_uses, 0)
+    said = _reading(reply.needles)
     return [
-        *_times("thinking", reply.thinking_blocks),
-        *_times("text", texts),
-        *_times("tool_use", reply.tool_uses),
+        *_like("thinking", reply.thinking_blocks, None),
+        *_like("text", texts, reply.text_bytes / ANSWER_BYTES_PER_TOKEN, said("")),
+        *(
+            Part(
+                "tool_use",
+                _told(
+                    {"type": "tool_use", "id": use.id, "name": use.name, "asked": use.digest}, said(use.id)
+                ),
+                use.size / ANSWER_BYTES_PER_TOKEN + _WRAPPING,
+            )
+            for use in reply.uses
+        ),
     ]
 
 
-def input_kinds(new: NewInput) -> list[str]:
-    """Kinds of the blocks that came in, results before texts; at least one."""
-    results = min(len(new.tools), new.blocks)
-    return [*_times("tool_result", results), *_times("text", max(new.blocks - results, 0))] or ["text"]
+def input_parts(new: NewInput) -> list[Part]:
+    """The blocks that came in, results before texts; at least one."""
+    said = _reading(new.needles)
+    results = [
+        Part(
+            "tool_result",
+            _told(
+                {"type": "tool_result", "tool_use_id": one.id, "name": one.name, "said": one.digest},
+                said(one.id),
+            ),
+            one.size / RESULT_BYTES_PER_TOKEN + _WRAPPING,
+        )
+        for one in new.results[: new.blocks]
+    ]
+    texts = max(new.blocks - len(results), 0 if results else 1)
+    return [*results, *_like("text", texts, new.text_bytes / BYTES_PER_TOKEN, said(""))]
 
 
-def _times(kind: str, count: int) -> Iterable[str]:
-    return (kind for _ in range(count))
+def _like(
+    kind: str, count: int, tokens: float | None, needles: frozenset[int] | None = None
+) -> Iterable[Part]:
+    """Blocks of one kind that have `tokens` among them."""
+    weight = None if tokens is None or not count else tokens / count + 1.0
+    return (Part(kind, _told(_value(kind), needles), weight) for _ in range(count))
+
+
+def _reading(needles: Mapping[str, frozenset[int]] | None) -> Callable[[str], frozenset[int] | None]:
+    """What is known of a message's part: None where the needles were not asked for."""
+    return lambda use: None if needles is None else needles.get(use, NOTHING)
+
+
+def _told(value: Any, needles: frozenset[int] | None) -> Any:
+    return value if needles is None else {**value, NEEDLES: needles}
+
+
+def _shared(parts: Sequence[Part], span: int) -> list[int]:
+    """Where each part ends when they share `span` tokens."""
+    known = sum([part.weight for part in parts if part.weight is not None])
+    others = sum([part.weight is None for part in parts])
+    left = max(span - known, 0.0) / others if others else 0.0
+    weights = [left if part.weight is None else part.weight for part in parts]
+    whole = sum(weights) or 1.0
+    return [round(span * reached / whole) for reached in accumulate(weights)]
 
 
 def _value(kind: str) -> Any:

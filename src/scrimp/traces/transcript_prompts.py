@@ -21,7 +21,7 @@ from scrimp.core.tokens.estimator import Estimate, Sized
 from scrimp.core.workspace import cache_rules
 from scrimp.traces.claude_code import ANSWER_BYTES_PER_TOKEN, has_one_marker
 from scrimp.traces.transcript_hidden import Hidden, find_hidden
-from scrimp.traces.transcript_history import History, Place, answer_kinds, cached_end, input_kinds
+from scrimp.traces.transcript_history import History, Part, Place, answer_parts, cached_end, input_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +46,9 @@ _CHANGED = (
 
 _LEFT_OVER = 16
 """Tokens: what closes a prompt after its last marker is shorter, a block left there by the client longer."""
+
+_UNSEEN = Part("text", {"type": "text"}, None)
+"""Something the transcript does not show."""
 
 
 def transcript_calls(
@@ -92,17 +95,17 @@ class _Builder:
             section: Section = "system" if number == len(hidden.ends) - 1 else "tools"
             history.add_hidden(section, f"{step.scope.workspace} {kind} {owner} {end}", end)
         if not step.begins and call.bill.read > history.ends[-1] + SHRUNK:
-            history.add_message("user", ["text"], f"{step.id} before", call.bill.read)
+            history.add_message("user", [_UNSEEN], f"{step.id} before", call.bill.read)
         self._add_input(history, call)
         return _placed(history, call)
 
     def _continued(self, call: JudgedCall, before: Place, parent: JudgedCall) -> Place:
         history = self._base(call, before)
-        kinds = answer_kinds(parent.placed.call.reply)
-        if kinds and not call.step.compacted:
+        parts = answer_parts(parent.placed.call.reply)
+        if parts and not call.step.compacted:
             low, end = history.ends[-1], cached_end(call.placed.call.usage)
             answer_end = _answer_end(call, parent, low, end)
-            history.add_message("assistant", kinds, call.step.parent or "", answer_end)
+            history.add_message("assistant", parts, call.step.parent or "", answer_end)
         self._add_input(history, call)
         return _placed(history, call)
 
@@ -123,13 +126,12 @@ class _Builder:
     def _add_input(self, history: History, call: JudgedCall) -> None:
         """What came in, and after the last marker what the client left there."""
         usage = call.placed.call.usage
-        kinds = input_kinds(call.placed.call.new)
+        parts = input_parts(call.placed.call.new)
         left_over = _leaves_some(usage)
-        if left_over and len(kinds) > 1:
-            kinds.pop()
-        history.add_message("user", kinds, call.step.id, cached_end(usage))
+        last = parts.pop() if left_over and len(parts) > 1 else _UNSEEN
+        history.add_message("user", parts, call.step.id, cached_end(usage))
         if left_over:
-            history.add_message("user", ["text"], f"{call.step.id} after", usage.total_input - CLOSING)
+            history.add_message("user", [last], f"{call.step.id} after", usage.total_input - CLOSING)
 
     def _measured(self, call: JudgedCall, place: Place, before: Place | None) -> Measured:
         usage, step, placed = call.placed.call.usage, call.step, call.placed
@@ -165,12 +167,11 @@ class _Builder:
 
     def _prompt(self, call: JudgedCall, place: Place, before: Place | None) -> Prompt:
         history, length = place.history, place.length
-        prefixes = tuple(history.prefixes[:length])
         return Prompt(
             model=history.model,
             blocks=tuple(history.blocks[:length]),
-            digests=prefixes,
-            prefixes=prefixes,
+            digests=tuple(history.digests[:length]),
+            prefixes=tuple(history.prefixes[:length]),
             ranks=tuple(range(length)),
             markers=tuple(self._markers(call, place, before)),
         )

@@ -34,16 +34,20 @@ SPEAKING = ("user", "assistant", "progress")
 
 
 def read_transcripts(
-    paths: Iterable[str | Path], faults: Faults, skipped: dict[str, int] | None = None
+    paths: Iterable[str | Path],
+    faults: Faults,
+    skipped: dict[str, int] | None = None,
+    seen: set[str] | None = None,
 ) -> Iterator[Session]:
     """Every session under `paths`, file by file, repeated calls marked as duplicates.
 
     Resumed sessions copy the lines of the session they continue, so a call counts once over all files: its
     first appearance in path order, which is also the one on the main chain rather than a side chain.
     `faults` receives the lines that could not be read, `skipped` (if given) counts assistant lines left out,
-    by reason. Raises TraceError for paths that do not exist.
+    by reason. `seen` (if given) has the message ids of calls read before, and receives those read here.
+    Raises TraceError for paths that do not exist.
     """
-    seen: set[str] = set()
+    seen = set() if seen is None else seen
     for path in find_files(paths):
         yield _marking_copies(read_session(path, faults, skipped), seen)
 

@@ -1,0 +1,92 @@
+"""A row of a what-if: a policy and some levers, replayed together, so that nothing is saved twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from scrimp.core.replay import POLICIES, Replayed, replay
+from scrimp.core.reproduce import Measured
+from scrimp.core.whatif.changed import Changed, Lever, Removed
+from scrimp.core.whatif.marking import Marking, marked_by
+from scrimp.core.whatif.order import in_time_order
+
+__all__ = ["Row", "RowReplay", "apply_all", "replay_row"]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row: its name, the policy below it (a name in `POLICIES`), its levers in the order applied.
+
+    `changes_contents` says that a lever takes something out of prompts: what later messages name must be
+    known then.
+    """
+
+    name: str
+    policy: str = "recorded"
+    levers: tuple[Lever, ...] = ()
+    markings: tuple[Marking, ...] = ()
+    changes_contents: bool = False
+
+    def describe(self) -> list[str]:
+        """What it does, a line each."""
+        told = [lever.describe() for lever in self.levers] + [marking.describe() for marking in self.markings]
+        return told if self.policy == "recorded" else [f"policy {self.policy}", *told]
+
+
+class RowReplay(msgspec.Struct, frozen=True):
+    """A source replayed under a row: each call as given, in the order given."""
+
+    replayed: Sequence[Replayed]
+    removed: Removed | None = None
+    touched: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def apply_all(levers: Sequence[Lever], calls: Sequence[Measured]) -> Changed:
+    """`calls` (of one source, in time order) under every lever, one after the other."""
+    found = Changed(calls, (0,) * len(calls))
+    for lever in levers:
+        found = _joined(found, _in_order(lever, found.calls))
+    return found
+
+
+def replay_row(calls: Sequence[Measured], row: Row) -> RowReplay:
+    """The calls of one source, in time order, under `row`."""
+    changed = apply_all(row.levers, calls)
+    order = in_time_order(changed.calls)
+    policy = marked_by(POLICIES[row.policy](), row.markings)
+    replayed = replay([changed.calls[place] for place in order], policy)
+    found = [found for _, found in sorted(zip(order, replayed, strict=True), key=lambda item: item[0])]
+    for place, extra in enumerate(changed.extra):
+        if extra:
+            found[place] = msgspec.structs.replace(found[place], extra=extra)
+    return RowReplay(found, changed.removed, changed.touched, changed.notes)
+
+
+def _in_order(lever: Lever, calls: Sequence[Measured]) -> Changed:
+    """What a lever makes of calls that an earlier one may have moved in time."""
+    order = in_time_order(calls)
+    if order == list(range(len(calls))):
+        return lever.apply(calls)
+    changed = lever.apply([calls[place] for place in order])
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return msgspec.structs.replace(
+        changed,
+        calls=[changed.calls[place] for place in back],
+        extra=[changed.extra[place] for place in back],
+    )
+
+
+def _joined(before: Changed, after: Changed) -> Changed:
+    removed = before.removed
+    if after.removed is not None:
+        removed = after.removed if removed is None else removed + after.removed
+    counts = [count for count in (before.touched, after.touched) if count is not None]
+    return Changed(
+        after.calls,
+        [one + other for one, other in zip(before.extra, after.extra, strict=True)],
+        removed,
+        max(counts) if counts else None,
+        tuple(dict.fromkeys((*before.notes, *after.notes))),
+    )
