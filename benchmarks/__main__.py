@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.budgets import measure_budget_storm, measure_budgets
 from benchmarks.call_path import measure_call_path
+from benchmarks.ccusage import measure_ccusage
 from benchmarks.fanout import measure_fanout
 from benchmarks.growth import measure_growth
 from benchmarks.ledger import measure_ledger_rows, measure_ledger_wait
@@ -67,6 +68,9 @@ def sections(options: argparse.Namespace, folder: Path) -> dict[str, Callable[[]
         "metering_stream": lambda: measure_metering_stream(events=100, rounds=rounds, seed=seed),
         "pricing": lambda: measure_pricing(calls=200, rounds=rounds, seed=seed),
         "reading": lambda: measure_reading(folder, size=size, rounds=min(rounds, 3), seed=seed),
+        "ccusage": lambda: measure_ccusage(
+            folder, size=size, rounds=few, seed=seed, given=options.transcripts
+        ),
         "growth": lambda: measure_growth(most_blocks=options.blocks, seed=seed),
         "calls_20k": lambda: measure_calls(folder, size=20_000, rounds=rounds, seed=seed),
         "calls_200k": lambda: measure_calls(folder, size=200_000, rounds=rounds, seed=seed),
@@ -89,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=[], metavar="SECTION", help="these sections (all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--size", type=float, default=100, help="megabytes of transcripts (100)")
+    parser.add_argument(
+        "--transcripts", type=Path, metavar="FOLDER", help="sessions to measure `ccusage` on (made up ones)"
+    )
     parser.add_argument("--blocks", type=int, default=2_000, help="blocks the conversation grows to (2,000)")
     parser.add_argument("--rounds", type=int, default=25, help="rounds of each benchmark (25)")
     parser.add_argument("--seed", type=int, default=1, help="seed of everything made up (1)")

@@ -55,9 +55,22 @@ def test_replay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert shape(found) == shape(documented("replay"))
     whole = set(found) - {"sources", "runs", "skipped"}
     assert set(found["sources"][0]) == whole | {"source"}
-    assert set(found["runs"][0]) == (whole - {"calibration", "at_most_recorded"}) | {"source", "run"}
+    apart = {"calibration", "at_most_recorded", "what_if"}
+    assert set(found["runs"][0]) == (whole - apart) | {"source", "run"}
     unmarked = printed(capsys, "replay", str(path), "--policy", "none")["at_most_recorded"]["none"]
     assert [set(run) for run in unmarked["dearer"]] == [{"run", "recorded_usd", "usd"}]
+
+
+def test_replay_what_if_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = DOCS.read_text(encoding="utf-8")
+    path = write(tmp_path / "agent.jsonl", quick_agent())
+    (row,) = printed(capsys, "replay", str(path), "--what-if", "clear")["what_if"]
+    checked = printed(capsys, "replay", str(path), "--check")
+    (source,) = checked["sources"]
+    assert set(checked) == {"sources", "skipped"}
+    told = page[page.index("`scrimp replay PATH") : page.index("`scrimp diagnose PATH")]
+    for key in (*row, *row["removed"], *source, *source["policies"][0]):
+        assert f"`{key}`" in told, key
 
 
 def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,7 +81,9 @@ def test_explain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     }
     path = write(tmp_path / "request.json", [request])
     found = printed(capsys, "explain", str(path))
-    assert shape(found) == shape(documented("explain"))
+    assert set(found) == set(documented("explain"))
+    recorded = write(tmp_path / "agent.jsonl", quick_agent())
+    assert shape(printed(capsys, "explain", f"{recorded}:2")) == shape(documented("explain"))
     assert set(found["edits"][0]) == {"path", "ttl"}
     assert set(found["decisions"][0]) == {"action", "mode", "what", "why", "saves_usd"}
 

@@ -85,6 +85,9 @@ def test_change(before: str, after: str, expected: str) -> None:
         (999_949, "999.9k"),
         (999_950, "1M"),
         (1_050_000, "1.05M"),
+        (999_994_999, "999.99M"),
+        (999_995_000, "1B"),
+        (2_160_100_000, "2.16B"),
     ],
 )
 def test_tokens(count: int, expected: str) -> None:

@@ -17,6 +17,7 @@ from scrimp.cli.exit_codes import ExitCode
 from scrimp.cli.moments import moment
 from scrimp.core.record import Tags
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.browser import look_at
 from tests.stores.records import record
 
 DAY, USD = 86_400, 10**12
@@ -136,9 +137,17 @@ def test_the_page_is_whole_escaped_and_drawn(said: Callable[..., str], tmp_path:
     columns = [title for title in re.findall(r"<title>(\d{4}-[^<]*)</title>", page) if title]
     assert len(columns) in (12, 13)
     assert any("$40.00" in title for title in columns)
-    heights = [float(height) for height in re.findall(r'<rect[^>]*height="([\d.]+)"', page)]
+    heights = [float(height) for height in re.findall(r'<rect class="(?!catch)[^>]*height="([\d.]+)"', page)]
     assert len(heights) == 12
     assert max(heights) / sorted(heights)[-2] == pytest.approx(40, rel=0.01)
+
+
+def test_the_page_fits_a_phone(said: Callable[..., str], tmp_path: Path) -> None:
+    page = tmp_path / "out.html"
+    said("--html", str(page))
+    seen = look_at(page, width=360, scheme="dark")
+    assert (seen.console, seen.asked) == ([], [page.resolve().as_uri()])
+    assert (seen.wide, seen.small, seen.unnamed) == (360, 0, 0)
 
 
 def test_nothing_recorded_says_what_to_do(

@@ -27,13 +27,14 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: Mapping[str, str] = {
     "demo": "Replay bundled agent runs: the bill before and after.",
+    "audit": "Where your tokens went, in dollars, and what to change.",
     "replay": "What recorded runs would have cost under each policy.",
     "calibrate": "How well the model reproduces what was billed.",
     "diagnose": "Why calls missed the cache, what it cost, and the fix.",
     "report": "Where the money went: by model, user, run, task, agent and day.",
     "estimate": "What an agent will cost before it exists.",
     "lint": "Known cost bugs in your code, each with the fix.",
-    "explain": "Every decision for one request, in dollars.",
+    "explain": "One request or recorded call, block by block, in dollars.",
     "serve": "A gateway: savings, bills and budgets for every client.",
     "run": "One command through a gateway of its own, with a receipt at exit.",
     "budget": "Limits that hold: set them, see how they stand, and why.",

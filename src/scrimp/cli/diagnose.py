@@ -17,7 +17,7 @@ from scrimp.core.causes import FIXES, Cause
 from scrimp.diagnosing import Findings, diagnose_corpus
 from scrimp.traces.diagnosed import Finding
 
-__all__ = ["diagnose", "diagnosis_json"]
+__all__ = ["diagnose", "diagnosis_json", "miss_json"]
 
 
 @click.command("diagnose")
@@ -60,7 +60,7 @@ def diagnosis_json(found: Findings) -> dict[str, Any]:
             }
             for cause, group in found.by_cause().items()
         ],
-        "misses": [_miss_json(finding) for finding in misses],
+        "misses": [miss_json(finding) for finding in misses],
         "others": {
             str(cause): {"calls": count, "lost_usd": _lost(found, cause)}
             for cause, count in others.most_common()
@@ -78,7 +78,8 @@ def _unknown_share(misses: list[Finding]) -> float | None:
     return round(unknown / len(misses), 4) if misses else None
 
 
-def _miss_json(finding: Finding) -> dict[str, Any]:
+def miss_json(finding: Finding) -> dict[str, Any]:
+    """One diagnosed call, in the documented keys of `misses`."""
     diagnosis, change = finding.diagnosis, finding.diagnosis.change
     return {
         "cause": diagnosis.cause,

@@ -1,30 +1,34 @@
-"""`scrimp explain`: every decision for one request, with its reason and its dollars."""
+"""`scrimp explain`: one request, recorded call or record, block by block, each decision with its dollars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from scrimp.cli.numbers import dollars
+from scrimp.cli.exit_codes import ExitCode
+from scrimp.cli.explain_count import count_tokens
+from scrimp.cli.explain_json import explained_json
+from scrimp.cli.explain_model import Explained
+from scrimp.cli.explain_place import Place, read_place
+from scrimp.cli.explain_request import explain_request, read_request
+from scrimp.cli.explain_text import print_explained
+from scrimp.cli.ledger_options import LEDGER, kept_ledger
 from scrimp.cli.output import console, print_json
-from scrimp.core import money
-from scrimp.core.plan import Plan, Range
-from scrimp.core.workspace import Planned, Workspace
-from scrimp.errors import RequestError
+from scrimp.errors import InputError, RequestError
 from scrimp.facts.models import default
-from scrimp.wire.loads import loads
+from scrimp.stores.capture import is_capture
+from scrimp.wire.request import with_markers
 
 __all__ = ["explain"]
 
+_RECORDINGS = (".jsonl", ".ndjson", ".gz", ".xz")
+
 
 @click.command("explain")
-@click.argument(
-    "request_file", metavar="REQUEST.json", type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("what", nargs=-1, required=True, metavar="WHAT")
 @click.option(
     "--after",
     "earlier",
@@ -33,90 +37,83 @@ __all__ = ["explain"]
     metavar="REQUEST.json",
     help="A request sent just before, whose cache entries are still alive; repeat for several, oldest first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The plan as JSON, money as decimal strings in USD.")
-def explain(request_file: Path, earlier: tuple[Path, ...], *, as_json: bool) -> None:
-    """Show what scrimp would do with one request, why, and what its input should cost.
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="PATH",
+    help="Other recordings whose calls used the same cache as a recorded call; repeat for several.",
+)
+@LEDGER
+@click.option("--all", "whole", is_flag=True, help="List every block, however many.")
+@click.option("--count", is_flag=True, help="Ask the API's free token counter too; needs ANTHROPIC_API_KEY.")
+@click.option("--print-request", is_flag=True, help="Print the rewritten request, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="All of it as JSON, money as decimal strings in USD.")
+def explain(what: tuple[str, ...], **options: Any) -> ExitCode:
+    """Show one request block by block: what it costs, what scrimp would do with it, and why.
 
-    REQUEST.json is the body of a Messages request. Nothing is sent. Token counts and dollars are estimates
-    with an interval, since no bill has been seen; `--after` says what ran before.
+    WHAT is one of
+
+    \b
+      REQUEST.json     the body of a Messages request (- reads it from standard input)
+      FILE:LINE        a call in recorded exchanges, a capture or a Claude Code session
+      FILE#MESSAGE_ID  the call of that answer; FILE#7 is call 7 of the file
+      RECORD_ID        a record of the ledger, by its id or that of its call, answer or request
+      RUN#3            the third call of a run in the ledger
+
+    Of a request that was not sent, tokens and dollars are estimates with an interval; `--after` says what ran
+    before. Of a recorded call, what was billed is shown beside what was predicted, and why it missed.
     """
-    now = datetime.now(UTC).timestamp()
-    workspace = Workspace(default())
-    for path in earlier:
-        workspace.sent(_planned(workspace, path, now - 60.0), now - 60.0, now - 59.0)
-    plan = _planned(workspace, request_file, now).plan
-    if as_json:
-        print_json(explain_json(plan))
-        return
-    _print(plan)
+    place = read_place(what)
+    told = _told(place, options)
+    if options["print_request"]:
+        print_json(_rewritten(told))
+        return ExitCode.OK
+    counted, fault = _counted(told) if options["count"] else (None, "")
+    if options["as_json"]:
+        print_json(explained_json(told, counted))
+    else:
+        print_explained(console(), told, counted, whole=options["whole"])
+    if fault:
+        click.echo(f"scrimp: {fault}", err=True)
+        return ExitCode.BROKEN_PROMISE
+    return ExitCode.OK
 
 
-def explain_json(plan: Plan) -> dict[str, Any]:
-    """The documented JSON of a plan."""
-    return {
-        "basis": "estimated",
-        "tokens": _range(plan.total, int),
-        "input_usd": _range(plan.input_cost, money.dollars),
-        "own_input_usd": money.dollars(plan.own.input_cost),
-        "edits": [{"path": list(edit.path), "ttl": edit.ttl} for edit in plan.edits],
-        "decisions": [
-            {
-                "action": decision.action,
-                "mode": decision.mode,
-                "what": decision.what,
-                "why": decision.why,
-                "saves_usd": money.dollars(decision.saves),
-            }
-            for decision in plan.decisions
-        ],
-        "outcome": {
-            "plain": plan.chosen.outcome.plain,
-            "write_5m": plan.chosen.outcome.write_5m,
-            "write_1h": plan.chosen.outcome.write_1h,
-            "read": plan.chosen.outcome.read,
-        },
-    }
+def _told(place: Place, options: dict[str, Any]) -> Explained:
+    path = place.path
+    if path is None:
+        from scrimp.cli.explain_record import explain_record, find_record  # noqa: PLC0415 - the ledger's alone
+
+        return explain_record(find_record(kept_ledger(options["ledger_file"]), place), default())
+    if place.is_stdin or (place.whole_file and not _is_recording(path)):
+        where, body = read_request(None if place.is_stdin else path)
+        now = datetime.now(UTC).timestamp()
+        return explain_request(where, body, options["earlier"], default(), now)
+    return _call(place, path, options["beside"])
 
 
-def _range(found: Range, shown: Callable[[int], Any]) -> dict[str, Any]:
-    return {"low": shown(found.low), "mid": shown(found.mid), "high": shown(found.high)}
+def _call(place: Place, path: Path, beside: tuple[str, ...]) -> Explained:
+    from scrimp.cli.explain_call import companions, explain_call  # noqa: PLC0415 - readers: recordings alone
+    from scrimp.cli.input import read_recordings  # noqa: PLC0415 - the same
+
+    return explain_call(place, read_recordings([*map(str, companions(path)), *beside]))
 
 
-def _print(plan: Plan) -> None:
-    out = console()
-    total, cost, outcome = plan.total, plan.input_cost, plan.chosen.outcome
-    low, mid, high = (dollars(money.dollars(amount)) for amount in (cost.low, cost.mid, cost.high))
-    own = dollars(money.dollars(plan.own.input_cost))
-    out.print("All figures are estimated: nothing was sent, no bill was seen.\n")
-    out.print(f"tokens   {total.mid:,} in, between {total.low:,} and {total.high:,}")
-    out.print(
-        f"divides  {outcome.read:,} read, {outcome.write_5m:,} written for 5m, "
-        f"{outcome.write_1h:,} for 1h, {outcome.plain:,} plain"
-    )
-    out.print(f"input    {mid}, between {low} and {high}; the request as it is: {own}")
-    for decision in plan.decisions:
-        out.print(f"\n{decision.action} ({decision.mode})", markup=False)
-        out.print(f"  what   {decision.what}", markup=False, soft_wrap=True)
-        out.print(f"  why    {decision.why}", markup=False, soft_wrap=True)
-        saves = dollars(money.dollars(decision.saves))
-        out.print(f"  saves  {saves}, later steps included", markup=False)
+def _is_recording(path: Path) -> bool:
+    return path.suffix in _RECORDINGS or is_capture(path)
 
 
-def _planned(workspace: Workspace, path: Path, now: float) -> Planned:
+def _counted(told: Explained) -> tuple[int | None, str]:
+    """The API's count, or why there is none: the rest is said all the same."""
+    if told.body is None:
+        return None, f"count_tokens: {told.where}: the whole request was not kept"
     try:
-        planned = workspace.plan(_request(path), now)
-    except RequestError as error:
-        raise RequestError(f"{path}: {error}") from None
-    if planned is None:
-        raise RequestError(f"{path}: continues a thread: the API holds the rest of its prompt")
-    return planned
+        return count_tokens(told.body), ""
+    except InputError as error:
+        return None, str(error)
 
 
-def _request(path: Path) -> dict[str, Any]:
-    try:
-        found = loads(path.read_bytes())
-    except ValueError as error:
-        raise RequestError(f"not JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise RequestError("expected the body of a Messages request, a JSON object")
-    return found
+def _rewritten(told: Explained) -> Any:
+    if told.body is None:
+        raise RequestError(f"{told.where}: the whole request was not kept, so it cannot be printed")
+    return with_markers(told.body, told.plan.edits if told.plan else ())

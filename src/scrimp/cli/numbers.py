@@ -53,9 +53,11 @@ def change(before: Decimal, after: Decimal) -> str:
 
 
 def tokens(count: int) -> str:
-    """Return a token count short enough for an axis or a tooltip: `950`, `12.3k`, `40k`, `1.05M`."""
+    """Return a token count short enough for an axis or a tooltip: `950`, `12.3k`, `40k`, `1.05M`, `2.16B`."""
     if count < 1_000:
         return str(count)
     if count < 999_950:
         return f"{count / 1_000:.1f}".removesuffix(".0") + "k"
-    return f"{count / 1_000_000:.2f}".removesuffix(".00") + "M"
+    if count < 999_995_000:
+        return f"{count / 1_000_000:.2f}".removesuffix(".00") + "M"
+    return f"{count / 1_000_000_000:,.2f}".removesuffix(".00") + "B"

@@ -20,12 +20,19 @@ from scrimp.cli.run_sums import amount_cell, sum_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scrimp.cli.html.values import Bar, CalibrationSummary, Report, RunRow
+    from scrimp.cli.html.values import CalibrationSummary, Report, RunRow
 
-__all__ = ["bills_table", "calibration_panel", "prose", "runs_table"]
+__all__ = ["bills_table", "blocks", "calibration_panel", "prose", "runs_table"]
 
 BAR_CELLS = 22
 EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def blocks(share: float | Decimal, cells: int) -> str:
+    """A bar of block characters, `share` of so many cells long, to an eighth of a cell."""
+    eighths = round(share * cells * 8)
+    whole, part = divmod(eighths, 8)
+    return "█" * whole + EIGHTHS[part].strip()
 
 
 def calibration_panel(summary: CalibrationSummary) -> Panel:
@@ -52,8 +59,8 @@ def bills_table(report: Report) -> Table:
     for bar, above in zip(report.bars, (None, *report.bars), strict=False):
         style = "bold green" if bar.name == report.after else "bold" if bar.name == report.before else ""
         moved = change(above.usd, bar.usd) if above else ""
-        blocks = _blocks(bar, widest)
-        table.add_row(escape(bar.name), dollars(bar.usd), blocks, moved, bar.basis, style=style)
+        drawn = blocks(bar.usd / widest, BAR_CELLS)
+        table.add_row(escape(bar.name), dollars(bar.usd), drawn, moved, bar.basis, style=style)
     return table
 
 
@@ -88,13 +95,6 @@ def prose(text: str, width: int, *, bullet: str = "") -> str:
     held = text.replace(" %", "\N{NO-BREAK SPACE}%")
     lines = wrap(held, width, initial_indent=bullet, subsequent_indent=" " * len(bullet))
     return "\n".join(lines).replace("\N{NO-BREAK SPACE}", " ")
-
-
-def _blocks(bar: Bar, widest: Decimal) -> str:
-    """A bar of block characters, to an eighth of a cell."""
-    eighths = round(bar.usd / widest * BAR_CELLS * 8)
-    whole, part = divmod(eighths, 8)
-    return "█" * whole + EIGHTHS[part].strip()
 
 
 def _run_cells(row: RunRow, names: Sequence[str], places: int) -> list[str]:

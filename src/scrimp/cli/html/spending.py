@@ -49,7 +49,7 @@ def render_spending(report: Report, by: Sequence[Dimension], *, now: float) -> s
     said = tag("ul", *(tag("li", note) for note in notes(report, by)))
     return Template(bundled("page.html")).substitute(
         title=tag("title", _TITLE),
-        style=bundled("page.css") + bundled("spending.css"),
+        style="".join(map(bundled, ("page.css", "plot.css", "spending.css"))),
         body="\n".join(part for part in parts if part),
         source=said,
         basis=tag(
@@ -100,7 +100,7 @@ def _days(report: Report) -> Markup | None:
     layers = layers_of(report.days)
     key = tag("ul", *(tag("li", tag("i", class_=css), name) for name, css in layers.items()))
     caption = tag("figcaption", tag("b", "Dollars by day and model", _chip(basis(report.whole))), key)
-    figure = tag("figure", caption, tag("div", days_chart(report.days, layers), class_="scroll"))
+    figure = tag("figure", caption, days_chart(report.days, layers))
     return tag("section", tag("h2", "Day by day"), figure, class_="spending")
 
 
@@ -109,7 +109,7 @@ def _pareto(report: Report) -> Markup | None:
     if len(lines) < 3:
         return None
     caption = tag("figcaption", tag("b", "Dollars by task type, and their share of all"))
-    figure = tag("figure", caption, tag("div", pareto_chart(lines), class_="scroll"))
+    figure = tag("figure", caption, pareto_chart(lines))
     return tag("section", tag("h2", "Which few make the bill"), figure, class_="spending")
 
 

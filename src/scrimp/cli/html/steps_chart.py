@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from scrimp.cli.html.markup import Markup, tag
+from scrimp.cli.html.plot import round_top
 from scrimp.cli.numbers import tokens
 
 if TYPE_CHECKING:
@@ -49,10 +50,8 @@ BILLED = (
 
 
 def top_of_scale(stacks: Sequence[Sequence[int]]) -> int:
-    """Return a round number of tokens that no stack exceeds: 1, 1.5, 2, 3, 4, 5, 6 or 8 and zeros."""
-    highest = max((sum(stack) for stack in stacks), default=0)
-    unit = int("1" + "0" * max(len(str(highest)) - 2, 0))
-    return next(unit * tenths for tenths in (10, 15, 20, 30, 40, 50, 60, 80, 100) if unit * tenths >= highest)
+    """Return a round number of tokens that no stack exceeds."""
+    return round_top(max((sum(stack) for stack in stacks), default=0))
 
 
 def chart(

@@ -1,0 +1,1 @@
+"""The page of `scrimp audit`: one file, no network, light and dark, fit for a phone and for paper."""

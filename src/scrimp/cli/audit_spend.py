@@ -1,0 +1,122 @@
+"""`scrimp audit --only spend`: what was spent, said at once.
+
+It imports what it needs and nothing more, tables included: where no file has changed since the last time, the
+answer is there before a library for terminals would be loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import date
+
+import click
+import msgspec
+
+from scrimp.cli.audit_by import spend_dimensions, spend_json
+from scrimp.cli.audit_faults import name_bad_files
+from scrimp.cli.exit_codes import ExitCode
+from scrimp.core.spend import Dimension, Line, Spend
+from scrimp.spending import Spent, spend
+
+__all__ = ["spend_only", "spend_text"]
+
+_DEFAULT: tuple[Dimension, ...] = ("model", "day", "project")
+_TOP = 20
+_NAME = 34
+_CENT = 10**10
+_MANY_FILES = 50
+"""Files to read from which on a bar says how far it is."""
+
+
+def spend_only(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    by: Sequence[str] = (),
+    since: str | None = None,
+    until: str | None = None,
+    as_json: bool = False,
+) -> ExitCode:
+    """Print what was spent under `paths` by dimension, from the day `since` to the day `until` (UTC).
+
+    Raises TraceError for paths that do not exist, InputError for a dimension there is not.
+    """
+    dimensions = spend_dimensions(by) or _DEFAULT
+    gc.disable()  # one answer and the process ends: nothing of it is worth looking for garbage
+    with ExitStack() as stack:
+        bar = _Bar(stack)
+        spent = spend(paths, begin=bar.begin, advance=bar.advance)
+    first, last = (date.fromisoformat(day) if day else None for day in (since, until))
+    found = spent.spend.between(first, last)
+    name_bad_files(spent.faults)
+    if as_json:
+        said = {"files": spent.files, "copies": spent.copies, **spend_json(found, dimensions)}
+        text = msgspec.json.format(msgspec.json.encode(said), indent=2).decode()
+    else:
+        text = "\n".join(spend_text(msgspec.structs.replace(spent, spend=found), dimensions))
+    click.echo(text)
+    return ExitCode.OK
+
+
+def spend_text(spent: Spent, by: Sequence[Dimension], *, top: int = _TOP) -> Iterator[str]:
+    """The lines of a terminal: the whole, then a table for each dimension, the first `top` lines of each."""
+    found, whole = spent.spend, spent.spend.whole
+    again = f", {spent.copies:,} of them copied into another file and counted once" if spent.copies else ""
+    yield f"Spent ${_usd(whole.cost)} in {whole.calls:,} calls (measured; {spent.files:,} files{again})."
+    if found.api_equivalent:
+        yield "At API prices: where a subscription paid, this is what the same calls would have cost there."
+    for model, reason in found.guesses.items():
+        yield f"Estimated: {model} is {reason}."
+    for dimension in by:
+        yield ""
+        yield from _table(dimension, found, top)
+
+
+def _table(dimension: Dimension, found: Spend, top: int) -> Iterator[str]:
+    lines, whole = found.by(dimension), max(found.whole.cost, 1)
+    yield f"{dimension:{_NAME}} {'calls':>9} {'tokens':>15} {'cost':>14} {'share':>7}"
+    for line in lines[:top]:
+        sums = line.sums
+        amount = ("~$" if sums.uncertain else "$") + _usd(sums.cost)
+        share = f"{sums.cost * 100 / whole:.1f} %"
+        yield f"{_name(line):{_NAME}} {sums.calls:>9,} {sums.tokens:>15,} {amount:>14} {share:>7}"
+    if len(lines) > top:
+        rest = sum(line.sums.cost for line in lines[top:])
+        more = f"{len(lines) - top:,} more: --json"
+        yield f"{more:{_NAME}} {'':>9} {'':>15} {'$' + _usd(rest):>14} {rest * 100 / whole:>5.1f} %"
+
+
+def _name(line: Line) -> str:
+    """Its name; of a long one the end, which tells paths and ids apart best."""
+    name = line.name or "(not said)"
+    return name if len(name) <= _NAME else "…" + name[1 - _NAME :]
+
+
+def _usd(amount: int) -> str:
+    """Picodollars as dollars and cents, rounded half to even."""
+    cents, rest = divmod(amount, _CENT)
+    cents += 2 * rest > _CENT or (2 * rest == _CENT and cents % 2)
+    return f"{cents // 100:,}.{cents % 100:02}"
+
+
+class _Bar:
+    """A bar for reading many files, on a terminal; nothing is loaded for it otherwise."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._advance: Callable[[int], None] | None = None
+
+    def begin(self, files: int) -> None:
+        """So many files are to be read."""
+        if files >= _MANY_FILES and sys.stderr.isatty():
+            from scrimp.cli.output import progress  # only here  # noqa: PLC0415
+
+            self._advance = self._stack.enter_context(progress("reading", files))
+
+    def advance(self, done: int) -> None:
+        """So many more have been read."""
+        if self._advance is not None:
+            self._advance(done)

@@ -1,0 +1,1 @@
+"""The audit: where the tokens of recorded calls went, and what to change, in dollars."""
