@@ -10,7 +10,7 @@ import click
 
 from scrimp.cli.estimate_classics import print_classics
 from scrimp.cli.estimate_json import classics_json, estimate_json
-from scrimp.cli.estimate_options import day_of, workload_of, workload_options
+from scrimp.cli.estimate_options import day_of, naming, workload_of, workload_options
 from scrimp.cli.estimate_tables import print_estimate
 from scrimp.cli.exit_codes import ExitCode
 from scrimp.cli.output import console, print_json
@@ -65,7 +65,9 @@ def estimate(
         if file is not None or plot is not None or any(value not in (None, ()) for value in flags.values()):
             raise click.UsageError("--classics: these have inputs of their own; --at and --json go with it")
         return _classics(classic, day, as_json=as_json)
-    found = estimated(workload_of(file, flags), default(), day)
+    work, places = workload_of(file, flags)
+    with naming(places):
+        found = estimated(work, default(), day, set(places))
     if plot is not None:
         _draw(plot, found)
     if as_json:

@@ -31,6 +31,7 @@ def estimate_json(found: Estimate, facts: Facts) -> dict[str, Any]:
         "month": _amounts(found.month),
         "models": [_part(part) for part in found.parts],
         "others": {name: money.dollars(month.cost) for name, month in found.others.items()},
+        "warnings": list(found.warnings),
         "remarks": list(found.remarks),
     }
 

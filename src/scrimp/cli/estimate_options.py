@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +19,7 @@ import orjson
 from scrimp.core.estimate.workload import DEFAULT_MODEL, Workload, read_workload
 from scrimp.errors import InputError
 
-__all__ = ["day_of", "workload_of", "workload_options"]
+__all__ = ["day_of", "naming", "workload_of", "workload_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,26 +122,42 @@ def workload_options(command: F) -> F:
     return command
 
 
-def workload_of(file: Path | None, flags: dict[str, Any]) -> Workload:
-    """The workload of a file with what flags say above it; every mistake is one line that names its place."""
+def workload_of(file: Path | None, flags: dict[str, Any]) -> tuple[Workload, dict[str, str]]:
+    """The workload of a file with what flags say above it, and where each field that was said stands.
+
+    Every mistake is one line that names its place.
+    """
     said = _in_file(file) if file is not None else {}
     given = {name: value for name, value in flags.items() if value is not None and name != "mix"}
     if flags["mix"]:
         if "model" in given:
             raise click.UsageError("--model and --mix: give one of them")
-        given["models"] = dict(flags["mix"])
+        given["models"] = _mix(flags["mix"])
     if {"model", "models"} & set(given):
         said = {name: value for name, value in said.items() if name not in ("model", "models")}
     try:
-        return read_workload({**said, **given})
+        work = read_workload({**said, **given})
     except InputError as error:
         name = str(error).partition(":")[0]
         if name in given:
-            flag = "mix" if name == "models" else name.replace("_", "-")
-            raise click.UsageError(f"--{flag}{str(error).removeprefix(name)}") from None
+            raise click.UsageError(f"{_flag(name)}{str(error).removeprefix(name)}") from None
         if file is not None:
             raise InputError(f"{file}: {error}") from None
         raise
+    places = {name: f"{file}: {name}" for name in said} | {name: _flag(name) for name in given}
+    if "model" in places:
+        places["models"] = places.pop("model")
+    return work, places
+
+
+@contextmanager
+def naming(places: Mapping[str, str]) -> Iterator[None]:
+    """Errors that begin with the name of a field name the place where it was said."""
+    try:
+        yield
+    except InputError as error:
+        name, colon, words = str(error).partition(":")
+        raise InputError(f"{places.get(name, name)}{colon}{words}") from None
 
 
 def day_of(at: str | None) -> date:
@@ -149,6 +168,17 @@ def day_of(at: str | None) -> date:
         return date.fromisoformat(at)
     except ValueError:
         raise click.BadParameter(f"{at!r} is not a day; write it as 2026-11-21", param_hint="--at") from None
+
+
+def _mix(shares: Sequence[tuple[str, int | float]]) -> dict[str, int | float]:
+    twice = next((model for model, times in Counter(model for model, _ in shares).items() if times > 1), None)
+    if twice is not None:
+        raise click.UsageError(f"--mix: {twice} is named more than once; give its share once")
+    return dict(shares)
+
+
+def _flag(name: str) -> str:
+    return "--mix" if name == "models" else f"--{name.replace('_', '-')}"
 
 
 def _whole(text: str) -> int | None:
@@ -162,7 +192,7 @@ def _whole(text: str) -> int | None:
 def _in_file(file: Path) -> dict[str, Any]:
     data = file.read_bytes()
     try:
-        said = orjson.loads(data) if file.suffix.lower() == ".json" else tomllib.loads(data.decode())
+        said = _json(data) if file.suffix.lower() == ".json" else tomllib.loads(data.decode())
     except UnicodeDecodeError:
         raise InputError(f"{file}: not text; write TOML, or JSON in a file that ends in .json") from None
     except ValueError as error:
@@ -170,6 +200,19 @@ def _in_file(file: Path) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise InputError(f"{file}: a {type(said).__name__}, expected the fields of a workload")
     return said
+
+
+def _json(data: bytes) -> Any:
+    """What JSON says; as in TOML, no name stands twice in one object."""
+    orjson.loads(data)  # stricter than the reader below, and unharmed by depth
+    return json.loads(data, object_pairs_hook=_once)
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            raise ValueError(f"{name} stands there more than once; give it once")
+    return dict(pairs)
 
 
 def _default(name: str) -> str:

@@ -15,6 +15,7 @@ from scrimp.cli.html.markup import Markup, tag
 from scrimp.cli.html.report import bundled
 from scrimp.cli.html.steps_chart import AXIS, BILLED, TOP, WIDTH, chart, top_of_scale
 from scrimp.cli.numbers import change, dollars
+from scrimp.cli.text_tables import prose
 from scrimp.core import money
 from scrimp.core.estimate.amounts import Amounts
 from scrimp.core.estimate.estimate import Estimate
@@ -26,6 +27,7 @@ _TITLE = "What this agent will cost"
 _CALLS = "Tokens per call of a run, late in the day"
 _MONTHS = "Dollars a month"
 _HEIGHT, _BAR, _HEAD = 200, 30, 34
+_LINE = 120
 _LEFT, _RIGHT = 300, WIDTH - 150
 _DRAWN = """
 text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: var(--soft); }
@@ -46,7 +48,8 @@ def as_page(found: Estimate) -> str:
             ("A month", found.month, "after"),
         )
     ]
-    remarks = tag("ul", *(tag("li", remark) for remark in found.remarks)) if found.remarks else None
+    said = [*(tag("b", warning) for warning in found.warnings), *found.remarks]
+    remarks = tag("ul", *(tag("li", remark) for remark in said)) if said else None
     headline = tag("section", tag("p", *amounts, class_="amounts"), remarks, class_="headline")
     legend = tag("ul", *(tag("li", tag("i", class_=css), name) for name, css in _legend(found)))
     figures = [
@@ -80,6 +83,10 @@ def as_svg(found: Estimate) -> str:
     """One drawing; it follows the reader's light or dark setting."""
     parts: list[str] = [tag("text", _TITLE, class_="title", x=16, y=28)]
     below = 56
+    for line in prose(" ".join(found.warnings), _LINE).splitlines():
+        parts.append(tag("text", line, class_="head", x=16, y=below))
+        below += 18
+    below += 10 * bool(found.warnings)
     for models, stacks in _pictures(found).items():
         words = f"{models}: {_CALLS[0].lower()}{_CALLS[1:]} (estimated)"
         parts += [tag("text", words, class_="head", x=16, y=below), *_key(found, below + 18)]

@@ -27,6 +27,8 @@ def print_estimate(out: Console, found: Estimate, facts: Facts) -> None:
     """What is asked, the sums, the same under other settings, what to know, and where prices are from."""
     width = min(out.width, _WIDTH)
     out.print(prose(about(found.work), width), markup=False)
+    for warning in found.warnings:
+        out.print(prose(warning, width, bullet="! "), markup=False, style="bold yellow")
     out.print()
     out.print(_sums(found))
     out.print()

@@ -6,6 +6,8 @@ synthetic.py  the requests of a made-up run, as prompts with lengths
 simulate.py   runs through the cache, until each is billed like the one before it
 amounts.py    sums of calls, tokens and money
 estimate.py   run, day and month, over models and batches, and what other settings would cost
+offered.py    which names can be priced on a day
 remarks.py    what the reader should know about the workload
+unused.py     settings that change nothing beside the others
 classics/     worked examples that are told everywhere, recomputed
 """

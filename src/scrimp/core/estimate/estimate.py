@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -10,10 +10,12 @@ from fractions import Fraction
 import msgspec
 
 from scrimp.core.estimate.amounts import NOTHING, Amounts
-from scrimp.core.estimate.remarks import remarks
+from scrimp.core.estimate.offered import check_apart
+from scrimp.core.estimate.remarks import remarks, warnings
 from scrimp.core.estimate.simulate import Call, Runs, batched_run, simulate
 from scrimp.core.estimate.synthetic import conversation
 from scrimp.core.estimate.terms import Terms, published
+from scrimp.core.estimate.unused import unused
 from scrimp.core.estimate.workload import Workload, shares_of
 from scrimp.errors import InputError
 from scrimp.facts.models import Facts
@@ -44,7 +46,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """All of it. `others` has a month under other settings, by their names; `remarks` are sentences."""
+    """All of it. `others` has a month under other settings, by their names.
+
+    `warnings` are sentences on what makes all of it doubtful, `remarks` on what else the reader should know.
+    """
 
     work: Workload
     at: date
@@ -53,11 +58,16 @@ class Estimate:
     month: Amounts
     run: Amounts
     others: Mapping[str, Amounts]
+    warnings: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
-def estimate(work: Workload, facts: Facts, at: date) -> Estimate:
-    """The estimate by the prices and rules of a day. Raises InputError for what no model would take."""
+def estimate(work: Workload, facts: Facts, at: date, given: Collection[str] | None = None) -> Estimate:
+    """The estimate by the prices and rules of a day; `given` are the fields that were said, where known.
+
+    Raises InputError for a model that nobody sells or that was not there yet, and for what none would take.
+    """
+    check_apart(facts, work.models)
     terms = {model: published(facts, model, at) for model in work.models}
     for model, one in terms.items():
         _check(work, model, one)
@@ -65,10 +75,10 @@ def estimate(work: Workload, facts: Facts, at: date) -> Estimate:
     day, month = _sum(parts, "day"), _sum(parts, "month")
     others = {name: _sum(_parts(other, terms), "month") for name, other in _others(work).items()}
     run = day * Fraction(1, work.runs_per_day)
-    said = remarks(work, facts, at, terms)
+    said = (*unused(work, given), *remarks(work, facts, at, terms))
     if not all(part.settled for part in parts):
         said = (*said, "So many runs overlap that only the first were played; the others count as the last.")
-    return Estimate(work, at, parts, day, month, run, others, said)
+    return Estimate(work, at, parts, day, month, run, others, tuple(warnings(work, facts, at)), said)
 
 
 def expect(work: Workload, terms: Mapping[str, Terms]) -> Amounts:

@@ -11,7 +11,7 @@ from scrimp.core.estimate.terms import Terms
 from scrimp.core.estimate.workload import Workload, shares_of
 from scrimp.facts.models import Facts
 
-__all__ = ["remarks"]
+__all__ = ["remarks", "warnings"]
 
 _MINUTE = 60
 
@@ -19,6 +19,16 @@ _MINUTE = 60
 def remarks(work: Workload, facts: Facts, at: date, terms: Mapping[str, Terms]) -> tuple[str, ...]:
     """One sentence each."""
     return (*_models(work, facts, at), *_caching(work, terms), *_together(work), *_batches(work))
+
+
+def warnings(work: Workload, facts: Facts, at: date) -> Iterator[str]:
+    """What makes all of it doubtful, one sentence each: models that are gone, and prices of another source."""
+    for name in work.models:
+        model = facts.resolve(name)
+        if model.is_retired(at):
+            yield f"{model.id} is retired since {model.retired}: no call to it is answered any more."
+        if not model.known:
+            yield f"{name}: {model.reason}."
 
 
 def _caching(work: Workload, terms: Mapping[str, Terms]) -> Iterator[str]:
@@ -83,12 +93,8 @@ def _batches(work: Workload) -> Iterator[str]:
 def _models(work: Workload, facts: Facts, at: date) -> Iterator[str]:
     known = [facts.resolve(model) for model in work.models]
     for model in known:
-        if model.is_retired(at):
-            yield f"{model.id} is retired since {model.retired}: no call to it is answered any more."
-        elif model.retired is not None:
+        if model.retired is not None and not model.is_retired(at):
             yield f"{model.id} is retired from {model.retired} on."
-        if not model.known:
-            yield f"{model.id}: {model.reason}."
     if len({model.tokenizer for model in known}) > 1:
         yield (
             "These models do not count alike: newer ones make about 30 % more tokens of the same text, and "

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import partial
 
 from scrimp.core.cache import CacheRules
+from scrimp.core.estimate.offered import offered
 from scrimp.core.prompt import Reading
 from scrimp.core.workspace import cache_rules, reading
 from scrimp.facts.models import Facts
@@ -32,8 +33,8 @@ class Terms:
 
 
 def published(facts: Facts, model_id: str, day: date) -> Terms:
-    """The terms of a model by the facts of a day."""
-    model = facts.resolve(model_id)
+    """The terms of a model by the facts of a day. Raises InputError where there can be none."""
+    model = offered(facts, model_id, day)
     return Terms(
         reading(facts, model, day),
         cache_rules(facts, model, model.provider, day),
