@@ -29,9 +29,12 @@ SECTIONS = {
 TOP = """# Myths about what Claude costs
 
 Claims and snippets that go round, each run: the code through the official SDK against \
-[the emulator](testing.md), which caches and bills as the provider does, the sums through the model that \
-[estimates](estimate.md). Every figure below was computed when this page was built, by the prices and rules \
-of {day}; where code is shown, a table says what it was billed.
+[the emulator](testing.md), the sums through the model that [estimates](estimate.md). Both cache and bill by \
+what the provider publishes and recorded bills show. Where neither says anything the emulator had to choose: \
+what stands for a cleared tool result and what the trigger of clearing counts, what an answer is billed that \
+nobody waited for, how long a prompt is (estimated), and the system prompt that tools bring on models that \
+publish none. Every figure below was computed when this page was built, by the prices and rules of {day}; \
+where code is shown, a table says what it was billed.
 
 In the code, `client` is an `anthropic.Anthropic()`, `model` is `{model}`, `rules` a text of {rules} tokens, \
 `questions` are three short questions, `profiles` one profile with its keys in two orders, `tools` one tool, \

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from myths.shape import Myth, money, number, price, rates
+from myths.shape import DAY, FACTS, Myth, money, number, price, rates
+from scrimp.core.whatif.model import text_ratio
 
 __all__ = ["BREAKING"]
 
 
+_STAY, _NEW, _OLD = "claude-sonnet-5-5", "claude-haiku-5-5", "claude-haiku-4-5"
+_ANSWER = 400
+
+
 def _switch() -> Mapping[str, str]:
-    """One step on 120,000 tokens that Sonnet has in its cache."""
-    tokens = 120_000
-    stay = tokens * rates("claude-sonnet-5-5", tokens=tokens).read
-    haiku, old = rates("claude-haiku-5-5", tokens=tokens), rates("claude-haiku-4-5", tokens=tokens)
+    """One step on a prompt that Sonnet has in its cache, on either side of where Haiku 5.5 gets dearer."""
+    cliff = FACTS.resolve(_NEW).tier_above(DAY) or 0
+    ratio = text_ratio(FACTS.resolve(_STAY), FACTS.resolve(_OLD))
+    rows = []
+    for tokens in (cliff * 9 // 10, cliff * 12 // 10):
+        stay, new = rates(_STAY, tokens=tokens), rates(_NEW, tokens=tokens)
+        fewer = round(tokens * ratio / 1_000) * 1_000
+        old = rates(_OLD, tokens=fewer)
+        said = [
+            tokens * stay.read + _ANSWER * stay.output,
+            tokens * new.input + _ANSWER * new.output,
+            fewer * old.input + round(_ANSWER * ratio) * old.output,
+        ]
+        rows.append(f"| {number(tokens)} | {' | '.join(map(money, said))} (about {number(fewer)} tokens) |")
+    head = "| tokens | Sonnet 5.5, read | Haiku 5.5, plain | Haiku 4.5, plain |\n|---|---|---|---|"
     return {
-        "tokens": number(tokens),
-        "stay": money(stay),
-        "haiku": money(tokens * haiku.input),
-        "old": money(tokens * old.input),
-        "short": price(rates("claude-haiku-5-5").input),
-        "long": price(haiku.input),
+        "table": "\n".join([head, *rows]),
+        "answer": number(_ANSWER),
+        "cliff": number(cliff),
+        "read": price(rates(_STAY).read),
+        "short": price(rates(_NEW).input),
+        "long": price(rates(_NEW, tokens=cliff + 1).input),
     }
 
 
@@ -139,10 +155,12 @@ BREAKING = (
     Myth(
         "A cheaper model for the easy steps is always cheaper",
         "by routers that choose a model for each call",
-        "A cache belongs to one model. A step on {tokens} tokens that Sonnet 5.5 has cached costs {stay} of "
-        "input; on Haiku 4.5, which has not, {old}, and on Haiku 5.5 {haiku}: beyond 100,000 tokens it "
-        "takes {long} a million instead of {short}, for the whole request. Route whole conversations, or "
-        "sub-agents of their own.",
+        "A cache belongs to one model. A step with an answer of {answer} tokens, on a prompt that Sonnet 5.5 "
+        "has in its cache and the others have not:\n\n{table}\n\nHaiku 5.5 takes for plain input what Sonnet "
+        "5.5 takes for a read ({short} and {read} a million), and less for the answer: up to {cliff} tokens "
+        "the switch pays. Beyond them a million costs {long}, for the whole request, and it does not. Haiku "
+        "4.5 splits text into fewer tokens, and is dearer either way. Send whole conversations to the cheaper "
+        "model, or sub-agents of their own: what they send again is then read from its own cache.",
         figures=_switch,
     ),
 )

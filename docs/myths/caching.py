@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import ceil
 
 from myths.shape import DAY, FACTS, MODEL, Myth, money, number, price, ran, rates
 from scrimp.core.estimate.classics.example import spent
@@ -53,20 +52,33 @@ def _multipliers() -> list[float]:
     return [float(model.read_multiplier(DAY)) for model in FACTS.models if not model.is_retired(DAY)]
 
 
+_DISPUTED = {
+    "claude-opus-4-8": 4_096,
+    "claude-opus-4-7": 4_096,
+    "claude-fable-5": 2_048,
+    "claude-sonnet-4-6": 2_048,
+}
+"""Models of which the provider's Claude API skill of July 2026 has another minimum than its pages, and which."""
+
+
 def _minimums() -> Mapping[str, str]:
     by_size: dict[int, list[str]] = {}
     for model in FACTS.models:
         if not model.is_retired(DAY) and "mythos" not in model.id:
-            by_size.setdefault(model.cache_minimum, []).append(f"`{model.id}`")
+            inferred = " (inferred)" if "cache_minimum" in model.inferred else ""
+            disputed = " (disputed)" if model.id in _DISPUTED else ""
+            by_size.setdefault(model.cache_minimum, []).append(f"`{model.id}`{inferred}{disputed}")
     table = "\n".join(f"| {size:,} | {', '.join(models)} |" for size, models in sorted(by_size.items()))
-    return {"table": f"| tokens | models |\n|---|---|\n{table}"}
+    other = ", ".join(f"{number(size)} on `{model}`" for model, size in _DISPUTED.items())
+    return {"table": f"| tokens | models |\n|---|---|\n{table}", "other": other}
 
 
 def _break_even() -> Mapping[str, str]:
     one = FACTS.resolve(MODEL)
     gain = 1 - one.read_multiplier(DAY)
-    return {ttl: str(ceil((one.write_multiplier(DAY, ttl=ttl) - 1) / gain)) for ttl in ("5m", "1h")} | {
-        "gain5": f"{float((one.write_multiplier(DAY) - 1) / gain):.2f}"
+    return {
+        "gain5": f"{float((one.write_multiplier(DAY) - 1) / gain):.2f}",
+        "gain1": f"{float((one.write_multiplier(DAY, ttl='1h') - 1) / gain):.2f}",
     }
 
 
@@ -179,7 +191,11 @@ CACHING = (
         "Every marked prefix is cached, from 1,024 tokens on (2,048 on Haiku)",
         "by [a guide](https://docs.aisupermarket.work/claude/prompt-caching), and many others",
         "Nothing was written, nothing read, and no error said so. The least that is cached depends on the "
-        "model, and has changed with almost every one:\n\n{table}",
+        "model, and has changed with almost every one:\n\n{table}\n\nThe figures are those of the provider's "
+        "pages. For Fable 5.2 they have none: it is taken to be that of its predecessor. The provider's Claude "
+        "API skill of July 2026 disagrees with them ({other}); recorded calls wrote 1,425 tokens on Sonnet 4.6 "
+        "and 1,590 on Opus 4.8, as the pages allow and the skill does not. The usage of your own first call "
+        "settles it.",
         told="""
         for question in questions:
             client.messages.create(
@@ -255,8 +271,8 @@ CACHING = (
         "by [a benchmark page](https://claudeguide.io/benchmarks) and "
         "[a report](https://agentbeck.bot/report/30556)",
         "On `claude-sonnet-5-5` a write for five minutes is paid for by {gain5} reads, so by the first one, "
-        "and one for an hour by {1h}. What counts is whether the prefix is sent again in time, not how "
-        "often.",
+        "and one for an hour by {gain1}, so by the second. Only reads in time count: one within five minutes, "
+        "or two, each within an hour of the one before.",
         figures=_break_even,
     ),
     Myth(

@@ -11,6 +11,7 @@ from scrimp.core.estimate.classics.example import spent
 from scrimp.core.estimate.terms import published
 from scrimp.emulator import Answer, text, thinking
 from scrimp.emulator.replies import Reply
+from scrimp.facts.tokenizers import hidden_prompt, token_factors
 
 __all__ = ["COUNTING"]
 
@@ -133,7 +134,15 @@ def _ten() -> Mapping[str, str]:
 
 def _tools() -> Mapping[str, str]:
     counts = [ran(_TOOLS.format(tools)).plain for tools in ("[]", "tools")]
-    return {"without": number(counts[0]), "with": number(counts[1]), "more": number(counts[1] - counts[0])}
+    more, model = counts[1] - counts[0], FACTS.resolve(MODEL)
+    hidden = round(hidden_prompt(token_factors(model.tokenizer).tool_prompts, model).auto)
+    return {
+        "without": number(counts[0]),
+        "with": number(counts[1]),
+        "more": number(more),
+        "definition": number(more - hidden),
+        "hidden": number(hidden),
+    }
 
 
 _TOOLS = """
@@ -183,15 +192,15 @@ COUNTING = (
         "Streaming is cheaper",
         "as a way to save",
         "The same long answer cost {whole} at once and {streamed} streamed. Nor is a stream free that is "
-        "stopped: the prompt is billed, and what had been written by then. Stopping saves the output still "
-        "to come.",
+        "stopped: as users report (the provider publishes nothing on it), the prompt is billed, and what had "
+        "been written by then. Stopping saves the output still to come.",
         figures=_streams,
     ),
     Myth(
         "Thinking that is not shown is not billed",
         "by estimates from the length of the answer",
         "The visible answer was {seen} tokens, the bill said {output} of output, {cost}: thinking is "
-        "output, shown, summarised or hidden. Effort is what bounds it.",
+        "output, shown, summarised or hidden. Effort steers how much there is; only `max_tokens` bounds it.",
         figures=_hidden,
     ),
     Myth(
@@ -213,8 +222,10 @@ COUNTING = (
     Myth(
         "Tools cost nothing until they are called",
         "by agents with everything connected",
-        "A question of five words was {without} tokens, and {with} with one tool that nobody called: "
-        "definitions are part of every prompt, and bring a system prompt of their own ({more} tokens here).",
+        "A question of five words was {without} tokens, and {with} with one tool that nobody called. Of the "
+        "{more} more about {definition} are its definition, which is part of every prompt, and {hidden} a "
+        "system prompt that any tool brings. Both are estimated: the provider publishes that prompt's length "
+        "for other models, and here it is taken from Sonnet 5.",
         figures=_tools,
     ),
     Myth(

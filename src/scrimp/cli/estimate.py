@@ -66,7 +66,7 @@ def estimate(
             raise click.UsageError("--classics: these have inputs of their own; --at and --json go with it")
         return _classics(classic, day, as_json=as_json)
     work, places = workload_of(file, flags)
-    with naming(places):
+    with naming({"models": "--model", **places}):
         found = estimated(work, default(), day, set(places))
     if plot is not None:
         _draw(plot, found)
@@ -82,7 +82,8 @@ def _classics(name: str, day: date, *, as_json: bool) -> ExitCode:
         raise click.BadParameter(
             f"no worked example {name!r}; there are {', '.join(CLASSICS)}", param_hint="--classics"
         )
-    found = classics(default(), day, list(CLASSICS) if name == _ALL else [name])
+    with naming({"models": "--at"}):
+        found = classics(default(), day, list(CLASSICS) if name == _ALL else [name])
     if as_json:
         print_json(classics_json(found, day))
     else:

@@ -12,6 +12,7 @@ from scrimp.core import money
 from scrimp.core.estimate.amounts import Amounts
 from scrimp.core.estimate.classics.example import Classic, Row
 from scrimp.core.estimate.estimate import Estimate, Part
+from scrimp.core.estimate.offered import sources_of
 from scrimp.facts.models import Facts
 
 __all__ = ["classics_json", "estimate_json"]
@@ -24,7 +25,7 @@ def estimate_json(found: Estimate, facts: Facts) -> dict[str, Any]:
     return {
         "basis": _BASIS,
         "at": found.at,
-        "prices": {model: facts.resolve(model).source for model in found.work.models},
+        "prices": sources_of(found.work, facts),
         "workload": msgspec.to_builtins(found.work),
         "run": _amounts(found.run),
         "day": _amounts(found.day),

@@ -195,7 +195,7 @@ def _in_file(file: Path) -> dict[str, Any]:
         said = _json(data) if file.suffix.lower() == ".json" else tomllib.loads(data.decode())
     except UnicodeDecodeError:
         raise InputError(f"{file}: not text; write TOML, or JSON in a file that ends in .json") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file}: {error}") from None
     if not isinstance(said, dict):
         raise InputError(f"{file}: a {type(said).__name__}, expected the fields of a workload")
@@ -204,7 +204,7 @@ def _in_file(file: Path) -> dict[str, Any]:
 
 def _json(data: bytes) -> Any:
     """What JSON says; as in TOML, no name stands twice in one object."""
-    orjson.loads(data)  # stricter than the reader below, and unharmed by depth
+    orjson.loads(data)  # stricter than the reader below
     return json.loads(data, object_pairs_hook=_once)
 
 

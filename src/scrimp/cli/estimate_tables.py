@@ -14,6 +14,7 @@ from scrimp.cli.text_tables import prose
 from scrimp.core import money
 from scrimp.core.estimate.amounts import Amounts
 from scrimp.core.estimate.estimate import Estimate
+from scrimp.core.estimate.offered import sources_of
 from scrimp.core.estimate.workload import Workload, shares_of
 from scrimp.facts.models import Facts
 
@@ -27,6 +28,8 @@ def print_estimate(out: Console, found: Estimate, facts: Facts) -> None:
     """What is asked, the sums, the same under other settings, what to know, and where prices are from."""
     width = min(out.width, _WIDTH)
     out.print(prose(about(found.work), width), markup=False)
+    if found.warnings:
+        out.print()
     for warning in found.warnings:
         out.print(prose(warning, width, bullet="! "), markup=False, style="bold yellow")
     out.print()
@@ -38,9 +41,7 @@ def print_estimate(out: Console, found: Estimate, facts: Facts) -> None:
         for remark in found.remarks:
             out.print(prose(remark, width, bullet="• "), markup=False)
     out.print()
-    sources = "; ".join(
-        dict.fromkeys(f"{model}: {facts.resolve(model).source}" for model in found.work.models)
-    )
+    sources = "; ".join(f"{model}: {source}" for model, source in sources_of(found.work, facts).items())
     said = f"Every figure is estimated, by the prices and cache rules of {found.at} ({sources})."
     out.print(prose(said, width), markup=False, style="dim")
 

@@ -27,7 +27,7 @@ _counts = attrgetter("input", "write_5m", "write_1h", "read", "output")
 def described_by_counts(usage: Usage) -> bool:
     """Whether tokens of five kinds and the terms of the call are all that its bill depends on."""
     iterations, tools = usage.iterations, usage.server_tool_use
-    if iterations is not None and (
+    if iterations and (
         len(iterations) != 1 or iterations[0].type != "message" or iterations[0].model is not None
     ):
         return False

@@ -119,9 +119,9 @@ def _without_fees(tools: bytes) -> bool:
 
 
 def _one_sampling(iterations: bytes) -> bool:
-    """Whether the counts are those of a single answer of the call's own model."""
+    """Whether the counts are those of a single answer of the call's own model; none listed is that too."""
     listed = _samplings.decode(iterations)
-    return listed is None or (len(listed) == 1 and listed[0].type == "message" and listed[0].model is None)
+    return not listed or (len(listed) == 1 and listed[0].type == "message" and listed[0].model is None)
 
 
 def quarter_of(timestamp: str | None) -> int | None:

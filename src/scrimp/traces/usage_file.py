@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import zlib
+from functools import lru_cache
 from hashlib import blake2b
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -76,9 +78,8 @@ class UsageReader:
         Nothing is raised for a file that cannot be read: `fault` says so.
         """
         try:
-            state = state_of(Path(path).stat())
             with _opened(path) as file:
-                return self._read(file, path, state, before)
+                return self._read(file, path, state_of(os.fstat(file.fileno())), before)
         except OSError as error:
             return UsageFile(path, State(0, 0, 0), fault=f"cannot be read: {error.strerror or error}")
 
@@ -128,7 +129,7 @@ class _Reading:
         self.file = file
         self._found = msgspec.structs.replace(before, state=state, torn=None)
         self._calls = Calls(before.places, before.calls)
-        self._project = _project(before.path)
+        self._project = _project(before.path.rpartition(os.sep)[0])
         file.seek(before.end)
 
     def take(self, block: bytearray, end: int) -> None:
@@ -228,16 +229,17 @@ def _opened(path: str) -> BinaryIO:
         return cast(BinaryIO, gzip.open(path, "rb"))
     if path.endswith(".xz"):
         return cast(BinaryIO, lzma.open(path, "rb"))
-    return Path(path).open("rb")
+    return BufferedReader(FileIO(path))
 
 
 def _stem(path: str) -> str:
     return Path(path).name.split(".")[0]
 
 
-def _project(path: str) -> str:
+@lru_cache
+def _project(folder: str) -> str:
     """The folder of the project: sub-agents' files lie two folders further down."""
-    folders = Path(path).parts[:-1]
+    folders = Path(folder).parts
     if "subagents" in folders[2:]:
         folders = folders[: folders.index("subagents") - 1]
     return folders[-1] if folders else ""

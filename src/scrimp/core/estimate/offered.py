@@ -7,12 +7,13 @@ from datetime import date
 from difflib import get_close_matches
 from operator import attrgetter
 
+from scrimp.core.estimate.workload import Workload
 from scrimp.errors import InputError
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
 from scrimp.facts.names import dashed
 
-__all__ = ["check_apart", "offered"]
+__all__ = ["check_apart", "offered", "sources_of", "there"]
 
 _NEAREST = 3
 _BRAND = "claude-"
@@ -46,8 +47,21 @@ def check_apart(facts: Facts, names: Iterable[str]) -> None:
             raise InputError(f"models: {other} and {name} are the same model; give its share once")
 
 
+def there(facts: Facts, day: date) -> list[Model]:
+    """The models that answered calls on a day, the newest first."""
+    came = [model for model in facts.models if model.released is not None and model.released <= day]
+    left = [model for model in came if not model.is_retired(day)]
+    return sorted(left, key=attrgetter("released"), reverse=True)
+
+
+def sources_of(work: Workload, facts: Facts) -> dict[str, str]:
+    """Where the prices of each model are from."""
+    known = {name: facts.resolve(name) for name in work.models}
+    return {name: model.reason or model.source for name, model in known.items()}
+
+
 def _hint(facts: Facts, name: str, day: date) -> str:
-    near = _nearest(name, [model.id for model in _there(facts, day)])
+    near = _nearest(name, [model.id for model in there(facts, day)])
     return f"did you mean {_or(near)}?" if near else "`scrimp models` lists those that have one"
 
 
@@ -61,18 +75,10 @@ def _nearest(name: str, ids: Sequence[str]) -> list[str]:
 
 def _then(facts: Facts, model: Model, day: date) -> str:
     """Which model of its family there was on the day, else any."""
-    there = _there(facts, day)
-    family = [one for one in there if set(_words(one)) & set(_words(model))]
-    found = (family or there)[:1]
+    models = there(facts, day)
+    family = [one for one in models if set(_words(one)) & set(_words(model))]
+    found = (family or models)[:1]
     return f"{found[0].id} was there by then" if found else f"the facts begin on {_first(facts)}"
-
-
-def _there(facts: Facts, day: date) -> list[Model]:
-    """The models that answered calls on a day, the newest first."""
-    there = [model for model in facts.models if model.released is not None and model.released <= day]
-    return sorted(
-        (model for model in there if not model.is_retired(day)), key=attrgetter("released"), reverse=True
-    )
 
 
 def _first(facts: Facts) -> date:

@@ -22,7 +22,7 @@ def remarks(work: Workload, facts: Facts, at: date, terms: Mapping[str, Terms]) 
 
 
 def warnings(work: Workload, facts: Facts, at: date) -> Iterator[str]:
-    """What makes all of it doubtful, one sentence each: models that are gone, and prices of another source."""
+    """What makes all of it doubtful: models that are gone, prices of another source. One sentence each."""
     for name in work.models:
         model = facts.resolve(name)
         if model.is_retired(at):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from fractions import Fraction
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -85,6 +86,9 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def shares_of(models: Mapping[str, int | float]) -> dict[str, Fraction]:
     """Each model's share of the runs, as written in per cent. Raises InputError where they are not 100."""
+    odd = next((model for model, percent in models.items() if not isfinite(percent)), None)
+    if odd is not None:
+        raise InputError(f"models: {odd} has {models[odd]} % of the runs; give it a number")
     shares = {model: Fraction(str(percent)) for model, percent in models.items()}
     below = next((model for model, share in shares.items() if share <= 0), None)
     if below is not None:

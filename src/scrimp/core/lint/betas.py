@@ -17,39 +17,32 @@ _HEADER = "anthropic-beta"
 
 def betas(code: Code, calls: list[Request]) -> Iterator[Finding]:
     """No-op betas in `betas=` and in headers, and `betas=` of calls that do not take it."""
-    listed: set[ast.AST] = set()
+    given = [request.fields["betas"] for request in calls if "betas" in request.fields]
     for request in calls:
-        given = request.fields.get("betas")
-        if given is None:
-            continue
-        if request.stable:
+        if request.stable and "betas" in request.fields:
             says = "`client.messages` takes no `betas`: this call raises TypeError"
-            yield found("betas-on-stable", given, says)
-        listed.update(code.reach(given))
-    for node in code.nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _no_ops(node, node.value, listed=node in listed or _is_header(code, node))
+            yield found("betas-on-stable", request.fields["betas"], says)
+    headers = (value for node in code.nodes for value in _headers(node))
+    for part in code.reach(*given, *headers, skip=lambda node: isinstance(node, ast.Compare)):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield from _no_ops(part, part.value)
 
 
-def _no_ops(node: ast.Constant, text: str, *, listed: bool) -> Iterator[Finding]:
-    if not listed:
-        return
+def _no_ops(node: ast.Constant, text: str) -> Iterator[Finding]:
     for name in text.split(","):
         beta = no_op_betas().get(name.strip())
         if beta is not None:
             yield found("no-op-beta", node, f"'{name.strip()}' switches nothing on: {beta}")
 
 
-def _is_header(code: Code, node: ast.Constant) -> bool:
-    """Whether a text is the value of an `anthropic-beta` header."""
-    parent = code.parent(node)
-    if isinstance(parent, ast.Dict):
-        return any(
-            value is node and _is_name(key) for key, value in zip(parent.keys, parent.values, strict=True)
-        )
-    return isinstance(parent, ast.Assign) and any(
-        isinstance(target, ast.Subscript) and _is_name(target.slice) for target in parent.targets
-    )
+def _headers(node: ast.AST) -> Iterator[ast.expr]:
+    """What is given as an `anthropic-beta` header."""
+    match node:
+        case ast.Dict():
+            yield from (value for key, value in zip(node.keys, node.values, strict=True) if _is_name(key))
+        case ast.Assign():
+            if any(isinstance(one, ast.Subscript) and _is_name(one.slice) for one in node.targets):
+                yield node.value
 
 
 def _is_name(key: ast.expr | None) -> bool:

@@ -1,7 +1,7 @@
-"""A module's syntax tree, and where a value in it comes from.
+"""A module, and where a value in it comes from.
 
-Nothing is run, so that a name may stand for several expressions: all that are assigned to it in the scopes it
-can be seen from, what local functions return, and what callers pass for a parameter.
+Nothing is run, so that a name may stand for several expressions: all that are assigned to it in the scope it
+is seen from, what local functions return, and what callers pass for a parameter.
 """
 
 from __future__ import annotations
@@ -9,86 +9,80 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from itertools import chain
 
-__all__ = ["Code", "Function", "dotted"]
+from scrimp.core.lint.bindings import Bindings
+from scrimp.core.lint.tree import Function, dotted, last_name
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.Module)
-_GROWS = frozenset({"append", "extend", "insert", "add", "update", "setdefault"})
-_Scope = ast.AST
+__all__ = ["Code", "Function", "dotted", "last_name"]
 
-
-def dotted(node: ast.expr) -> str | None:
-    """`a.b.c` of names and attributes; None for anything else."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute):
-        before = dotted(node.value)
-        return None if before is None else f"{before}.{node.attr}"
-    return None
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_PROPERTIES = frozenset({"property", "cached_property"})
 
 
-class Code:
+class Code(Bindings):
     """One module. Raises SyntaxError where the source is no Python."""
 
     def __init__(self, source: str) -> None:
-        self.tree = ast.parse(source)
-        self.nodes: list[ast.AST] = list(ast.walk(self.tree))
+        super().__init__(source)
         self.functions: dict[str, list[Function]] = defaultdict(list)
-        self._parents: dict[ast.AST, ast.AST] = {}
-        self._imports: dict[str, str] = {}
-        self._values: dict[tuple[_Scope, str], list[ast.expr]] = defaultdict(list)
         self._calls: dict[str, list[ast.Call]] = defaultdict(list)
         for node in self.nodes:
-            for child in ast.iter_child_nodes(node):
-                self._parents[child] = node
-        for node in self.nodes:
-            self._index(node)
+            if isinstance(node, _FUNCTIONS):
+                self.functions[node.name].append(node)
+            elif isinstance(node, ast.Call):
+                self._calls[last_name(node.func)].append(node)
 
-    def parent(self, node: ast.AST) -> ast.AST | None:
-        """The node that holds this one."""
-        return self._parents.get(node)
-
-    def above(self, node: ast.AST) -> Iterator[ast.AST]:
-        """The nodes around this one, the nearest first."""
-        at = self._parents.get(node)
-        while at is not None:
-            yield at
-            at = self._parents.get(at)
-
-    def scope(self, node: ast.AST) -> _Scope:
-        """The function around a node, or the module. A function's own name and defaults belong outside."""
-        return next((one for one in self.above(node) if isinstance(one, _SCOPES)), self.tree)
-
-    def qualified(self, node: ast.expr) -> str | None:
-        """The dotted name as the modules imported call it: `dt.now` is `datetime.datetime.now`."""
-        name = dotted(node)
-        if name is None:
-            return None
-        first, _, rest = name.partition(".")
-        return ".".join(filter(None, (self._imports.get(first, first), rest)))
-
-    def calls_of(self, name: str) -> list[ast.Call]:
-        """The calls of a function or method of this name in the module."""
-        return self._calls.get(name, [])
-
-    def values(self, name: ast.expr) -> list[ast.expr]:
-        """The expressions a name or attribute of this module may stand for; empty where it is not known."""
-        key = dotted(name)
-        if key is None:
-            return []
-        if isinstance(name, ast.Attribute):  # an attribute is the same wherever in the module it is set
-            return self._values.get((self.tree, f".{name.attr}"), [])
-        scopes = (one for one in self.above(name) if isinstance(one, _SCOPES))
-        for scope in scopes:
-            known = self._values.get((scope, key)) or self._passed(scope, key)
-            if known:
-                return known
+    def named(self, node: ast.expr) -> list[Function]:
+        """The functions and methods of this module that a name or attribute stands for."""
+        match node:
+            case ast.Name() if node.id in self.classes:
+                return self._methods(self.classes[node.id], "__init__")
+            case ast.Name():
+                return [one for one in self.functions.get(node.id, ()) if not self.method_of(one)]
+            case ast.Attribute(value=ast.Call(func=ast.Name(id="super"))):
+                owners = filter(None, map(self.method_of, self.scopes(node)))
+                bases = (base for owner in owners for base in self.bases(owner))
+                return [one for base in bases for one in self._methods(base, node.attr)]
+            case ast.Attribute():
+                owners = iter(self.classes_of(node.value))
+                return [one for owner in owners for one in self._methods(owner, node.attr)]
         return []
 
+    def callers(self, function: Function) -> list[ast.Call]:
+        """The calls of a function in this module, as far as they can be told from others of its name."""
+        owner = self.method_of(function)
+        made = self._calls.get(owner.name, []) if owner and function.name == "__init__" else []
+        return [call for call in (*self._calls.get(function.name, ()), *made)
+                if function in self.named(call.func)]  # fmt: skip
+
+    def values(self, name: ast.expr) -> list[ast.expr]:
+        """The expressions a name or attribute may stand for; empty where it is not known."""
+        scope = self.parameter_of(name)
+        passed = self._passed(scope, name.id) if scope is not None and isinstance(name, ast.Name) else []
+        return [one for one in (*self.assigned(name), *passed) if one is not name]
+
+    def only(self, name: ast.expr) -> ast.expr | None:
+        """What a name or attribute stands for where it can be but one thing to which nothing is added."""
+        values = self.values(name)
+        return values[0] if len(values) == 1 and not self.added(name) else None
+
+    def item(self, node: ast.Subscript) -> list[ast.expr] | None:
+        """What is under a key written out, `settings["model"]`; None where that cannot be told."""
+        key, whole = node.slice, node.value
+        if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+            return None
+        found = [value for one in (whole, *self.values(whole)) for name, value in _pairs(one)
+                 if name == key.value]  # fmt: skip
+        for one in self.added(whole):
+            match one.at:
+                case ast.Subscript(slice=ast.Constant(value=name), value=under) if name == key.value:
+                    found += one.values if dotted(under) == dotted(whole) else ()
+                case ast.Call(keywords=words):
+                    found += [word.value for word in words if word.arg == key.value]
+        return found or None
+
     def reach(
-        self, *starts: ast.expr, skip: Callable[[ast.AST], bool] = lambda _: False
+        self, *starts: ast.AST, skip: Callable[[ast.AST], bool] = lambda _: False
     ) -> Iterator[ast.AST]:
         """Every node an expression is made of, through names, parameters and local functions, each once.
 
@@ -102,86 +96,68 @@ class Code:
                 continue
             seen.add(node)
             yield node
-            waiting.extend(ast.iter_child_nodes(node))
-            waiting.extend(self._behind(node))
+            under = self.item(node) if isinstance(node, ast.Subscript) else None
+            waiting.extend(under if under is not None else ast.iter_child_nodes(node))
+            waiting.extend(self.behind(node))
 
-    def returned(self, name: str) -> Iterator[ast.expr]:
-        """What local functions of this name return."""
-        for function in self.functions.get(name, []):
-            for node in ast.walk(function):
-                if isinstance(node, ast.Return) and node.value is not None and self.scope(node) is function:
-                    yield node.value
-
-    def _behind(self, node: ast.AST) -> Iterator[ast.expr]:
-        if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+    def behind(self, node: ast.AST) -> Iterator[ast.AST]:
+        """What a name stands for and is added to it, what a property or a local function returns."""
+        if isinstance(node, ast.Call):
+            yield from (value for one in self.named(node.func) for value in self.returned(one))
+        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
             yield from self.values(node)
-        elif isinstance(node, ast.Call):
-            name = dotted(node.func)
-            if name is not None:
-                yield from self.returned(name.rpartition(".")[2])
+            for one in self.added(node):
+                yield from one.values
+                yield from _keys(one.at)
+            if isinstance(node, ast.Attribute):
+                getters = (one for one in self.named(node) if _is_property(one))
+                yield from (value for one in getters for value in self.returned(one))
 
-    def _passed(self, scope: _Scope, name: str) -> list[ast.expr]:
+    def returned(self, function: Function) -> Iterator[ast.expr]:
+        """What a function returns."""
+        for node in ast.walk(function):
+            if isinstance(node, ast.Return) and node.value is not None and self.scope(node) is function:
+                yield node.value
+
+    def _methods(self, owner: ast.ClassDef, name: str) -> list[Function]:
+        family = self.family(owner)
+        return [one for one in self.functions.get(name, ()) if self.method_of(one) in family]
+
+    def _passed(self, scope: ast.AST, name: str) -> list[ast.expr]:
         """What callers in this module pass for a parameter, and its default."""
-        if not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if not isinstance(scope, _FUNCTIONS):
             return []
         args = scope.args
         names = [arg.arg for arg in (*args.posonlyargs, *args.args)]
-        if name not in names and name not in {arg.arg for arg in args.kwonlyargs}:
-            return []
         place = names.index(name) if name in names else None
         if place is not None and names[0] in {"self", "cls"}:
             place -= 1
-        calls = self.calls_of(scope.name)
+        calls = self.callers(scope)
         given = [word.value for call in calls for word in call.keywords if word.arg == name]
         if place is not None:
             given += [call.args[place] for call in calls if 0 <= place < len(call.args)]
-        return given + _defaults(args, name)
+        return [*(one for one in given if not isinstance(one, ast.Starred)), *_defaults(args, name)]
 
-    def _index(self, node: ast.AST) -> None:
-        match node:
-            case ast.Import():
-                for alias in node.names:
-                    self._imports[alias.asname or alias.name.partition(".")[0]] = (
-                        alias.name if alias.asname else alias.name.partition(".")[0]
-                    )
-            case ast.ImportFrom():
-                for alias in node.names:
-                    self._imports[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-            case ast.Assign():
-                for target in node.targets:
-                    self._assign(target, node.value)
-            case ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr() if node.value is not None:
-                self._assign(node.target, node.value)
-            case ast.For() | ast.AsyncFor() | ast.comprehension():
-                self._assign(node.target, node.iter)
-            case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self.functions[node.name].append(node)
-            case ast.Call():
-                self._index_call(node)
 
-    def _index_call(self, node: ast.Call) -> None:
-        name = dotted(node.func)
-        if name is None:
-            return
-        before, _, last = name.rpartition(".")
-        self._calls[last].append(node)
-        if last in _GROWS and before and isinstance(node.func, ast.Attribute):
-            for value in chain(node.args, (word.value for word in node.keywords)):
-                self._assign(node.func.value, value)
+def _keys(at: ast.AST) -> Iterator[ast.expr]:
+    """The keys on the way to an item that is set: `cache_control` of `blocks[-1]["cache_control"] = …`."""
+    while isinstance(at, ast.Subscript):
+        yield at.slice
+        at = at.value
 
-    def _assign(self, target: ast.expr, value: ast.expr) -> None:
-        match target:
-            case ast.Name():
-                self._values[self.scope(target), target.id].append(value)
-            case ast.Attribute():
-                self._values[self.tree, f".{target.attr}"].append(value)
-            case ast.Subscript():
-                self._assign(target.value, value)
-            case ast.Tuple() | ast.List():
-                values = value.elts if isinstance(value, (ast.Tuple, ast.List)) else None
-                whole = values is not None and len(values) == len(target.elts)
-                for place, part in enumerate(target.elts):
-                    self._assign(part, values[place] if whole and values is not None else value)
+
+def _pairs(node: ast.expr) -> Iterator[tuple[object, ast.expr]]:
+    match node:
+        case ast.Dict():
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant):
+                    yield key.value, value
+        case ast.Call(func=ast.Name(id="dict")):
+            yield from ((word.arg, word.value) for word in node.keywords)
+
+
+def _is_property(function: Function) -> bool:
+    return any(last_name(one) in _PROPERTIES for one in function.decorator_list)
 
 
 def _defaults(args: ast.arguments, name: str) -> list[ast.expr]:

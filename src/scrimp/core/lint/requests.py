@@ -7,13 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from scrimp.core.lint.code import Code, dotted
+from scrimp.core.lint.code import Code, dotted, last_name
+from scrimp.core.lint.fields import fields_of, fields_of_call
+from scrimp.core.lint.literals import constant
 
-__all__ = ["Request", "constant", "has_marker", "is_marker_key", "requests"]
+__all__ = ["Request", "has_marker", "is_marker_key", "requests"]
 
 _METHODS = frozenset({"create", "stream", "parse", "count_tokens", "tool_runner"})
+_RAW = frozenset({"with_raw_response", "with_streaming_response"})
 _PARAMETERS = ("MessageCreateParams", "MessageCountTokensParams")
 _STATIC = ("tools", "system")
+_BODY = frozenset({"model", "messages", "max_tokens"})
+_OURS = ("claude", "anthropic")
 
 
 @dataclass(frozen=True)
@@ -34,9 +39,15 @@ class Request:
         """Tools and system, in the order in which they are rendered."""
         return [self.fields[name] for name in _STATIC if name in self.fields]
 
+    @property
+    def automatic(self) -> ast.expr | None:
+        """The marker of automatic caching."""
+        marker = self.fields.get("cache_control")
+        return None if isinstance(marker, ast.Constant) and marker.value is None else marker
+
     def caches(self, code: Code) -> bool:
         """Whether some marker is in sight, or automatic caching is on."""
-        if "cache_control" in self.fields:
+        if self.automatic is not None:
             return True
         parts = [*self.static, *(self.fields[name] for name in ("messages",) if name in self.fields)]
         return has_marker(code, *parts)
@@ -44,30 +55,21 @@ class Request:
 
 def requests(code: Code) -> Iterator[Request]:
     """Every request of a module, in the order of the source."""
+    ours = any(_names_us(node) for node in code.nodes)
     for node in code.nodes:
         if isinstance(node, ast.Call):
             request = _of_call(code, node)
             if request is not None:
                 yield request
         elif isinstance(node, ast.Dict) and not _is_spread(code, node):
-            fields = _fields_of(node)
-            if {"model", "messages"} <= fields.keys() and "max_tokens" in fields:
+            fields = fields_of(code, node)
+            if fields.keys() >= _BODY and _is_claude(code, fields["model"], ours=ours):
                 yield Request(node, fields, None)
-
-
-def constant(code: Code, node: ast.expr | None) -> str | None:
-    """The text of an expression where it can be but one; None where it is not known."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, (ast.Name, ast.Attribute)):
-        values = code.values(node)
-        return constant(code, values[0]) if len(values) == 1 and values[0] is not node else None
-    return None
 
 
 def has_marker(code: Code, *parts: ast.expr) -> bool:
     """Whether a marker can be in what these expressions are made of."""
-    return any(is_marker_key(node) for node in code.reach(*parts))
+    return any(is_marker_key(node) and not _is_none(code, node) for node in code.reach(*parts))
 
 
 def is_marker_key(node: ast.AST) -> bool:
@@ -78,42 +80,85 @@ def is_marker_key(node: ast.AST) -> bool:
     return False
 
 
+def _is_none(code: Code, key: ast.AST) -> bool:
+    """Whether `None` is all that is set there."""
+    parent = code.parent(key)
+    value: ast.expr | None = None
+    if isinstance(key, ast.keyword):
+        value = key.value
+    elif isinstance(parent, ast.Dict):
+        value = next((one for name, one in zip(parent.keys, parent.values, strict=True) if name is key), None)
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _names_us(node: ast.AST) -> bool:
+    match node:
+        case ast.Constant(value=str() as text):
+            return any(one in text for one in _OURS)
+        case ast.Import(names=names):
+            return any(alias.name.startswith(_OURS) for alias in names)
+        case ast.ImportFrom(module=str() as module):
+            return module.startswith(_OURS)
+    return False
+
+
+def _is_claude(code: Code, model: ast.expr, *, ours: bool) -> bool:
+    """Whether a body is meant for Claude: other providers' bodies have the same three keys."""
+    name = constant(code, model)
+    return ours if name is None else "claude" in name
+
+
 def _of_call(code: Code, node: ast.Call) -> Request | None:
-    name = dotted(node.func)
-    if name is None:
-        return None
-    path = name.split(".")
-    if path[-1] in _METHODS and len(path) > 2 and path[-2] == "messages":
-        return Request(node, _given(code, node), "beta" not in path[:-2], path[-1] != "count_tokens")
-    if path[-1].startswith(_PARAMETERS):
-        return Request(node, _given(code, node), None, "CountTokens" not in path[-1])
+    method = _method(code, node.func)
+    if method is not None:
+        fields = fields_of_call(code, node)
+        sends = method.attr != "count_tokens"
+        return Request(node, fields, _is_stable(code, _receiver(method)), sends)
+    name = last_name(node.func)
+    if name.startswith(_PARAMETERS):
+        return Request(node, fields_of_call(code, node), None, "CountTokens" not in name)
     return None
 
 
-def _given(code: Code, node: ast.Call) -> dict[str, ast.expr]:
-    """The arguments of a call by name, those of `**params` where the dict can be seen."""
-    fields: dict[str, ast.expr] = {}
-    for word in node.keywords:
-        if word.arg is not None:
-            fields[word.arg] = word.value
-            continue
-        for value in (word.value, *code.values(word.value)):
-            fields |= {name: one for name, one in _given_by(code, value).items() if name not in fields}
-    return fields
+def _method(code: Code, called: ast.expr) -> ast.Attribute | None:
+    """The `….messages.create` that is called, directly or by a name for it."""
+    if isinstance(called, ast.Attribute) and _is_of_messages(called):
+        return called
+    if not isinstance(called, (ast.Name, ast.Attribute)):
+        return None
+    only = code.only(called)
+    return only if isinstance(only, ast.Attribute) and _is_of_messages(only) else None
 
 
-def _given_by(code: Code, value: ast.expr) -> dict[str, ast.expr]:
-    if isinstance(value, ast.Dict):
-        return _fields_of(value)
-    return _given(code, value) if isinstance(value, ast.Call) and dotted(value.func) == "dict" else {}
+def _is_of_messages(method: ast.Attribute) -> bool:
+    messages = _messages(method)
+    if method.attr not in _METHODS or not isinstance(messages, ast.Attribute):
+        return False
+    return messages.attr == "messages" and last_name(messages.value) not in {"self", "threads"}
 
 
-def _fields_of(node: ast.Dict) -> dict[str, ast.expr]:
-    return {
-        key.value: value
-        for key, value in zip(node.keys, node.values, strict=True)
-        if isinstance(key, ast.Constant) and isinstance(key.value, str)
-    }
+def _messages(method: ast.Attribute) -> ast.expr:
+    """`client.messages` of `client.messages.create` and of `client.messages.with_raw_response.create`."""
+    value = method.value
+    return value.value if isinstance(value, ast.Attribute) and value.attr in _RAW else value
+
+
+def _receiver(method: ast.Attribute) -> ast.expr:
+    messages = _messages(method)
+    return messages.value if isinstance(messages, ast.Attribute) else messages
+
+
+def _is_stable(code: Code, receiver: ast.expr) -> bool | None:
+    """Whether `betas` has no place there: not so behind `.beta`, unknown where a name speaks of it."""
+    at: ast.expr = receiver
+    while isinstance(at, (ast.Attribute, ast.Call, ast.Subscript)):
+        if isinstance(at, ast.Attribute) and at.attr == "beta":
+            return False
+        at = at.func if isinstance(at, ast.Call) else at.value
+    values = code.values(receiver) if isinstance(receiver, (ast.Name, ast.Attribute)) else []
+    if any(isinstance(node, ast.Attribute) and node.attr == "beta" for node in code.reach(*values)):
+        return False
+    return None if "beta" in (dotted(receiver) or "").lower() else True
 
 
 def _is_spread(code: Code, node: ast.Dict) -> bool:

@@ -31,7 +31,7 @@ _CLEARING: tuple[tuple[str, str, Unit, str], ...] = (
         "calls until it has paid",
         "",
         "steps",
-        "The re-write has to be earned back first, and the cheaper reads are, the slower.",
+        "The clearing one included. The re-write has to be earned back: the cheaper reads are, the slower.",
     ),
 )
 
@@ -128,7 +128,7 @@ def _race(terms: Terms) -> tuple[Fraction, ...]:
     for number in range(1, _LONGEST):
         plain.append(_call(without, asked, terms, number))
         cleared.append(_call(after, shorter, terms, number))
-        if sum(cleared) < sum(plain):
+        if sum(cleared) <= sum(plain):
             break
     return Fraction(shorter.tokens), plain[0], cleared[0], cleared[1], Fraction(len(plain))
 

@@ -29,13 +29,14 @@ _SHAPES: dict[str, dict[str, Any]] = {
 
 
 def agent_types(today: Today) -> Classic:
-    """One run of each, sent plainly as told, and cached as it would be."""
+    """One run of each, sent plainly as told, and cached as it would be; a single call is not marked."""
     return Classic(
         "agent-types",
         "Cost per run of the usual agent types",
         "; ".join(f"{name}: {_told(shape)}" for name, shape in _SHAPES.items()),
         "all of these sizes, as none are told with the kinds. What follows is sent without a cache at $3 and "
-        f"$15 per million; the true figure is cached for 5 minutes on {SONNET}, and begins cold",
+        f"$15 per million; the true figure is that of {SONNET}: runs of several calls are cached for 5 "
+        "minutes and begin cold, single calls are not marked",
         tuple(_row(name, shape, today) for name, shape in _SHAPES.items()),
     )
 

@@ -8,7 +8,9 @@ from fractions import Fraction
 from typing import Any
 
 from scrimp.core.estimate.classics.example import HAIKU, OPUS, SONNET, Classic, Row, Today, pair, row, spent
+from scrimp.core.estimate.offered import there
 from scrimp.core.estimate.terms import Terms, published
+from scrimp.facts.prices import Rates
 
 __all__ = ["monthly", "thousand_tasks"]
 
@@ -21,7 +23,6 @@ _SHARED: dict[str, Any] = {"prefix": 1_500, "task": 500, "caching": "prefix"}
 _TOLD_FIGURES = {OPUS: "67.50", SONNET: "13.50", HAIKU: "3.60"}
 _VOLUMES = (100, 1_000, 10_000, 100_000)
 _DAYS = 30
-_RETIRED = "The told prices are those of models that are retired; their successors cost less."
 
 
 def thousand_tasks(today: Today) -> Classic:
@@ -32,7 +33,10 @@ def thousand_tasks(today: Today) -> Classic:
         return row(what, pair(spent(one, **task).cost for one in _terms(today)), "usd", why, said=said)
 
     tier = {OPUS: "all Opus", SONNET: "all Sonnet", HAIKU: "all Haiku"}
-    rows = [per_thousand(name, _RETIRED, {model: 100}, _TOLD_FIGURES[model]) for model, name in tier.items()]
+    rows = [
+        per_thousand(name, _prices(today, model), {model: 100}, _TOLD_FIGURES[model])
+        for model, name in tier.items()
+    ]
     rows += [
         per_thousand(
             "5 % Opus, 45 % Sonnet, 50 % Haiku",
@@ -78,7 +82,7 @@ def monthly(today: Today) -> Classic:
     for runs in _VOLUMES:
         said = f"{runs:,} a day"
         rows += [
-            row(f"{said}, all Opus", a_month(runs, {OPUS: 100}), "usd", _RETIRED),
+            row(f"{said}, all Opus", a_month(runs, {OPUS: 100}), "usd", _prices(today, OPUS)),
             row(
                 f"{said}, tiered",
                 a_month(runs, _MIX),
@@ -108,6 +112,22 @@ _WHETHER_IT_LIVES = {
     10_000: "Every tier's entry lives through the day: Opus comes every 2.9 minutes.",
     100_000: "The same; the few calls before the first answer begins write too.",
 }
+
+
+def _prices(today: Today, model: str) -> str:
+    """Whose prices were told, and what the model of today costs."""
+    told = today.facts.resolve(_TOLD[model])
+    then = told.rates(_TOLD_ON, prompt_tokens=0)
+    models = there(today.facts, today.day)
+    still = [one.name for one in models if _plainly(one.rates(today.day, prompt_tokens=0)) == _plainly(then)]
+    whose = (
+        f"{told.name}, retired since {told.retired}" if not still else f"{' and '.join(still)} to this day"
+    )
+    return f"The told prices are those of {whose}; {model} costs {today.prices(model)}."
+
+
+def _plainly(rates: Rates) -> tuple[int, int]:
+    return rates.input, rates.output
 
 
 def _terms(today: Today) -> tuple[dict[str, Terms], dict[str, Terms]]:
