@@ -131,10 +131,80 @@ def test_sums_that_can_be_done_by_hand() -> None:
     # (170,500 x 2 + 40,000) / (17,000 + 4,000); (25,600 x 2.50 + 144,900 x 0.10 + 40,000) / 21,000
     assert "cost 18.1 times" in " ".join(entry("Ten steps").split())
     assert "5.6 times with one" in " ".join(entry("Ten steps").split())
-    # 120,000 tokens: 0.10, 1.00 and 0.50 per million
-    assert "costs $0.012 of input" in " ".join(entry("A cheaper model").split())
-    assert "$0.12, and on Haiku 5.5 $0.06" in " ".join(entry("A cheaper model").split())
     # premium 0.25 over 0.95; 1 over 0.95
     assert "0.26 reads" in entry("Caching pays")
+    assert "hour by 1.05, so by the second" in " ".join(entry("Caching pays").split())
     # 20 prompts of 8,500 + 1,900 k: 44,600 written at 2.50, 486,400 read, 80,000 out; written at 4.00
     assert "$0.24014 with five minutes and $0.30704" in " ".join(entry("The hour").split())
+
+
+def test_both_sides_of_the_cliff_are_shown() -> None:
+    rows = re.findall(r"^\| ([\d,]+) \| \$(\S+) \| \$(\S+) \| \$(\S+) \(", entry("A cheaper model"), re.MULTILINE)
+    told = [tuple(Decimal(cell.replace(",", "")) for cell in row) for row in rows]
+    # 400 tokens of answer at 10, 0.50 (2.50 beyond 100,000) and 5; the prompt at 0.10, 0.10 (0.50) and 1
+    assert [row[:3] for row in told] == [
+        (90_000, Decimal("0.013"), Decimal("0.0092")),
+        (120_000, Decimal("0.016"), Decimal("0.061")),
+    ]
+    for tokens, stay, _, old in told:
+        # the older tokenizer makes about a quarter fewer tokens
+        assert old == pytest.approx(tokens * Decimal("0.75") / 10**6 + Decimal("0.0015"), rel=Decimal("0.05"))
+        assert old > stay
+
+
+def test_clearing_is_shown_where_it_pays_and_where_it_does_not() -> None:
+    text = " ".join(entry("Clearing old tool results").split())
+    assert "after 24 calls, the clearing one included (12 while" in text
+    found = re.search(
+        r"40 steps costs \$(\S+) uncleared, \$(\S+) when .* once, \$(\S+) when .* 100 steps cost \$(\S+) "
+        r"uncleared, and \$(\S+) when .* \((\d+) % less\)",
+        text,
+    )
+    assert found is not None
+    kept, often, seldom, long, much = (Decimal(amount) for amount in found.groups()[:5])
+    # 40 and 100 prompts of 8,500 + 1,900 k: the last written at 2.50, all before it read at 0.10, 400 out of each
+    for steps, cost in ((40, kept), (100, long)):
+        prompts = [8_500 + 1_900 * step for step in range(steps)]
+        micros = prompts[-1] * Decimal("2.50") + sum(prompts[:-1]) * Decimal("0.10") + 4_000 * steps
+        assert cost == micros / 10**6
+    assert kept < seldom < often
+    assert much < long
+    assert round(100 * (1 - much / long)) == int(found[6])
+
+
+def test_minimums_say_which_are_inferred_and_which_disputed() -> None:
+    text = entry("Every marked prefix")
+    assert text.count("(inferred)") == 1
+    assert "`claude-fable-5-2` (inferred)" in text
+    disputed = re.findall(r"`([\w-]+)` \(disputed\)", text)
+    assert sorted(disputed) == ["claude-fable-5", "claude-opus-4-7", "claude-opus-4-8", "claude-sonnet-4-6"]
+    for model in disputed:
+        assert re.search(rf"(2,048|4,096) on `{model}`", " ".join(text.split()))
+
+
+def test_the_parts_of_a_tool_are_told_apart() -> None:
+    text = " ".join(entry("Tools cost nothing").split())
+    found = re.search(r"was (\d+) tokens, and (\d+) .* the (\d+) more about (\d+) .* and (\d+) a system prompt", text)
+    assert found is not None
+    without, beside, more, definition, hidden = map(int, found.groups())
+    assert beside - without == more == definition + hidden
+    assert hidden == 354  # what Sonnet 5 has published for it
+    assert "estimated" in text
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("Thinking that is not shown", "Effort steers how much there is; only `max_tokens` bounds it."),
+        ("Streaming is cheaper", "as users report (the provider publishes nothing on it)"),
+        ("Keep only the last few", "reads none of them: at best tools and system"),
+    ],
+)
+def test_no_more_is_claimed_than_is_known(title: str, words: str) -> None:
+    assert words in " ".join(entry(title).split())
+
+
+def test_the_page_says_which_parts_of_the_emulator_are_choices() -> None:
+    top = " ".join(PAGE[: PAGE.index("**The prompt cache**")].split())
+    assert "the emulator had to choose: what stands for a cleared tool result" in top
+    assert "as the provider does" not in top

@@ -91,10 +91,57 @@ def test_json_says_the_same_as_toml(capsys: pytest.CaptureFixture[str], tmp_path
         (("--classics", "ten"), "no worked example 'ten'; there are ten-steps,"),
         (("--steps", "2", "--classics", "ten-steps"), "--classics: these have inputs of their own"),
         (("--steps", "2.001K"), "--steps: expected int <= 2000, not 2001"),
+        (("--mix", "a=50", "--mix", "a=50"), "--mix: a is named more than once; give its share once"),
+        (("--mix", "a=100", "--mix", "a=100"), "--mix: a is named more than once; give its share once"),
     ],
 )
 def test_a_mistake_is_one_line(args: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert words in failed(capsys, *args)
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--model", "opus"), "--model: no price of 'opus' is published; did you mean claude-opus-5-5,"),
+        (("--mix", "opus=5", "--mix", "claude-sonnet-5-5=95"), "--mix: no price of 'opus' is published"),
+        (("--at", "2020-01-01"), "--model: claude-sonnet-5-5 was not released until 2026-09-28"),
+        (("--model", "claude-opus-5-5", "--at", "2026-01-01"), "--model: claude-opus-5-5 was not released"),
+        ((str(EXAMPLE), "--at", "2026-01-01"), "support.toml: models: claude-sonnet-5-5 was not released"),
+        (("--classics", "--at", "2026-01-01"), "--at: claude-sonnet-5-5 was not released until 2026-09-28"),
+        (("--model", "claude-haiku-4-5", "--steps", "200"), "--steps: call 102 would carry 200,400 tokens"),
+    ],
+)
+def test_input_that_cannot_be_priced_has_the_status_of_input(
+    args: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["estimate", *args]) == 3
+    out = capsys.readouterr()
+    assert (out.out, out.err.count("\n")) == ("", 1)
+    assert words in out.err
+
+
+def test_what_makes_it_doubtful_stands_above_the_tables(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    drawing, page = tmp_path / "cost.svg", tmp_path / "cost.html"
+    for plot in (drawing, page):
+        assert main(["estimate", "--model", "claude-v1", "--plot", str(plot), *AT]) == 0
+        out = capsys.readouterr().out
+        assert out.index("! claude-v1: not in the facts: priced from genai-prices") < out.index("Estimated")
+        assert "(claude-v1: not in the facts" in " ".join(out.split())  # and not: from a file of ours
+        assert "claude-v1: not in the facts: priced from genai-prices" in plot.read_text(encoding="utf-8")
+    found = printed(capsys, "--model", "claude-v1")
+    assert len(found["warnings"]) == 1
+    assert found["prices"]["claude-v1"] == found["warnings"][0].removeprefix("claude-v1: ").rstrip(".")
+
+
+def test_options_that_change_nothing_are_named_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    args = ("--batch-hits", "50", "--first-alone", "--prefix-ttl", "1h", "--caching", "auto")
+    found = printed(capsys, *args, "--clear-keep", "3", "--runs-per-day", "1")
+    assert found["remarks"] == [
+        "Not used: prefix_ttl with caching auto, clear_keep without clear_above, batch_hits without batch, "
+        "first_alone without fanout."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -106,6 +153,9 @@ def test_a_mistake_is_one_line(args: tuple[str, ...], words: str, capsys: pytest
         ("a.toml", b"\xff\xfe", "a.toml: not text"),
         ("a.json", b"[]", "a.json: a list, expected the fields of a workload"),
         ("a.json", b"{", "a.json: "),
+        ("a.json", b"[" * 1_000 + b"]" * 1_000, "a.json: "),
+        ("a.json", b'{"models": {"a": 100, "a": 100}}', "a.json: a stands there more than once"),
+        ("a.toml", b"models = {a = nan}", "a.toml: models: a has nan % of the runs; give it a number"),
     ],
 )
 def test_a_mistake_in_a_file_names_the_file(
@@ -151,6 +201,11 @@ def test_the_page_of_the_documentation_shows_what_is_printed(
         assert main(shlex.split(command)) == 0
         out = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
         assert out == shown, f"renew it: python docs/renew_estimate.py ({command})"
+
+
+def test_the_page_names_what_reads_are_taken_to_renew() -> None:
+    unknown = PAGE[PAGE.index("## What it does not know") :]
+    assert "A read is taken to renew the one entry it hit." in unknown
 
 
 def test_the_table_of_the_page_has_every_field() -> None:

@@ -216,10 +216,16 @@ def test_dearer_and_cheaper_settings_are_shown_beside_it() -> None:
         ({"fanout": 8}, "8 branches begin at the same moment"),
         ({"batch": 10}, "In batches nothing is cached here"),
         ({"batch": 10, "batch_hits": 60}, "That 60 % of a batch's calls"),
-        ({"models": {"claude-3-opus": 100}}, "is retired since"),
         ({"models": {"claude-sonnet-4-5": 100}}, "is retired from 2026-11-30 on"),
         ({"models": {"claude-sonnet-4-6": 50, SONNET: 50}}, "do not count alike"),
-        ({"models": {"no-such-model": 100}, "steps": 1}, "no-such-model: not in the facts"),
+        ({"batch_hits": 60}, "Not used: batch_hits without batch."),
+        ({"batch": 10, "batch_hits": 60, "caching": "none"}, "Not used: batch_hits with caching none."),
+        ({"first_alone": True}, "Not used: first_alone without fanout."),
+        ({"prefix_ttl": "1h", "caching": "auto"}, "Not used: prefix_ttl with caching auto."),
+        ({"ttl": "1h", "prefix_ttl": "1h", "caching": "none"}, "ttl with caching none, prefix_ttl with"),
+        ({"clear_keep": 2, "clear_at_least": 9}, "clear_keep without clear_above, clear_at_least without"),
+        ({"tool_calls": 0, "tool_result": 900}, "Not used: tool_result without tool_calls."),
+        ({"steps": 1, "growth": 900}, "Not used: growth in a single call."),
     ],
 )
 def test_what_the_reader_should_know_is_said(fields: dict[str, Any], words: str) -> None:
@@ -228,7 +234,91 @@ def test_what_the_reader_should_know_is_said(fields: dict[str, Any], words: str)
 
 
 def test_a_workload_without_a_catch_has_no_remarks() -> None:
-    assert estimate(Workload(runs_per_day=500), default(), TODAY).remarks == ()
+    found = estimate(Workload(runs_per_day=500), default(), TODAY)
+    assert (found.warnings, found.remarks) == ((), ())
+
+
+def test_settings_that_do_something_are_not_called_unused() -> None:
+    fields: dict[str, Any] = {
+        "batch": 10,
+        "batch_hits": 60,
+        "fanout": 4,
+        "first_alone": True,
+        "ttl": "5m",
+        "prefix_ttl": "1h",
+        "clear_above": 90_000,
+        "clear_keep": 2,
+        "tool_calls": 2,
+    }
+    said = estimate(Workload(**fields), default(), TODAY, set(fields)).remarks
+    assert not any("Not used" in remark for remark in said)
+
+
+def test_a_setting_that_was_said_is_told_of_even_as_its_default() -> None:
+    work = Workload(runs_per_day=500, clear_keep=3)
+    assert estimate(work, default(), TODAY).remarks == ()
+    said = estimate(work, default(), TODAY, {"steps", "clear_keep"}).remarks
+    assert said == ("Not used: clear_keep without clear_above.",)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("claude-3-opus", "claude-3-opus is retired since 2026-01-05"),
+        ("claude-v1", "claude-v1: not in the facts: priced from genai-prices"),
+    ],
+)
+def test_what_makes_all_of_it_doubtful_is_no_remark_among_others(model: str, words: str) -> None:
+    found = estimate(Workload(models={model: 50, SONNET: 50}), default(), TODAY)
+    assert [warning[: len(words)] for warning in found.warnings] == [words]
+    assert not any(words in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("model", "day", "words"),
+    [
+        (SONNET, "2020-01-01", "was not released until 2026-09-28, so that it has no prices and rules of 2020"),
+        (SONNET, "2026-09-27", "claude-sonnet-5 was there by then"),
+        ("claude-opus-5-5", "2026-01-01", "until 2026-09-22, so that it has no prices and rules of 2026-01-01"),
+        ("us.anthropic.claude-opus-5-5", "2026-01-01", "claude-opus-4-5 was there by then"),
+        ("claude-fable-5", "2026-01-01", "claude-opus-4-5 was there by then"),  # the newest of its day
+    ],
+)
+def test_a_model_has_no_price_before_its_release(model: str, day: str, words: str) -> None:
+    with pytest.raises(InputError) as error:
+        estimate(Workload(models={model: 100}), default(), date.fromisoformat(day))
+    assert str(error.value).startswith(f"models: {model} was not released until ")
+    assert words in str(error.value)
+
+
+def test_a_model_has_a_price_from_its_release_on() -> None:
+    # reads of Sonnet 5.5 cost 0.20 until 2026-10-07: 2,000 written at 2.50, read once, 2,000 x 2.50 + 2,000 x 0.20
+    work = one_run(steps=2, prefix=2_000, task=0, output=0, tool_calls=0)
+    assert estimate(work, default(), date(2026, 9, 28)).day.cost == 5_400 * 10**6
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("opus", "did you mean claude-opus-5-5, claude-opus-5 or claude-opus-4-8?"),
+        ("claude-haiku-5.6", "did you mean claude-haiku-5-5"),
+        ("foo", "`scrimp models` lists those that have one"),
+        ("gpt-4o", "`scrimp models` lists those that have one"),
+    ],
+)
+def test_a_name_that_nobody_sells_is_refused_with_the_nearest(name: str, words: str) -> None:
+    for models in ({name: 100}, {SONNET: 95, name: 5}):
+        with pytest.raises(InputError) as error:
+            estimate(Workload(models=models), default(), TODAY)
+        assert str(error.value).startswith(f"models: no price of {name!r} is published; ")
+        assert words in str(error.value)
+
+
+def test_one_model_by_two_names_is_refused() -> None:
+    with pytest.raises(InputError, match="claude-sonnet-5-5 and claude-sonnet-5.5 are the same model"):
+        estimate(Workload(models={SONNET: 50, "claude-sonnet-5.5": 50}), default(), TODAY)
+    elsewhere = "us.anthropic.claude-sonnet-5-5"  # another cloud, another cache
+    assert len(estimate(Workload(models={SONNET: 50, elsewhere: 50}), default(), TODAY).parts) == 2
 
 
 @pytest.mark.parametrize(
@@ -238,6 +328,7 @@ def test_a_workload_without_a_catch_has_no_remarks() -> None:
         ({"stepps": 3}, "stepps: nothing of a workload is called so; did you mean steps?"),
         ({"models": {"a": 60, "b": 30}}, "models: the shares are 90 % together; they have to be 100"),
         ({"models": {"a": 100, "b": 0}}, "models: b has 0 % of the runs; leave it out, or give it some"),
+        ({"models": {"a": float("nan")}}, "models: a has nan % of the runs; give it a number"),
         ({"model": "a", "models": {"b": 100}}, "model and models: give one of them"),
         ({"ttl": "1h", "prefix_ttl": "5m"}, "prefix_ttl: 5m before 1h is refused by the API"),
         ({"prefix": 0, "task": 0}, "prefix and task: both are 0, and a request says something"),
@@ -260,6 +351,6 @@ def test_what_no_model_takes_is_refused() -> None:
 
 
 def test_shares_are_exact_as_written() -> None:
-    work = read_workload({"models": {"a": 33.3, "b": 66.7}, "runs_per_day": 1_000})
+    work = read_workload({"models": {"claude-opus-5-5": 33.3, SONNET: 66.7}, "runs_per_day": 1_000})
     found = estimate(work, default(), TODAY)
     assert [part.share * 1_000 for part in found.parts] == [333, 667]

@@ -16,6 +16,7 @@ import pytest
 
 from scrimp.core.estimate.classics import CLASSICS, classics
 from scrimp.core.estimate.classics.example import Figure, Row, row
+from scrimp.errors import InputError
 from scrimp.facts.models import default
 
 TODAY = date(2026, 11, 21)
@@ -98,8 +99,8 @@ FIGURES: dict[str, list[tuple[str, str, str, str]]] = {
         ("a call, not cleared", "", "2000", "1000"),
         ("the call that clears", "", "10400", "10200"),  # 400 + 10,000; 200 + 10,000
         ("each call after it", "", "1200", "600"),
-        # 10,400 + 1,200 (n - 1) < 2,000 n from n = 12 on; 10,200 + 600 (n - 1) < 1,000 n from 25 on
-        ("calls until it has paid", "", "12", "25"),
+        # 10,400 + 1,200 (n - 1) <= 2,000 n from n = 11.5 on; 10,200 + 600 (n - 1) <= 1,000 n from 24 on
+        ("calls until it has paid", "", "12", "24"),
     ],
     "shared-prefix": [
         ("not cached", "", "10.5", "7"),  # 500 x 7,000 x 3; x 2
@@ -151,6 +152,25 @@ def test_quoted_dollars_are_compared_as_dollars() -> None:
     told = Figure(row("", (142_800_000_000, 0), "usd", "").follows.value, "usd")
     assert Row("cost", "$0.14", told, told, "").holds is True
     assert Row("cost", "$0.15", told, told, "").holds is False
+
+
+def test_told_prices_are_those_of_whoever_charges_them() -> None:
+    opus, sonnet, haiku = (row.why for row in classics(default(), TODAY, ["thousand-tasks"])[0].rows[:3])
+    assert "Claude Opus 4.1, retired since 2026-08-05; claude-opus-5-5 costs $4 and $20" in opus
+    assert "Claude Sonnet 4.6 and Claude Sonnet 4.5 to this day; claude-sonnet-5-5 costs $2 and $10" in sonnet
+    assert "Claude Haiku 3.5, retired since 2026-02-19; claude-haiku-5-5 costs $0.10 and $0.50" in haiku
+    later = classics(default(), date(2026, 11, 30), ["thousand-tasks"])[0].rows[1].why
+    assert "those of Claude Sonnet 4.6 to this day" in later  # Sonnet 4.5 retires that day
+
+
+def test_single_calls_of_the_agent_types_are_not_said_to_be_cached() -> None:
+    assumed = classics(default(), TODAY, ["agent-types"])[0].assumed
+    assert "runs of several calls are cached for 5 minutes and begin cold, single calls are not marked" in assumed
+
+
+def test_a_day_before_the_models_of_today_has_no_true_figure() -> None:
+    with pytest.raises(InputError, match="claude-haiku-5-5 was not released until 2026-10-07"):
+        classics(default(), date(2026, 10, 6), ["thousand-tasks"])
 
 
 def test_prices_of_another_day_are_those_of_that_day() -> None:

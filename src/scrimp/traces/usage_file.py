@@ -26,7 +26,8 @@ from scrimp.traces.usage_lines import Answers, take_each, take_lines
 
 __all__ = ["UsageFile", "UsageReader"]
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 19
+"""Bytes: what is read stays in the processor's cache while it is looked through."""
 _LONGEST_LINE = 1 << 28
 _TAIL = 1 << 10
 _SESSION_AMONG = 50

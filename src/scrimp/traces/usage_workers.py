@@ -1,7 +1,7 @@
 """Reads many files with every core: processes beside this one, for as much as pays for starting them.
 
-Each worker is told paths by frames on its standard input, says on its output when it is done with some of
-them, and gives everything it found at the end. One that fails costs time only: what it was told is read here.
+Each worker is told paths by frames on its standard input and answers each on its output with what it found.
+One that fails costs time only: what it was told is read here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ __all__ = ["read_entries", "serve"]
 WORTH_A_WORKER = 150_000_000
 """Bytes to read for which another process is started: about a fifth of a second of work."""
 
-_BATCH = 24_000_000
+_BATCH = 2_000_000
+"""Bytes at least that are handed out at once; more while more is left than makes a difference at the end."""
+
+_PORTIONS = 16
 _AHEAD = 2
 """Batches a worker is told before it has answered the first: it never waits for this process."""
 
@@ -91,13 +94,14 @@ def _work(path: str, files: Mapping[str, State]) -> int:
 def _batches(paths: Sequence[str], files: Mapping[str, State]) -> Batches:
     """The paths in portions, the largest files first: what is left for the end is soon done."""
     batches: Batches = deque()
-    room = 0
+    room, left = 0, sum(_work(path, files) for path in paths)
     for path in paths:
         if room <= 0:
             batches.append([])
-            room = _BATCH
+            room = max(_BATCH, left // _PORTIONS)
         batches[-1].append(path)
         room -= _work(path, files)
+        left -= _work(path, files)
     return batches
 
 
@@ -162,21 +166,16 @@ class _Driver(threading.Thread):
     def run(self) -> None:
         """Keep the worker busy until nothing is left."""
         asking, answering, wait = self._worker
-        with suppress(OSError, EOFError, msgspec.DecodeError), answering:
-            with asking:
-                self._tell_all(asking, answering)
-            self._found = _found.decode(_receive(answering))
+        with suppress(OSError, EOFError, msgspec.DecodeError), answering, asking:
+            told: deque[int] = deque()
+            while self._tell(asking, told) or told:
+                if len(told) >= _AHEAD or not self._batches:
+                    self._found.update(_found.decode(_receive(answering)))
+                    self._advance(told.popleft())
         wait()
 
-    def _tell_all(self, asking: BinaryIO, answering: BinaryIO) -> None:
-        told: deque[int] = deque()
-        while self._tell(asking, told) or told:
-            if len(told) >= _AHEAD or not self._batches:
-                _receive(answering)
-                self._advance(told.popleft())
-
     def finished(self) -> dict[str, Entry]:
-        """What the worker found, when it is done; nothing where it failed."""
+        """What the worker found, when it is done or has failed."""
         self.join()
         return self._found
 
@@ -193,15 +192,12 @@ class _Driver(threading.Thread):
 
 
 def serve(asking: BinaryIO, answering: BinaryIO) -> None:
-    """Be a worker: read what one file says until it ends, then write everything found to the other."""
+    """Be a worker: read what the files say that one stream names until it ends, and write it to the other."""
     gc.disable()  # what is read lives until the end, and none of it is part of a cycle
     reader, facts = UsageReader(), default()
-    found: dict[str, Entry] = {}
     for frame in _frames(asking):
-        for path in _paths.decode(frame):
-            found[path] = read_entry(reader, path, None, facts)
-        _send(answering, b"")
-    _send(answering, msgspec.msgpack.encode(found))
+        found = {path: read_entry(reader, path, None, facts) for path in _paths.decode(frame)}
+        _send(answering, msgspec.msgpack.encode(found))
 
 
 def _frames(source: BinaryIO) -> Iterator[bytes]:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from scrimp.core.lint.code import Code, dotted
+from scrimp.core.lint.code import Code
+from scrimp.core.lint.days import is_daily
 from scrimp.core.lint.finding import Finding, Rule, found
 from scrimp.core.lint.literals import blocks_of
+from scrimp.core.lint.orders import has_any_order, is_ordered, is_set, shows_order
 from scrimp.core.lint.requests import Request, has_marker
 
 __all__ = ["volatile"]
@@ -26,12 +28,12 @@ _IDS = re.compile(
     r"uuid\.uuid[1-8]|random\.\w+|secrets\.\w+|os\.(urandom|getpid)|numpy\.random\.\w+|ulid\.\w+"
 )
 _SEEDED = frozenset({"random.Random", "random.seed", "numpy.random.default_rng", "numpy.random.seed"})
-_DAILY = frozenset({"date", "year", "month", "day", "weekday", "isoweekday", "isocalendar", "toordinal"})
-_FINER_THAN_A_DAY = re.compile(r"%[-#]?[HIMSfpcXTrRs+]")
-_JSON = frozenset({"json.dumps", "ujson.dumps", "simplejson.dumps"})
-_ORDERS = frozenset({"sorted", "len", "min", "max", "sum", "any", "all", "bool", "isinstance"})
-_FIXED = frozenset({"loads", "load", "model_json_schema", "schema", "asdict", "vars", "model_dump", "fields"})
-_WRITTEN_OUT = (ast.Constant, ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)
+_SEEDS = frozenset({"random.seed", "numpy.random.seed"})
+_FOLDERS = frozenset({"os.listdir", "os.scandir", "glob.glob", "glob.iglob"})
+_EFFECT: dict[str, str] = {
+    "clock-in-prefix": "it is another prompt each time, and nothing behind it is ever read from the cache",
+    "unordered-prefix": "the order may differ from one process or call to the next, and with it the prefix",
+}
 
 
 def volatile(code: Code, calls: list[Request]) -> Iterator[Finding]:
@@ -44,22 +46,15 @@ def volatile(code: Code, calls: list[Request]) -> Iterator[Finding]:
                 yield found(rule, node, f"{what} in {where}: {_EFFECT[rule]}")
 
 
-_EFFECT: dict[str, str] = {
-    "clock-in-prefix": "it is another prompt each time, and nothing behind it is ever read from the cache",
-    "unordered-prefix": "the order may differ from one process or call to the next, and with it the prefix",
-}
-
-
 def _prefix(code: Code, request: Request) -> Iterator[tuple[ast.expr, str]]:
     """The expressions that stand before a marker, or would if there were one, and what they are part of."""
     messages = request.fields.get("messages")
-    later = "cache_control" in request.fields or (messages is not None and has_marker(code, messages))
-    for name in ("tools", "system"):
+    later = request.automatic is not None or (messages is not None and has_marker(code, messages))
+    for name, where in (("tools", "the tools"), ("system", "the system prompt")):
         part = request.fields.get(name)
         if part is not None:
             whole = later or name == "tools"
-            yield from ((one, f"the {name}" if name == "tools" else "the system prompt")
-                        for one in _before_last_marker(code, part, whole=whole))  # fmt: skip
+            yield from ((one, where) for one in _before_last_marker(code, part, whole=whole))
     if messages is not None:
         for one in _before_last_marker(code, messages, whole=False, marked=True):
             yield one, "a message before its marker"
@@ -81,81 +76,52 @@ def _before_last_marker(
 
 
 def _changing(code: Code, part: ast.expr) -> Iterator[tuple[Rule, ast.AST, str]]:
-    for node in code.reach(part, skip=_unless_fixed(code)):
-        if isinstance(node, (ast.Set, ast.SetComp)):
+    seeded = any(isinstance(node, ast.Call) and code.qualified(node.func) in _SEEDS for node in code.nodes)
+    for node in code.reach(part, skip=_is_fixed(code)):
+        if is_set(code, node) and shows_order(code, node):
             yield "unordered-prefix", node, "a set"
         if not isinstance(node, ast.Call):
             continue
         name = code.qualified(node.func) or ""
         if name in _CLOCKS:
             yield "clock-in-prefix", node, "the time"
-        elif _IDS.fullmatch(name) and not _is_seeded(name, node):
+        elif _IDS.fullmatch(name) and not seeded and not (node.args and name in _SEEDED):
             yield "clock-in-prefix", node, f"`{name}`, new each time,"
-        elif name in {"set", "frozenset"} and node.args:
-            yield "unordered-prefix", node, "a set"
-        elif name in _JSON and _any_order(code, node):
+        elif name in _FOLDERS:
+            yield "unordered-prefix", node, f"`{name}` without `sorted`"
+        elif has_any_order(code, node):
             yield "unordered-prefix", node, f"`{name}` without `sort_keys=True`"
 
 
-def _is_seeded(name: str, node: ast.Call) -> bool:
-    return bool(node.args) and name in _SEEDED
-
-
-def _unless_fixed(code: Code) -> Callable[[ast.AST], bool]:
-    """Where nothing changes more than once a day, or an order is made."""
+def _is_fixed(code: Code) -> Callable[[ast.AST], bool]:
+    """Where nothing changes more than once a day, an order is made, or a value goes no further."""
 
     def fixed(node: ast.AST) -> bool:
-        if isinstance(node, ast.Compare) or _is_daily(code, node):
+        if isinstance(node, (ast.Compare, ast.Lambda)) or _is_handed_over(code, node):
+            return not _is_factory(code, node)
+        if is_daily(code, node) or is_ordered(code, node):
             return True
-        name = code.qualified(node.func) if isinstance(node, ast.Call) else None
-        return name in _ORDERS or (
-            name == "time.strftime" and isinstance(node, ast.Call) and _coarse(node.args[:1])
-        )
+        return _holds_sets(code, node) and not shows_order(code, node)
 
     return fixed
 
 
-def _is_daily(code: Code, node: ast.AST) -> bool:
-    """Whether only the day of a value is used: `now.date()`, `f"{now:%Y-%m-%d}"`."""
+def _is_handed_over(code: Code, node: ast.AST) -> bool:
+    """Whether a node is an argument of a local function: what that returns says what becomes of it."""
+    call = code.parent(node)
+    if isinstance(call, ast.keyword):
+        node, call = call, code.parent(call)
+    if not isinstance(call, ast.Call) or node is call.func:
+        return False
+    return any(any(True for _ in code.returned(one)) for one in code.named(call.func))
+
+
+def _is_factory(code: Code, node: ast.AST) -> bool:
     parent = code.parent(node)
-    if isinstance(parent, ast.FormattedValue) and parent.value is node:
-        spec = parent.format_spec
-        return isinstance(spec, ast.JoinedStr) and _coarse(spec.values)
-    if not isinstance(parent, ast.Attribute):
-        return False
-    if parent.attr == "strftime":
-        call = code.parent(parent)
-        return isinstance(call, ast.Call) and _coarse(call.args[:1])
-    return parent.attr in _DAILY and dotted(parent) != "datetime.date"
+    return isinstance(parent, ast.keyword) and parent.arg == "default_factory"
 
 
-def _coarse(formats: list[ast.expr]) -> bool:
-    """Whether a format names no more than the day."""
-    texts = [one.value for one in formats if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-    return len(texts) == len(formats) == 1 and not _FINER_THAN_A_DAY.search(texts[0])
-
-
-def _any_order(code: Code, call: ast.Call) -> bool:
-    """Whether the keys of what is dumped may come in any order."""
-    given = {word.arg for word in call.keywords}
-    if None in given or not call.args:
-        return False
-    if "sort_keys" in given:
-        return any(
-            word.arg == "sort_keys" and isinstance(word.value, ast.Constant) and not word.value.value
-            for word in call.keywords
-        )
-    return not _is_fixed(code, call.args[0], depth=4)
-
-
-def _is_fixed(code: Code, node: ast.expr, depth: int) -> bool:
-    """Whether a value is written in the source in one order, or read in the order of a file."""
-    match node:
-        case ast.Dict():
-            return None not in node.keys
-        case ast.Call():
-            return (dotted(node.func) or "").rpartition(".")[2] in _FIXED
-        case ast.Name() | ast.Attribute() if depth:
-            values = code.values(node)
-            return bool(values) and all(_is_fixed(code, value, depth - 1) for value in values)
-    return isinstance(node, _WRITTEN_OUT)
+def _holds_sets(code: Code, node: ast.AST) -> bool:
+    return isinstance(node, (ast.Name, ast.Attribute)) and any(
+        is_set(code, value) for value in code.assigned(node)
+    )

@@ -33,6 +33,9 @@ class Marking(Protocol):
     def markers(self, call: RecordedCall, markers: Sequence[Marker]) -> Sequence[Marker]:
         """The markers of a call, given those it has otherwise."""
 
+    def unseen(self, ttl: TTL) -> TTL:
+        """How long lives what the same client wrote outside the recording, where it was `ttl` before."""
+
     def billed(self, outcome: Outcome) -> None:
         """What the call just marked was billed."""
 
@@ -55,6 +58,9 @@ class SetLifetime:
 
     def markers(self, _: RecordedCall, markers: Sequence[Marker]) -> Sequence[Marker]:
         return [Marker(marker.position, self._ttl, marker.automatic) for marker in markers]
+
+    def unseen(self, _: TTL) -> TTL:
+        return self._ttl
 
     def billed(self, _: Outcome) -> None:
         """Nothing is learned."""
@@ -84,6 +90,9 @@ class ScrimpLifetimes:
             for marker in markers
         ]
 
+    def unseen(self, ttl: TTL) -> TTL:
+        return ttl
+
     def billed(self, outcome: Outcome) -> None:
         self._planner.billed(outcome)
 
@@ -110,6 +119,9 @@ class Placement:
         ttl: TTL = "1h" if any(marker.ttl == "1h" for marker in markers) else "5m"
         ends = (_end_of(call.prompt, slot) for slot in self._slots)
         return [Marker(position, ttl) for position in sorted({end for end in ends if end is not None})]
+
+    def unseen(self, ttl: TTL) -> TTL:
+        return ttl
 
     def billed(self, _: Outcome) -> None:
         """Nothing is learned."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from scrimp.core.replay import POLICIES, Replayed, replay
 from scrimp.core.reproduce import Measured
@@ -56,12 +57,22 @@ def replay_row(calls: Sequence[Measured], row: Row) -> RowReplay:
     changed = apply_all(row.levers, calls)
     order = in_time_order(changed.calls)
     policy = marked_by(POLICIES[row.policy](), row.markings)
-    replayed = replay([changed.calls[place] for place in order], policy)
+    replayed = replay([_dealt(changed.calls[place], row.markings) for place in order], policy)
     found = [found for _, found in sorted(zip(order, replayed, strict=True), key=lambda item: item[0])]
     for place, extra in enumerate(changed.extra):
         if extra:
-            found[place] = msgspec.structs.replace(found[place], extra=extra)
+            found[place] = replace(found[place], extra=extra)
     return RowReplay(found, changed.removed, changed.touched, changed.notes)
+
+
+def _dealt(one: Measured, markings: Sequence[Marking]) -> Measured:
+    """The call with what it found from outside the recording living as long as the row has it."""
+    if one.dealt is None or one.dealt.found is None:
+        return one
+    ttl = one.dealt.ttl
+    for marking in markings:
+        ttl = marking.unseen(ttl)
+    return one if ttl == one.dealt.ttl else replace(one, dealt=replace(one.dealt, ttl=ttl))
 
 
 def _in_order(lever: Lever, calls: Sequence[Measured]) -> Changed:
@@ -71,7 +82,7 @@ def _in_order(lever: Lever, calls: Sequence[Measured]) -> Changed:
         return lever.apply(calls)
     changed = lever.apply([calls[place] for place in order])
     back = sorted(range(len(order)), key=order.__getitem__)
-    return msgspec.structs.replace(
+    return replace(
         changed,
         calls=[changed.calls[place] for place in back],
         extra=[changed.extra[place] for place in back],

@@ -95,11 +95,17 @@ class Today:
     def prices(self, model: str) -> str:
         """What a million tokens of input and of output cost, in words."""
         rates = self.terms(model).live(0)
-        return f"${money.usd_per_million(rates.input)} and ${money.usd_per_million(rates.output)}"
+        return f"${_price(rates.input)} and ${_price(rates.output)}"
 
     def reads(self, model: str) -> str:
         """What a read costs as a share of plain input."""
         return f"{float(self.facts.resolve(model).read_multiplier(self.day)):g}"
+
+
+def _price(rate: int) -> str:
+    """Dollars per million tokens: whole, or to the cent at least."""
+    whole, point, places = str(money.usd_per_million(rate)).partition(".")
+    return f"{whole}{point}{places:0<2}" if point else whole
 
 
 def row(
