@@ -105,7 +105,10 @@ def test_a_changed_block_is_named_with_its_tokens_and_its_opening(tmp_path: Path
         "the prefix of this prompt is not the one in prompt_snapshots/test_agent.test_prompt.json"
     )
     (row,) = rows(said)
-    assert row.startswith(f"changed  system.1, {was} → {was + 1} tokens, now begins “Be very brief.”")
+    # One token more; what a block has is told from whole prompts, which are rounded.
+    assert row in [
+        f"changed  system.1, {was} → {was + more} tokens, now begins “Be very brief.”" for more in (1, 2)
+    ]
     assert "reach to system.1 are not read any more; tiers of the cache lost: system, messages." in said
     assert "pytest --scrimp-update-snapshots" in said
 

@@ -260,10 +260,10 @@ class Provider:
         recorded = self._recorded(asked)
         if recorded is not None:
             return recorded
-        rendered = render(asked, self.workspace(workspace).context, self._measured)
-        if isinstance(rendered, Refusal):
-            return rendered
         try:
+            rendered = render(asked, self.workspace(workspace).context, self._measured)
+            if isinstance(rendered, Refusal):
+                return rendered
             prompt, length = self._measured(rendered.asked)
         except RequestError as error:
             return invalid(str(error))
