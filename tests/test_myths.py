@@ -139,12 +139,14 @@ def test_sums_that_can_be_done_by_hand() -> None:
 
 
 def test_both_sides_of_the_cliff_are_shown() -> None:
-    rows = re.findall(r"^\| ([\d,]+) \| \$(\S+) \| \$(\S+) \| \$(\S+) \(", entry("A cheaper model"), re.MULTILINE)
-    told = [tuple(Decimal(cell.replace(",", "")) for cell in row) for row in rows]
+    rows = re.findall(
+        r"^\| ([\d,]+) \| \$(\S+) \| \$(\S+) \| \$(\S+) \(", entry("A cheaper model"), re.MULTILINE
+    )
+    told = [[Decimal(cell.replace(",", "")) for cell in row] for row in rows]
     # 400 tokens of answer at 10, 0.50 (2.50 beyond 100,000) and 5; the prompt at 0.10, 0.10 (0.50) and 1
     assert [row[:3] for row in told] == [
-        (90_000, Decimal("0.013"), Decimal("0.0092")),
-        (120_000, Decimal("0.016"), Decimal("0.061")),
+        [Decimal(90_000), Decimal("0.013"), Decimal("0.0092")],
+        [Decimal(120_000), Decimal("0.016"), Decimal("0.061")],
     ]
     for tokens, stay, _, old in told:
         # the older tokenizer makes about a quarter fewer tokens
@@ -162,7 +164,7 @@ def test_clearing_is_shown_where_it_pays_and_where_it_does_not() -> None:
     )
     assert found is not None
     kept, often, seldom, long, much = (Decimal(amount) for amount in found.groups()[:5])
-    # 40 and 100 prompts of 8,500 + 1,900 k: the last written at 2.50, all before it read at 0.10, 400 out of each
+    # prompts of 8,500 + 1,900 k: the last written at 2.50, all before it read at 0.10; 400 out of each
     for steps, cost in ((40, kept), (100, long)):
         prompts = [8_500 + 1_900 * step for step in range(steps)]
         micros = prompts[-1] * Decimal("2.50") + sum(prompts[:-1]) * Decimal("0.10") + 4_000 * steps
@@ -184,7 +186,9 @@ def test_minimums_say_which_are_inferred_and_which_disputed() -> None:
 
 def test_the_parts_of_a_tool_are_told_apart() -> None:
     text = " ".join(entry("Tools cost nothing").split())
-    found = re.search(r"was (\d+) tokens, and (\d+) .* the (\d+) more about (\d+) .* and (\d+) a system prompt", text)
+    found = re.search(
+        r"was (\d+) tokens, and (\d+) .* the (\d+) more about (\d+) .* and (\d+) a system prompt", text
+    )
     assert found is not None
     without, beside, more, definition, hidden = map(int, found.groups())
     assert beside - without == more == definition + hidden

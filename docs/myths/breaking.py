@@ -159,8 +159,8 @@ BREAKING = (
         "has in its cache and the others have not:\n\n{table}\n\nHaiku 5.5 takes for plain input what Sonnet "
         "5.5 takes for a read ({short} and {read} a million), and less for the answer: up to {cliff} tokens "
         "the switch pays. Beyond them a million costs {long}, for the whole request, and it does not. Haiku "
-        "4.5 splits text into fewer tokens, and is dearer either way. Send whole conversations to the cheaper "
-        "model, or sub-agents of their own: what they send again is then read from its own cache.",
+        "4.5 splits text into fewer tokens, and is dearer either way. Send whole conversations to the "
+        "cheaper model, or sub-agents of their own: what they send again is then read from its own cache.",
         figures=_switch,
     ),
 )

@@ -58,7 +58,7 @@ _DISPUTED = {
     "claude-fable-5": 2_048,
     "claude-sonnet-4-6": 2_048,
 }
-"""Models of which the provider's Claude API skill of July 2026 has another minimum than its pages, and which."""
+"""Models of which the provider's Claude API skill of July 2026 has another minimum than its pages."""
 
 
 def _minimums() -> Mapping[str, str]:
@@ -192,10 +192,10 @@ CACHING = (
         "by [a guide](https://docs.aisupermarket.work/claude/prompt-caching), and many others",
         "Nothing was written, nothing read, and no error said so. The least that is cached depends on the "
         "model, and has changed with almost every one:\n\n{table}\n\nThe figures are those of the provider's "
-        "pages. For Fable 5.2 they have none: it is taken to be that of its predecessor. The provider's Claude "
-        "API skill of July 2026 disagrees with them ({other}); recorded calls wrote 1,425 tokens on Sonnet 4.6 "
-        "and 1,590 on Opus 4.8, as the pages allow and the skill does not. The usage of your own first call "
-        "settles it.",
+        "pages. For Fable 5.2 they have none: it is taken to be that of its predecessor. The provider's "
+        "Claude API skill of July 2026 disagrees with them ({other}); recorded calls wrote 1,425 tokens on "
+        "Sonnet 4.6 and 1,590 on Opus 4.8, as the pages allow and the skill does not. The usage of your own "
+        "first call settles it.",
         told="""
         for question in questions:
             client.messages.create(
@@ -271,8 +271,8 @@ CACHING = (
         "by [a benchmark page](https://claudeguide.io/benchmarks) and "
         "[a report](https://agentbeck.bot/report/30556)",
         "On `claude-sonnet-5-5` a write for five minutes is paid for by {gain5} reads, so by the first one, "
-        "and one for an hour by {gain1}, so by the second. Only reads in time count: one within five minutes, "
-        "or two, each within an hour of the one before.",
+        "and one for an hour by {gain1}, so by the second. Only reads in time count: one within five "
+        "minutes, or two, each within an hour of the one before.",
         figures=_break_even,
     ),
     Myth(

@@ -149,8 +149,8 @@ CONTEXT = (
         f"by [a pattern]({_WINDOW}), and many more",
         "After {calls} calls the window began with the result of a tool call that was cut off, and the API "
         "refused it ({error}). Where it happens to fit, each call begins with other messages than the last, "
-        "and reads none of them: at best tools and system, where a marker stands behind them. Cut whole turns, "
-        "or let the provider clear.",
+        "and reads none of them: at best tools and system, where a marker stands behind them. Cut whole "
+        "turns, or let the provider clear.",
         told=_TRIMMED,
         instead=_CLEARED,
         figures=_trimmed,

@@ -138,10 +138,11 @@ def test_what_makes_it_doubtful_stands_above_the_tables(
 def test_options_that_change_nothing_are_named_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     args = ("--batch-hits", "50", "--first-alone", "--prefix-ttl", "1h", "--caching", "auto")
     found = printed(capsys, *args, "--clear-keep", "3", "--runs-per-day", "1")
-    assert found["remarks"] == [
+    (said,) = found["remarks"]
+    assert said == (
         "Not used: prefix_ttl with caching auto, clear_keep without clear_above, batch_hits without batch, "
         "first_alone without fanout."
-    ]
+    )
 
 
 @pytest.mark.parametrize(

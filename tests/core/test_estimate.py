@@ -277,9 +277,17 @@ def test_what_makes_all_of_it_doubtful_is_no_remark_among_others(model: str, wor
 @pytest.mark.parametrize(
     ("model", "day", "words"),
     [
-        (SONNET, "2020-01-01", "was not released until 2026-09-28, so that it has no prices and rules of 2020"),
+        (
+            SONNET,
+            "2020-01-01",
+            "was not released until 2026-09-28, so that it has no prices and rules of 2020",
+        ),
         (SONNET, "2026-09-27", "claude-sonnet-5 was there by then"),
-        ("claude-opus-5-5", "2026-01-01", "until 2026-09-22, so that it has no prices and rules of 2026-01-01"),
+        (
+            "claude-opus-5-5",
+            "2026-01-01",
+            "until 2026-09-22, so that it has no prices and rules of 2026-01-01",
+        ),
         ("us.anthropic.claude-opus-5-5", "2026-01-01", "claude-opus-4-5 was there by then"),
         ("claude-fable-5", "2026-01-01", "claude-opus-4-5 was there by then"),  # the newest of its day
     ],
@@ -291,8 +299,31 @@ def test_a_model_has_no_price_before_its_release(model: str, day: str, words: st
     assert words in str(error.value)
 
 
+def test_what_there_was_not_on_a_day_is_not_offered() -> None:
+    # automatic caching since 2026-02-19, an hour's lifetime since 2025-05-22
+    work = Workload(models={"claude-3-7-sonnet": 100}, caching="auto", ttl="1h")
+    found = estimate(work, default(), date(2025, 5, 21))
+    assert found.warnings == (
+        "On 2025-05-21 there was no automatic caching yet.",
+        "On 2025-05-21 nothing could be cached for an hour yet.",
+    )
+    early = {
+        "no cache",
+        "tools and system cached, 5m",
+        "whole conversation cached, 5m",
+        "all in batches, no cache",
+    }
+    assert set(found.others) == early
+    hour = {"tools and system 1h, conversation 5m", "whole conversation cached, 1h"}
+    later = estimate(work, default(), date(2025, 5, 22))
+    assert later.warnings == ("On 2025-05-22 there was no automatic caching yet.",)
+    assert set(later.others) == early | hour
+    uncached = estimate(Workload(models={"claude-3-opus": 100}), default(), date(2024, 8, 13))
+    assert "On 2024-08-13 claude-3-opus has no prompt cache: everything is sent plain." in uncached.remarks
+
+
 def test_a_model_has_a_price_from_its_release_on() -> None:
-    # reads of Sonnet 5.5 cost 0.20 until 2026-10-07: 2,000 written at 2.50, read once, 2,000 x 2.50 + 2,000 x 0.20
+    # reads of Sonnet 5.5 cost 0.20 until 2026-10-07: 2,000 tokens written at 2.50, and read once
     work = one_run(steps=2, prefix=2_000, task=0, output=0, tool_calls=0)
     assert estimate(work, default(), date(2026, 9, 28)).day.cost == 5_400 * 10**6
 
@@ -307,7 +338,8 @@ def test_a_model_has_a_price_from_its_release_on() -> None:
     ],
 )
 def test_a_name_that_nobody_sells_is_refused_with_the_nearest(name: str, words: str) -> None:
-    for models in ({name: 100}, {SONNET: 95, name: 5}):
+    mixes: list[dict[str, int | float]] = [{name: 100}, {SONNET: 95, name: 5}]
+    for models in mixes:
         with pytest.raises(InputError) as error:
             estimate(Workload(models=models), default(), TODAY)
         assert str(error.value).startswith(f"models: no price of {name!r} is published; ")
@@ -315,7 +347,7 @@ def test_a_name_that_nobody_sells_is_refused_with_the_nearest(name: str, words: 
 
 
 def test_one_model_by_two_names_is_refused() -> None:
-    with pytest.raises(InputError, match="claude-sonnet-5-5 and claude-sonnet-5.5 are the same model"):
+    with pytest.raises(InputError, match=r"claude-sonnet-5-5 and claude-sonnet-5\.5 are the same model"):
         estimate(Workload(models={SONNET: 50, "claude-sonnet-5.5": 50}), default(), TODAY)
     elsewhere = "us.anthropic.claude-sonnet-5-5"  # another cloud, another cache
     assert len(estimate(Workload(models={SONNET: 50, elsewhere: 50}), default(), TODAY).parts) == 2

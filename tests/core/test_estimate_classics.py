@@ -165,7 +165,10 @@ def test_told_prices_are_those_of_whoever_charges_them() -> None:
 
 def test_single_calls_of_the_agent_types_are_not_said_to_be_cached() -> None:
     assumed = classics(default(), TODAY, ["agent-types"])[0].assumed
-    assert "runs of several calls are cached for 5 minutes and begin cold, single calls are not marked" in assumed
+    assert (
+        "runs of several calls are cached for 5 minutes and begin cold, single calls are not marked"
+        in assumed
+    )
 
 
 def test_a_day_before_the_models_of_today_has_no_true_figure() -> None:

@@ -73,7 +73,7 @@ def estimate(work: Workload, facts: Facts, at: date, given: Collection[str] | No
         _check(work, model, one)
     parts = _parts(work, terms)
     day, month = _sum(parts, "day"), _sum(parts, "month")
-    others = {name: _sum(_parts(other, terms), "month") for name, other in _others(work).items()}
+    others = {name: _sum(_parts(other, terms), "month") for name, other in _others(work, facts, at).items()}
     run = day * Fraction(1, work.runs_per_day)
     said = (*unused(work, given), *remarks(work, facts, at, terms))
     if not all(part.settled for part in parts):
@@ -113,8 +113,8 @@ def _days(work: Workload, played: Runs, live: Fraction) -> Amounts:
     return day + played.later * live * (work.days_per_month - 1)
 
 
-def _others(work: Workload) -> dict[str, Workload]:
-    """The same workload under each of the usual settings, all but its own."""
+def _others(work: Workload, facts: Facts, at: date) -> dict[str, Workload]:
+    """The same workload under each of the usual settings that there were on the day, all but its own."""
     live = msgspec.structs.replace(work, batch=0)
     settings = {
         "no cache": msgspec.structs.replace(live, caching="none"),
@@ -125,6 +125,10 @@ def _others(work: Workload) -> dict[str, Workload]:
         "whole conversation cached, 1h": _cached(live, "full", "1h", None),
         "all in batches, no cache": msgspec.structs.replace(work, batch=100, batch_hits=0),
     }
+    if not facts.rules.automatic_caching(at):
+        del settings["automatic caching, 5m"]
+    if not facts.rules.ttl_1h(at):
+        settings = {name: other for name, other in settings.items() if "1h" not in name}
     return {name: other for name, other in settings.items() if _plainly(other) != _plainly(work)}
 
 

@@ -18,25 +18,29 @@ _MINUTE = 60
 
 def remarks(work: Workload, facts: Facts, at: date, terms: Mapping[str, Terms]) -> tuple[str, ...]:
     """One sentence each."""
-    return (*_models(work, facts, at), *_caching(work, terms), *_together(work), *_batches(work))
+    return (*_models(work, facts, at), *_caching(work, terms, at), *_together(work), *_batches(work))
 
 
 def warnings(work: Workload, facts: Facts, at: date) -> Iterator[str]:
-    """What makes all of it doubtful: models that are gone, prices of another source. One sentence each."""
+    """What makes all of it doubtful, one sentence each: what is not there on the day, or not known."""
     for name in work.models:
         model = facts.resolve(name)
         if model.is_retired(at):
             yield f"{model.id} is retired since {model.retired}: no call to it is answered any more."
         if not model.known:
             yield f"{name}: {model.reason}."
+    if work.caching == "auto" and not facts.rules.automatic_caching(at):
+        yield f"On {at} there was no automatic caching yet."
+    if work.caching != "none" and "1h" in (work.ttl, work.prefix_ttl) and not facts.rules.ttl_1h(at):
+        yield f"On {at} nothing could be cached for an hour yet."
 
 
-def _caching(work: Workload, terms: Mapping[str, Terms]) -> Iterator[str]:
+def _caching(work: Workload, terms: Mapping[str, Terms], at: date) -> Iterator[str]:
     if work.caching == "none":
         return
     for model, one in terms.items():
         if not one.rules.caches:
-            yield f"{model} has no prompt cache: everything is sent plain."
+            yield f"On {at} {model} has no prompt cache: everything is sent plain."
         elif work.prefix < one.rules.minimum and work.caching != "auto":
             yield (
                 f"Tools and system are {work.prefix:,} tokens, and {model} caches {one.rules.minimum:,} at "
