@@ -50,6 +50,8 @@ sdks: $(STAMP) ## Install SDKs, Claude Code and peers beside the tests, each by 
 	done
 	@test -x .sdks/claude-code/node_modules/.bin/claude || npm install --prefix .sdks/claude-code --no-fund \
 	  --no-audit --loglevel error @anthropic-ai/claude-code@2.1.330
+	@test -x .sdks/ccusage/node_modules/.bin/ccusage || npm install --prefix .sdks/ccusage --no-fund \
+	  --no-audit --loglevel error ccusage@20.0.24
 	@test -e .sdks/examples/anthropic-2.11.0.tar.gz || $(BIN)/python -m pip download --quiet \
 	  --disable-pip-version-check --no-deps --no-binary :all: -d .sdks/examples anthropic==2.11.0
 

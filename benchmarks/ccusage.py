@@ -69,8 +69,8 @@ class _Bench(NamedTuple):
     def ccusage_days(self) -> dict[str, _Sums]:
         """The days by ccusage, with the prices it was built with."""
         days = json.loads(self._run([str(self.ccusage), "daily", "--json", "--offline"]))["daily"]
-        names = ("inputTokens", "cacheCreationTokens", "cacheReadTokens", "outputTokens")
-        return {day["period"]: _Sums(*(day[name] for name in names), day["totalCost"]) for day in days}
+        names = ("inputTokens", "cacheCreationTokens", "cacheReadTokens", "outputTokens", "totalCost")
+        return {day["period"]: _Sums._make(day[name] for name in names) for day in days}
 
     def forget(self) -> None:
         """Delete scrimp's index."""
@@ -116,7 +116,8 @@ def measure_ccusage(folder: Path, *, size: int, rounds: int, seed: int, given: P
     rows = compare(contenders, baseline=cold, rounds=rounds)
     total = sum(file.stat().st_size for file in files)
     peer = "tokens and dollars of every day equal" if bench.ccusage else "ccusage is not there: npm is needed"
-    about = f"{total / 1e6:,.0f} MB in {len(files):,} sessions, {os.cpu_count()} cores; {peer}"
+    read = f"{total / 1e6:,.0f} MB in {len(files):,} sessions, all in the system's cache"
+    about = f"{read}, {os.cpu_count()} cores; {peer}"
     return Section("ccusage", "What was spent, by day", "s", about, rows)
 
 

@@ -147,14 +147,15 @@ def test_what_is_billed_beside_the_counts_is_counted(tmp_path: Path) -> None:
     searched = {**counted, "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1}}
     iterated = {**counted, "iterations": [compaction, {"type": "message", **counted}]}
     single = {**counted, "iterations": [{"type": "message", **counted}]}
+    none = {**counted, "iterations": []}
     unsplit = {**counted, "cache_creation_input_tokens": 40, "cache_creation": None}
-    for number, one in enumerate((searched, iterated, single, unsplit)):
+    for number, one in enumerate((searched, iterated, single, none, unsplit)):
         write(tmp_path / f"{number}.jsonl", assistant("a", None, 1, f"msg_{number}", one))
     whole = spend([tmp_path]).spend.whole
     # Every call has 100 plain and 10 output; the compaction is billed on top, writes of no split as 5m.
-    assert whole.quantities == (4 * 100 + 1_000, 40, 0, 0, 4 * 10 + 50, 2)
+    assert whole.quantities == (5 * 100 + 1_000, 40, 0, 0, 5 * 10 + 50, 2)
     assert whole.amounts[5] == 2 * 10**10  # ten dollars per thousand searches
-    assert whole.amounts[:2] == (1_400 * 5 * 10**6, 40 * 6_250_000)
+    assert whole.amounts[:2] == (1_500 * 5 * 10**6, 40 * 6_250_000)
 
 
 def test_each_call_has_the_prices_of_its_terms_and_length(tmp_path: Path) -> None:
@@ -168,6 +169,22 @@ def test_each_call_has_the_prices_of_its_terms_and_length(tmp_path: Path) -> Non
     # February 2026: prompts beyond 200,000 tokens cost Opus 4.6 twice as much.
     expected = 10 * 2_500_000 + 200_001 * 10_000_000 + 200_000 * 5_000_000
     assert spend([tmp_path]).spend.whole.cost == expected
+
+
+def test_long_and_short_prompts_of_one_quarter_of_an_hour_have_their_own_prices(tmp_path: Path) -> None:
+    """Also where the kinds of tokens of one prompt are only together beyond the bound."""
+    prompts = [
+        usage(199_999, output=0),
+        usage(2, read=199_999, output=0),
+        usage(1, write_1h=200_000, output=0),
+    ]
+    answers = [
+        assistant(f"a{number}", None, number, f"msg_{number}", one) for number, one in enumerate(prompts)
+    ]
+    write(tmp_path / "a.jsonl", *answers)
+    short = 199_999 * 5_000_000
+    read, written = 2 * 10_000_000 + 199_999 * 1_000_000, 10_000_000 + 200_000 * 20_000_000
+    assert spend([tmp_path]).spend.whole.cost == short + read + written
 
 
 def test_an_unknown_model_is_never_free_and_named(tmp_path: Path) -> None:
@@ -335,11 +352,9 @@ def test_what_cannot_be_read_is_one_line_and_the_rest_is_read(tmp_path: Path) ->
     (tmp_path / "6-none.jsonl.xz").write_bytes(b"no xz at all")
     negative = assistant("n", None, 1, "msg_n", {**usage(1), "input_tokens": -5})
     absurd = assistant("n", None, 1, "msg_m", usage(10**15))
+    odds: list[dict[str, Any]] = [{"iterations": 5}, {"server_tool_use": []}, {"iterations": [{"type": 1}]}]
     shapeless = [
-        assistant("n", None, 1, f"msg_{number}", {**usage(1), **odd})
-        for number, odd in enumerate(
-            [{"iterations": 5}, {"server_tool_use": []}, {"iterations": [{"type": 1}]}]
-        )
+        assistant("n", None, 1, f"msg_{number}", {**usage(1), **odd}) for number, odd in enumerate(odds)
     ]
     write(tmp_path / "7-wrong.jsonl", negative, absurd, *shapeless, *session(calls=1, first=5))
     spent = spend([tmp_path])
@@ -376,11 +391,11 @@ def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 def test_recorded_exchanges_are_counted_too(traces: Path) -> None:
     folder = traces / "exchanges" / "openhands_swebench"
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str | None, str]] = set()
     tokens = calls = 0
     for path in sorted(folder.rglob("*.jsonl*")):
-        opened = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)(path, "rb")
-        with opened as file:
+        opening: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
+        with opening(path, "rb") as file:
             for line in map(json.loads, file):
                 used = line.get("usage") or {}
                 name = (

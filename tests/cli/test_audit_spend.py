@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from scrimp.cli.audit_spend import spend_only
 from scrimp.cli.exit_codes import ExitCode
-from scrimp.errors import InputError
 from tests.traces.sessions import assistant, usage, write
 
 
@@ -57,7 +57,7 @@ def test_bad_files_are_named_and_unknown_dimensions_refused(
     (sessions / "empty.jsonl").touch()
     assert spend_only([sessions]) == ExitCode.OK
     assert f"scrimp: skipped {sessions / 'empty.jsonl'}: is empty" in capsys.readouterr().err
-    with pytest.raises(InputError, match="model"):
+    with pytest.raises(click.UsageError, match="model"):
         spend_only([sessions], by=("modle",))
 
 

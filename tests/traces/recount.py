@@ -60,8 +60,7 @@ def recount(folder: Path) -> Recount:
             call = _call(line)
             if call is None:
                 continue
-            name, *said = call
-            day, model, tokens = said
+            name, day, model, tokens = call
             before = calls.get(name)
             if before is None:
                 calls[name] = day, model, tokens
@@ -85,9 +84,9 @@ def price(model: str, day: str, tokens: Five) -> int:
 
 
 def _lines(path: Path) -> list[Any]:
-    opened = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)(path, "rb")
+    opening: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
     lines = []
-    with opened as file:
+    with opening(path, "rb") as file:
         for raw in file:
             try:
                 lines.append(json.loads(raw))

@@ -13,6 +13,7 @@ from scrimp.core.whatif.regret_needles import NEEDLES, needles_of
 from scrimp.facts.models import default
 from scrimp.traces.corpus import read_corpus
 from scrimp.traces.replays import replayable
+from scrimp.traces.transcript_needles import with_needles_of
 from scrimp.traces.transcript_prompts import transcript_calls
 from scrimp.traces.transcript_sources import transcript_sources
 from tests.traces.sessions import assistant, result, text, tool_use, usage, user, write
@@ -56,6 +57,38 @@ def test_positions_know_their_tool_and_pair_up_by_id(tmp_path: Path) -> None:
     results = [(b.value["tool_use_id"], b.value["name"]) for b in prompt.blocks if b.kind == "tool_result"]
     assert uses == results == [("t0", "Grep"), ("t1", "Bash"), ("t2", "Read")]
     assert not any(NEEDLES in block.value for block in prompt.blocks)
+
+
+def test_a_use_says_what_it_asked_about(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl",
+        user("u0", None, 0, "go"),
+        assistant(
+            "a0",
+            "u0",
+            4,
+            "m0",
+            usage(write_5m=10_000),
+            asked("t0", "Bash", command="ls\n  -l", description="lists"),
+            asked("t1", "Read", file_path="/src/" + "x" * 100),
+            asked("t2", "Odd", command=["ls"]),
+            asked("t3", "Odd", number=1),
+        ),
+        user("u1", "a0", 6, [result("t0", "y")]),
+        assistant("a1", "u1", 9, "m1", usage(read=10_000, write_5m=100), text("ok")),
+    )
+    prompt = calls_of(path, needles=False)[-1].call.prompt
+    told = [block.value["subject"] for block in prompt.blocks if block.kind == "tool_use"]
+    assert told == ["ls -l", "…" + "x" * 79, "", ""]
+
+
+def test_needles_of_chosen_runs_are_those_read_with_all_others(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    paths = [session(tmp_path), session(tmp_path / "other").rename(tmp_path / "b.jsonl")]
+    (whole,) = transcript_sources(paths[:1], [], skipped=Counter(), needles=True).values()
+    (bare,) = transcript_sources(paths[:1], [], skipped=Counter()).values()
+    assert with_needles_of(bare, {"a"}) == whole
+    assert with_needles_of(bare, {"b"}) == bare != whole
 
 
 def test_results_share_their_tokens_by_their_length(tmp_path: Path) -> None:

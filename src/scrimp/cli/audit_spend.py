@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import date
 
 import click
@@ -32,6 +32,19 @@ _MANY_FILES = 50
 """Files to read from which on a bar says how far it is."""
 
 
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Without looking for garbage: none of what is read is part of a cycle."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_nothing_collected()
 def spend_only(
     paths: Sequence[str | os.PathLike[str]],
     *,
@@ -42,10 +55,9 @@ def spend_only(
 ) -> ExitCode:
     """Print what was spent under `paths` by dimension, from the day `since` to the day `until` (UTC).
 
-    Raises TraceError for paths that do not exist, InputError for a dimension there is not.
+    Raises TraceError for paths that do not exist, click.UsageError for a dimension there is not.
     """
     dimensions = spend_dimensions(by) or _DEFAULT
-    gc.disable()  # one answer and the process ends: nothing of it is worth looking for garbage
     with ExitStack() as stack:
         bar = _Bar(stack)
         spent = spend(paths, begin=bar.begin, advance=bar.advance)
@@ -58,6 +70,7 @@ def spend_only(
     else:
         text = "\n".join(spend_text(msgspec.structs.replace(spent, spend=found), dimensions))
     click.echo(text)
+    gc.freeze()  # nor is there anything to find when the process ends
     return ExitCode.OK
 
 

@@ -59,7 +59,9 @@ def priced(places: Sequence[Place], calls: Iterable[Call], facts: Facts) -> list
         place = places[number]
         for usage in usages:
             _add(found, number, _billed(place, models[place.model], usage, facts))
-    return [Cell(places[number], sums, _guessed(models[places[number].model])) for number, sums in found.items()]
+    return [
+        Cell(places[number], sums, _guessed(models[places[number].model])) for number, sums in found.items()
+    ]
 
 
 def _add(found: dict[int, Sums], place: int, sums: Sums) -> None:

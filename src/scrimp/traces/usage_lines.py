@@ -125,14 +125,15 @@ def _worth_decoding(lines: bytearray, end: int) -> Iterator[tuple[int, int]]:
     """
     find, last = lines.find, lines.rfind
     start = at = 0
-    while at < end:
-        # Several short lines are passed at once.
-        if (after := last(b"\n", at, min(at + _LONG, end)) + 1) == 0:
-            after = find(b"\n", at + _LONG, end) + 1 or end
-            if _is_a_users(lines, at):
-                if at > start:
-                    yield start, at
-                start = after
+    while at + _LONG < end:
+        if after := last(b"\n", at, at + _LONG) + 1:  # short lines, passed several at a time
+            at = after
+            continue
+        after = find(b"\n", at + _LONG, end) + 1 or end
+        if _is_a_users(lines, at):
+            if at > start:
+                yield start, at
+            start = after
         at = after
     if end > start:
         yield start, end
@@ -141,11 +142,11 @@ def _worth_decoding(lines: bytearray, end: int) -> Iterator[tuple[int, int]]:
 def _is_a_users(lines: bytearray, at: int) -> bool:
     """Whether the line from `at` on says so itself, or carries one to a sub-agent that does.
 
-    No brace or bracket is open where `"type":"user"` stands, so it is the line's own type: in a string its
-    quotes would be escaped. Where two braces are, it is the type of what a line of another type carries.
+    Where no brace but the line's own stands before `"type":"user"`, that is the line's own type: in a string
+    its quotes would be escaped. Where `_TO_SUB_AGENT` has the first ones, it is the type of what is carried.
     """
     said = lines.find(_USER, at, at + _HEAD)
-    if said < 0 or lines.find(b"[", at + 1, said) >= 0:
+    if said < 0:
         return False
     opens = lines.find(b"{", at + 1, said)
     return opens < 0 or (opens == said + _OPENS and lines.endswith(_TO_SUB_AGENT, at, said))
@@ -170,9 +171,15 @@ def _take(lines: Iterable[_Line], into: Answers) -> None:
 
 def _take_carried(line: _Line, data: _Data, carried: _Carried, into: Answers) -> None:
     if line.type == "progress" and data.type == "agent_progress" and data.agent_id is not None:
-        at = carried.timestamp or line.timestamp
         # An API error is marked on the line that carries the answer.
-        _take([_Line(carried.type, at, True, line.is_api_error_message, carried.message)], into)
+        said = _Line(
+            carried.type,
+            carried.timestamp or line.timestamp,
+            is_sidechain=True,
+            is_api_error_message=line.is_api_error_message,
+            message=carried.message,
+        )
+        _take([said], into)
 
 
 def _fuller(later: Counted, before: Counted) -> Counted:
