@@ -8,6 +8,7 @@ import lzma
 import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
@@ -27,6 +28,7 @@ from scrimp.stores.trace_index import INDEX_FILE
 from scrimp.traces.transcripts import read_transcripts
 from scrimp.traces.usage_listing import list_recordings
 from scrimp.traces.usage_workers import read_entries
+from tests.powerless import powerless
 from tests.stores.records import record
 from tests.traces.recount import recount
 from tests.traces.sessions import agent, assistant, hook, result, text, tool_use, usage, user, write
@@ -372,12 +374,18 @@ def test_what_cannot_be_read_is_one_line_and_the_rest_is_read(tmp_path: Path) ->
     assert spend([tmp_path]).faults == spent.faults
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission_is_one_line(tmp_path: Path) -> None:
-    write(tmp_path / "a.jsonl", *session(calls=1))
-    write(tmp_path / "b.jsonl", *session(calls=1)).chmod(0)
-    spent = spend([tmp_path])
-    assert spent.faults == (f"{tmp_path / 'b.jsonl'}: cannot be read: Permission denied",)
+def test_a_file_without_permission_is_one_line() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to everybody else
+        folder = Path(name)
+        folder.chmod(0o755)
+        write(folder / "a.jsonl", *session(calls=1))
+        shut = write(folder / "b.jsonl", *session(calls=1))
+        shut.chmod(0)
+        spend([folder / "a.jsonl"])  # all is imported
+        with powerless():
+            spent = spend([folder])
+    assert spent.faults == (f"{shut}: cannot be read: Permission denied",)
+    assert spent.spend.whole.calls == 1
 
 
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:

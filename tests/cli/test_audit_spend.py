@@ -12,6 +12,7 @@ import pytest
 
 from scrimp.cli.audit_spend import spend_only
 from scrimp.cli.exit_codes import ExitCode
+from scrimp.errors import TraceError
 from tests.traces.sessions import assistant, usage, write
 
 
@@ -44,7 +45,7 @@ def test_tables_say_what_is_equivalent_and_what_estimated(
 ) -> None:
     spend_only([sessions], by=("model", "day"))
     said = capsys.readouterr().out
-    assert "Spent $10.00 in 2 calls (measured; 1 files)." in said
+    assert "Spent $10.00 in 2 calls (measured; 1 file)." in said
     assert "At API prices" in said
     assert "Estimated: claude-nobody-1 is not in the facts" in said
     assert "2026-02-02" in said
@@ -72,3 +73,12 @@ def test_a_second_look_imports_no_prices_and_no_tables(sessions: Path) -> None:
     )
     assert "scrimp.facts.models" in first
     assert second == "[]\n"
+
+
+def test_nothing_to_add_up_is_an_error_that_says_why(sessions: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(TraceError, match=r"empty: no billed call was found"):
+        spend_only([empty])
+    with pytest.raises(TraceError, match=r"none of 2 billed calls is within --since 2031-01-01"):
+        spend_only([sessions], since="2031-01-01")

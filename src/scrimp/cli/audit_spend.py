@@ -20,6 +20,7 @@ from scrimp.cli.audit_by import spend_dimensions, spend_json
 from scrimp.cli.audit_faults import name_bad_files
 from scrimp.cli.exit_codes import ExitCode
 from scrimp.core.spend import Dimension, Line, Spend
+from scrimp.errors import TraceError
 from scrimp.spending import Spent, spend
 
 __all__ = ["spend_only", "spend_text"]
@@ -55,7 +56,8 @@ def spend_only(
 ) -> ExitCode:
     """Print what was spent under `paths` by dimension, from the day `since` to the day `until` (UTC).
 
-    Raises TraceError for paths that do not exist, click.UsageError for a dimension there is not.
+    Raises TraceError for paths that do not exist and where no billed call was found, click.UsageError for a
+    dimension there is not.
     """
     dimensions = spend_dimensions(by) or _DEFAULT
     with ExitStack() as stack:
@@ -64,6 +66,8 @@ def spend_only(
     first, last = (date.fromisoformat(day) if day else None for day in (since, until))
     found = spent.spend.between(first, last)
     name_bad_files(spent.faults)
+    if not found.whole.calls:
+        raise TraceError(_nothing(paths, spent, since=since, until=until))
     if as_json:
         said = {"files": spent.files, "copies": spent.copies, **spend_json(found, dimensions)}
         text = msgspec.json.format(msgspec.json.encode(said), indent=2).decode()
@@ -74,13 +78,27 @@ def spend_only(
     return ExitCode.OK
 
 
+def _nothing(
+    paths: Sequence[str | os.PathLike[str]], spent: Spent, *, since: str | None, until: str | None
+) -> str:
+    """Why there is nothing to add up."""
+    where = ", ".join(str(path) for path in paths)
+    whole = spent.spend.whole.calls
+    if whole:
+        window = " ".join(f"{name} {day}" for name, day in (("--since", since), ("--until", until)) if day)
+        return f"{where}: none of {whole:,} billed calls is within {window}"
+    return f"{where}: no billed call was found: pass recorded exchanges, a capture, a ledger or transcripts"
+
+
 def spend_text(spent: Spent, by: Sequence[Dimension], *, top: int = _TOP) -> Iterator[str]:
     """The lines of a terminal: the whole, then a table for each dimension, the first `top` lines of each."""
     found, whole = spent.spend, spent.spend.whole
-    again = f", {spent.copies:,} of them copied into another file and counted once" if spent.copies else ""
-    yield f"Spent ${_usd(whole.cost)} in {whole.calls:,} calls (measured; {spent.files:,} files{again})."
+    again = f"; {spent.copies:,} calls stand in several and are counted once" if spent.copies else ""
+    files = _many(spent.files, "file")
+    yield f"Spent ${_usd(whole.cost)} in {_many(whole.calls, 'call')} (measured; {files}{again})."
     if found.api_equivalent:
-        yield "At API prices: where a subscription paid, this is what the same calls would have cost there."
+        yield "At API prices: where a subscription paid, this is what the same calls would have"
+        yield "cost there."
     for model, reason in found.guesses.items():
         yield f"Estimated: {model} is {reason}."
     for dimension in by:
@@ -90,22 +108,29 @@ def spend_text(spent: Spent, by: Sequence[Dimension], *, top: int = _TOP) -> Ite
 
 def _table(dimension: Dimension, found: Spend, top: int) -> Iterator[str]:
     lines, whole = found.by(dimension), max(found.whole.cost, 1)
-    yield f"{dimension:{_NAME}} {'calls':>9} {'tokens':>15} {'cost':>14} {'share':>7}"
+    yield f"{dimension:{_NAME}} {'calls':>8} {'tokens':>14} {'cost':>12} {'share':>7}"
     for line in lines[:top]:
         sums = line.sums
         amount = ("~$" if sums.uncertain else "$") + _usd(sums.cost)
         share = f"{sums.cost * 100 / whole:.1f} %"
-        yield f"{_name(line):{_NAME}} {sums.calls:>9,} {sums.tokens:>15,} {amount:>14} {share:>7}"
+        name = _name(dimension, line)
+        yield f"{name:{_NAME}} {sums.calls:>8,} {sums.tokens:>14,} {amount:>12} {share:>7}"
     if len(lines) > top:
         rest = sum(line.sums.cost for line in lines[top:])
         more = f"{len(lines) - top:,} more: --json"
-        yield f"{more:{_NAME}} {'':>9} {'':>15} {'$' + _usd(rest):>14} {rest * 100 / whole:>5.1f} %"
+        yield f"{more:{_NAME}} {'':>8} {'':>14} {'$' + _usd(rest):>12} {rest * 100 / whole:>5.1f} %"
 
 
-def _name(line: Line) -> str:
-    """Its name; of a long one the end, which tells paths and ids apart best."""
-    name = line.name or "(not said)"
-    return name if len(name) <= _NAME else "…" + name[1 - _NAME :]
+def _name(dimension: Dimension, line: Line) -> str:
+    """Its name; of a long one the end, which tells paths apart best, of an id the beginning."""
+    name = line.name or "(not recorded)"
+    if len(name) <= _NAME:
+        return name
+    return name[: _NAME - 1] + "…" if dimension == "session" else "…" + name[1 - _NAME :]
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _usd(amount: int) -> str:
