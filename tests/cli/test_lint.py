@@ -125,3 +125,45 @@ def test_the_examples_of_the_sdk_are_quiet(tmp_path: Path, capsys: pytest.Captur
     assert [(one["where"], one["rule"]) for one in json.loads(out)["findings"]] == [
         (f"{folder}/memory/basic.py:123", "cached-subtracted")
     ]
+
+
+def test_cells_that_are_no_python_are_left_out_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Magics and shell commands keep their cell; other languages and broken cells cost only themselves."""
+    cells = [
+        "%%bash\nls -la | grep foo\n",
+        "names = !ls\nclient?\nif names:\n    !pip install \\\n        anthropic\n" + BUG,
+        "%%time\n" + BUG,
+        "%%writefile notes.txt\nnot (Python\n",
+        "def (\n",
+        'text = """\n!not a command\n"""\n' + BUG,
+        BUG,
+    ]
+    code = [{"cell_type": "code", "source": cell} for cell in cells]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": code}))
+    status, out, err = said(capsys, str(tmp_path / "a.ipynb"), "--json")
+    found = json.loads(out)
+    assert status == ExitCode.BROKEN_PROMISE
+    assert [one["where"].partition("cell ")[2] for one in found["findings"]] == ["2:6", "3:2", "6:4", "7:1"]
+    assert found["skipped"] == [f"{tmp_path}/a.ipynb: cell 5:1: not Python: invalid syntax"]
+    assert err == f"scrimp: skipped {tmp_path}/a.ipynb: cell 5:1: not Python: invalid syntax\n"
+
+
+def test_code_that_goes_round_in_circles_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Functions that call one another, names that stand for themselves, and very long chains."""
+    (tmp_path / "round.py").write_text(
+        "def ask(model, history):\n"
+        "    r = client.messages.create(model=model, max_tokens=9, messages=history, system=rules)\n"
+        "    return again(model, [*history, r])\n"
+        "def again(model, history):\n"
+        "    return ask(model, history)\n"
+        "rules = rules + rules\n"
+        f"total = {' + '.join(['u.input_tokens'] * 300)}\n"
+        f"deep = a{'.b' * 900}\nclient.messages.create(messages=m, system=a{'.b' * 900})\n" + BUG
+    )
+    (tmp_path / "deep.py").write_text(f"x = {'-' * 5000}1\n")
+    code, out, err = said(capsys, str(tmp_path))
+    assert code == ExitCode.BROKEN_PROMISE
+    assert "round.py:10:9: cached-subtracted" in out
+    assert err == f"scrimp: skipped {tmp_path}/deep.py:1: nested too deeply to be followed\n"

@@ -528,7 +528,7 @@ _wrong(
 from concurrent.futures import ThreadPoolExecutor
 def ask(q):
     return client.messages.create(model="x", max_tokens=9, messages=[{"role": "user", "content": q}],
-        cache_control={"type": "ephemeral"})
+        system=RULES, cache_control={"type": "ephemeral"})
 with ThreadPoolExecutor(8) as pool:
     answers = list(pool.map(ask, questions))
 """,
@@ -541,7 +541,7 @@ async def main(questions):
     async with asyncio.TaskGroup() as group:
         for q in questions:
             group.create_task(
-                client.messages.create(model="x", max_tokens=9, messages=q, cache_control=C))
+                client.messages.create(model="x", max_tokens=9, tools=T, messages=q, cache_control=C))
 """,
 )
 _wrong(
@@ -571,9 +571,431 @@ _wrong(
     "5: cold-fan-out",
     code="""
 from concurrent.futures import ThreadPoolExecutor
-requests = [{"model": "x", "max_tokens": 9, "messages": [{"role": "user", "content": str(n)}],
+requests = [{"model": "claude-opus-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": str(n)}],
     "system": [{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}]} for n in range(8)]
 with ThreadPoolExecutor(8) as pool:
     answers = list(pool.map(lambda r: client.messages.create(**r), requests))
+""",
+)
+
+
+_wrong(
+    "an agent that calls itself",
+    "2: retired-model",
+    code="""
+def turn(history, rules):
+    answer = client.messages.create(model="claude-3-opus-20240229", max_tokens=9, messages=history,
+        system=rules)
+    return turn([*history, answer], rules) if answer.stop_reason == "tool_use" else answer
+""",
+)
+_wrong(
+    "names that stand for one another",
+    "4: retired-model",
+    code="""
+rules = rules
+more = more + more
+client.messages.create(
+    model="claude-3-opus-20240229", max_tokens=9, messages=more, system=rules)
+""",
+)
+_wrong(
+    "clients of every shape",
+    "4: clock-in-prefix",
+    "5: clock-in-prefix",
+    "6: clock-in-prefix",
+    "7: betas-on-stable",
+    "8: betas-on-stable",
+    "9: betas-on-stable",
+    code="""
+import time
+import anthropic
+NOW = {"model": "claude-opus-5-5", "max_tokens": 9}
+clients["eu"].messages.create(**NOW, messages=m, system=f"{time.time()}")
+anthropic.Anthropic().messages.create(**NOW, messages=m, system=f"{time.time()}")
+client.messages.with_streaming_response.create(**NOW, messages=m, system=f"{time.time()}")
+make_client().messages.create(**NOW, messages=m, betas=["compact-2026-09-04"])
+client.with_options(timeout=9).messages.create(**NOW, messages=m, betas=["compact-2026-09-04"])
+client.messages.with_raw_response.create(**NOW, messages=m, betas=["compact-2026-09-04"])
+""",
+)
+_wrong(
+    "a method kept under a name",
+    "6: clock-in-prefix",
+    code="""
+from datetime import datetime
+class Desk:
+    def __init__(self, client):
+        self._send = client.messages.create
+    def ask(self, m):
+        return self._send(model="x", max_tokens=9, messages=m, system=f"{datetime.now()}")
+""",
+)
+_wrong(
+    "params put together step by step",
+    "4: clock-in-prefix",
+    "8: clock-in-prefix",
+    code="""
+from datetime import datetime
+def by_key(m):
+    params = {"model": "claude-opus-5-5", "max_tokens": 9, "messages": m}
+    params["system"] = f"Now: {datetime.now()}"
+    return client.messages.create(**params)
+def by_update(m):
+    params = dict(model="claude-opus-5-5", max_tokens=9, messages=m)
+    params.update(system=f"Now: {datetime.now()}")
+    return client.messages.create(**params)
+""",
+)
+_wrong(
+    "a body put together step by step",
+    "4: clock-in-prefix",
+    code="""
+import time, httpx
+def body(q):
+    made = {"model": "claude-opus-5-5", "max_tokens": 9}
+    made["system"] = f"It is {time.time()}"
+    made["messages"] = [{"role": "user", "content": q}]
+    return made
+httpx.post(URL, json=body("hi"))
+""",
+)
+_wrong(
+    "betas spread on a condition",
+    "1: betas-on-stable",
+    code="""
+more = {"betas": ["compact-2026-09-04"]} if long else {}
+client.messages.create(model="claude-opus-5-5", max_tokens=9, messages=m, **more)
+""",
+)
+_wrong(
+    "what a helper takes as keywords",
+    "4: clock-in-prefix",
+    code="""
+import time
+def ask(**rest):
+    return client.messages.create(model="x", max_tokens=9, **rest)
+ask(messages=m, system=f"{time.time()}")
+""",
+)
+_wrong(
+    "a prompt that is a property",
+    "5: clock-in-prefix",
+    code="""
+from datetime import datetime
+class Agent:
+    @property
+    def rules(self):
+        return f"It is {datetime.now()}"
+    def ask(self, m):
+        return self.client.messages.create(model="x", max_tokens=9, messages=m, system=self.rules)
+""",
+)
+_wrong(
+    "a session of a dataclass",
+    "5: clock-in-prefix",
+    code="""
+import uuid
+from dataclasses import dataclass, field
+@dataclass
+class Agent:
+    session: str = field(default_factory=lambda: uuid.uuid4().hex)
+    def ask(self, m):
+        return self.client.messages.create(model="x", max_tokens=9, messages=m, system=self.session)
+""",
+)
+_wrong(
+    "a prompt given to the base class",
+    "9: clock-in-prefix",
+    code="""
+import time
+class Base:
+    def __init__(self, rules):
+        self.rules = rules
+    def ask(self, m):
+        return self.client.messages.create(model="x", max_tokens=9, messages=m, system=self.rules)
+class Agent(Base):
+    def __init__(self):
+        super().__init__(f"Begun {time.time()}")
+""",
+)
+_wrong(
+    "files in the order of a folder",
+    "3: unordered-prefix",
+    "4: unordered-prefix",
+    code="""
+import os
+from pathlib import Path
+NAMES = ", ".join(os.listdir("rules"))
+TEXTS = "".join(one.read_text() for one in Path("rules").glob("*.md"))
+client.messages.create(model="x", max_tokens=9, messages=m, system=NAMES + TEXTS)
+""",
+)
+_wrong(
+    "beta headers through names and joins",
+    "1: no-op-beta",
+    "2: no-op-beta",
+    code="""
+ONE = "prompt-caching-2024-07-31"
+MORE = ["pdfs-2024-09-25", "compact-2026-09-04"]
+client = Anthropic(default_headers={"anthropic-beta": ",".join(MORE)})
+client.messages.create(model="x", max_tokens=9, messages=m, extra_headers={"anthropic-beta": ONE})
+""",
+)
+_wrong(
+    "sums in an object, and casts",
+    "6: cached-subtracted",
+    "8: cached-subtracted",
+    code="""
+class Meter:
+    def add(self, usage):
+        self.whole += usage.input_tokens
+        self.read += usage.cache_read_input_tokens
+    def fresh(self):
+        return self.whole - self.read
+whole = int(usage["input_tokens"])
+fresh = whole - int(usage["cache_read_input_tokens"])
+""",
+)
+_wrong(
+    "history cut by islice and in place",
+    "3: blind-trim",
+    "5: blind-trim",
+    code="""
+from itertools import islice
+client.messages.create(model="x", max_tokens=9, tools=T,
+    messages=list(islice(history, len(history) - 10, None)))
+def ask(messages):
+    messages[:] = messages[-20:]
+    return client.messages.create(model="x", max_tokens=9, tools=T, messages=messages)
+""",
+)
+_wrong(
+    "a cut that is made into messages again",
+    "2: blind-trim",
+    code="""
+def ask(chat):
+    kept = [{"role": one["role"], "content": one["content"]} for one in chat[-12:]]
+    return client.messages.create(model="x", max_tokens=9, tools=T, messages=kept)
+""",
+)
+_wrong(
+    "defaults of settings",
+    "2: retired-model",
+    "3: retired-model",
+    "4: retired-model",
+    "5: retired-model",
+    "6: retired-model",
+    "7: retired-model",
+    code="""
+import os
+client.messages.create(model=os.environ.get("M", "claude-3-opus-20240229"), max_tokens=9, messages=m)
+MODEL = os.getenv("CLAUDE", "claude-3-7-sonnet-20250219")
+model = settings.get("model", "claude-3-opus-20240229")
+parser.add_argument("--model", default="claude-3-sonnet-20240229")
+def main(model: str = typer.Option("claude-3-opus-20240229")): ...
+class Settings(BaseSettings): model: str = Field(default="claude-3-opus-20240229")
+""",
+)
+_wrong(
+    "names for models",
+    "1: retired-model",
+    "2: retired-model",
+    "3: retired-model",
+    code="""
+model_name = "claude-3-5-sonnet-latest"
+MODEL_ID = "claude-3-opus-latest"
+llm = Chat(modelId="claude-3-5-sonnet-20240620")
+""",
+)
+_wrong(
+    "whatever a request's model may be",
+    "2: retired-model",
+    "4: retired-model",
+    "5: retired-model",
+    code="""
+from enum import Enum
+TIERS = {"fast": "claude-3-haiku-20240307", "best": "claude-opus-5-5"}
+class Kind(str, Enum):
+    SMALL = "claude-3-5-haiku-20241022"
+FALLBACKS = ["claude-opus-5-5", "claude-3-opus-20240229"]
+client.messages.create(model=TIERS["fast"], max_tokens=9, messages=m)
+client.messages.create(model=Kind.SMALL.value, max_tokens=9, messages=m)
+for each in FALLBACKS:
+    client.messages.create(model=each, max_tokens=9, messages=m)
+""",
+)
+_wrong(
+    "short with a name filled in",
+    "3: below-minimum",
+    code="""
+WHO = "Ada"
+client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=m, system=[
+    {"type": "text", "text": f"You are {WHO}.", "cache_control": {"type": "ephemeral"}}])
+""",
+)
+_wrong(
+    "a whole prompt that is short, under automatic caching",
+    "2: below-minimum",
+    code="""
+client.messages.create(model="claude-haiku-4-5", max_tokens=9, system="Be brief.",
+    cache_control={"type": "ephemeral"}, messages=[{"role": "user", "content": "Hello"}])
+""",
+)
+_wrong(
+    "a marker on a short message",
+    "2: below-minimum",
+    code="""
+client.messages.create(model="claude-haiku-4-5", max_tokens=9, messages=[{"role": "user", "content": [
+    {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}]}])
+""",
+)
+_wrong(
+    "a marker set on every message",
+    "2: too-many-markers",
+    code="""
+for message in messages:
+    message["content"][-1]["cache_control"] = {"type": "ephemeral"}
+client.messages.create(model="x", max_tokens=9, messages=messages)
+""",
+)
+_wrong(
+    "markers that pile up through a method",
+    "4: too-many-markers",
+    code="""
+class Chat:
+    def say(self, text):
+        self.messages.append({"role": "user", "content": [
+            {"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]})
+    def run(self):
+        while True:
+            self.say(input())
+            self.client.messages.create(model="x", max_tokens=9, messages=self.messages)
+""",
+)
+_wrong(
+    "an hour behind a marker set later",
+    "3: ttl-order",
+    code="""
+TOOLS[-1]["cache_control"] = {"type": "ephemeral"}
+client.messages.create(model="x", max_tokens=9, messages=m, tools=TOOLS, system=[
+    {"type": "text", "text": LONG, "cache_control": {"type": "ephemeral", "ttl": "1h"}}])
+""",
+)
+_wrong(
+    "an automatic hour behind five minutes",
+    "3: ttl-order",
+    code="""
+client.messages.create(model="x", max_tokens=9, messages=m,
+    system=[{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}],
+    cache_control={"type": "ephemeral", "ttl": "1h"})
+""",
+)
+_COLD = """
+import asyncio, threading
+async def ask(q):
+    return await client.messages.create(model="x", max_tokens=9, messages=[{"role": "user", "content": q}],
+        system=[{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}])
+async def grade(q):
+    return read(await ask(q))
+"""
+_wrong(
+    "a list of coroutines",
+    "10: cold-fan-out",
+    code=_COLD
+    + """
+async def main(questions):
+    waiting = [ask(q) for q in questions]
+    return await asyncio.gather(*waiting)
+""",
+)
+_wrong(
+    "coroutines appended",
+    "12: cold-fan-out",
+    code=_COLD
+    + """
+async def main(questions):
+    waiting = []
+    for q in questions:
+        waiting.append(ask(q))
+    return await asyncio.gather(*waiting)
+""",
+)
+_wrong(
+    "tasks made first, gathered then",
+    "9: cold-fan-out",
+    code=_COLD
+    + """
+async def main(questions):
+    tasks = [asyncio.create_task(ask(q)) for q in questions]
+    return [await task for task in tasks]
+""",
+)
+_wrong(
+    "through a function that calls another",
+    "9: cold-fan-out",
+    code=_COLD
+    + """
+async def main(questions):
+    return await asyncio.gather(*(grade(q) for q in questions))
+""",
+)
+_wrong(
+    "two in one gather",
+    "9: cold-fan-out",
+    code=_COLD
+    + """
+async def main():
+    return await asyncio.gather(ask("one"), grade("two"))
+""",
+)
+_wrong(
+    "threads in a loop, and joblib",
+    "6: cold-fan-out",
+    "7: cold-fan-out",
+    code="""
+import threading, joblib
+def ask(q):
+    client.messages.create(model="x", max_tokens=9, messages=[{"role": "user", "content": q}],
+        system=[{"type": "text", "text": LONG, "cache_control": {"type": "ephemeral"}}])
+for q in questions:
+    threading.Thread(target=ask, args=(q,)).start()
+joblib.Parallel(n_jobs=8)(joblib.delayed(ask)(q) for q in questions)
+""",
+)
+_wrong(
+    "the text of a stream after a compaction",
+    "5: text-after-compaction",
+    code="""
+with client.beta.messages.stream(model="claude-opus-5-5", max_tokens=9, messages=messages,
+        betas=["compact-2026-01-12"],
+        context_management={"edits": [{"type": "compact_20260112"}]}) as stream:
+    text = stream.get_final_text()
+messages.append({"role": "assistant", "content": text})
+""",
+)
+_wrong(
+    "what is no comment ignores nothing",
+    "1: retired-model",
+    "2: retired-model",
+    "4: retired-model",
+    code="""
+old = "# scrimp: ignore"; client.messages.create(model="claude-3-opus-20240229", max_tokens=9, messages=m)
+client.messages.create(model="claude-3-opus-20240229", max_tokens=9, messages=m)  # scrimp: ignore[]
+# scrimp: ignore
+client.messages.create(model="claude-3-opus-20240229", max_tokens=9, messages=m)
+""",
+)
+
+_wrong(
+    "a shared prompt joined of its parts",
+    "6: cold-fan-out",
+    code="""
+import asyncio
+async def ask(q):
+    return await client.messages.create(model="x", max_tokens=9, messages=[{"role": "user", "content": q}],
+        system=" ".join(one for one in RULES), cache_control={"type": "ephemeral"})
+async def main(questions):
+    return await asyncio.gather(*[asyncio.to_thread(ask, q) for q in questions])
 """,
 )

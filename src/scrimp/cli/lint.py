@@ -109,13 +109,17 @@ def _lint_file(path: Path, day: date, linted: _Linted) -> None:
 
 
 def _lint_one(module: Module, day: date, linted: _Linted) -> None:
+    linted.faults += module.faults
     try:
         found = lint_source(module.source, day=day, facts=default())
     except SyntaxError as error:
         linted.faults.append(f"{module.where(error.lineno or 1)}: not Python: {error.msg}")
         return
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         linted.faults.append(f"{module.where(1)}: not Python that can be read: {error}")
+        return
+    except (RecursionError, MemoryError):  # the parser gives up by either
+        linted.faults.append(f"{module.where(1)}: nested too deeply to be followed")
         return
     linted.modules += 1
     linted.found += [(module.where(one.line), one) for one in found]

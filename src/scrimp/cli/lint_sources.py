@@ -6,13 +6,11 @@ import os
 import re
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import orjson
 
+from scrimp.cli.lint_notebooks import read_notebook
 from scrimp.errors import InputError
 
 __all__ = ["Module", "find_sources", "read_modules"]
@@ -20,18 +18,18 @@ __all__ = ["Module", "find_sources", "read_modules"]
 _SUFFIXES = frozenset({".py", ".ipynb"})
 _NOT_YOURS = frozenset({"__pycache__", "node_modules", "site-packages", "build", "dist", "venv"})
 _FENCE = re.compile(r"^(?P<indent> *)```(?:python|py)\b[^\n]*\n(?P<code>.*?)^ *```", re.DOTALL | re.MULTILINE)
-_MAGIC = re.compile(r"^\s*[%!?]")
 
 
 class Module(msgspec.Struct, frozen=True):
     """One piece of Python: `source` keeps the lines of its file, or of a notebook's cells one after another.
 
-    `cells` has the line each cell begins at, empty outside notebooks.
+    `cells` has the line each cell begins at, empty outside notebooks; `faults` names the cells left out.
     """
 
     path: str
     source: str
     cells: Sequence[int] = ()
+    faults: Sequence[str] = ()
 
     def where(self, line: int) -> str:
         """File and line, or file, cell and line in the cell."""
@@ -81,18 +79,8 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _notebook(path: Path) -> Module:
-    try:
-        found = orjson.loads(path.read_bytes())
-        cells = [_text(cell["source"]) for cell in found["cells"] if cell["cell_type"] == "code"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        raise InputError(f"{path}: not a notebook: expected JSON with `cells`") from None
-    lines = [["" if _MAGIC.match(line) else line for line in cell.splitlines() or [""]] for cell in cells]
-    first = list(accumulate((len(cell) for cell in lines), initial=1))[: len(lines)]
-    return Module(str(path), "\n".join(line for cell in lines for line in cell) + "\n", first)
-
-
-def _text(source: Any) -> str:
-    return "".join(source) if isinstance(source, list) else str(source)
+    notebook = read_notebook(path)
+    return Module(str(path), notebook.source, notebook.cells, notebook.faults)
 
 
 def _fences(path: Path) -> Iterator[Module]:

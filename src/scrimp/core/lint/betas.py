@@ -19,13 +19,20 @@ def betas(code: Code, calls: list[Request]) -> Iterator[Finding]:
     """No-op betas in `betas=` and in headers, and `betas=` of calls that do not take it."""
     given = [request.fields["betas"] for request in calls if "betas" in request.fields]
     for request in calls:
-        if request.stable and "betas" in request.fields:
+        if request.stable and "betas" in request.fields and not _may_be_left_out(code, request):
             says = "`client.messages` takes no `betas`: this call raises TypeError"
             yield found("betas-on-stable", request.fields["betas"], says)
     headers = (value for node in code.nodes for value in _headers(node))
     for part in code.reach(*given, *headers, skip=lambda node: isinstance(node, ast.Compare)):
         if isinstance(part, ast.Constant) and isinstance(part.value, str):
             yield from _no_ops(part, part.value)
+
+
+def _may_be_left_out(code: Code, request: Request) -> bool:
+    """Whether `betas` is set before the call on a condition, which may be that of another call."""
+    given = request.fields["betas"]
+    apart = request.node not in code.above(given)
+    return apart and any(isinstance(one, (ast.If, ast.Match)) for one in code.within(given))
 
 
 def _no_ops(node: ast.Constant, text: str) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from scrimp.core.lint.bindings import Bindings
 from scrimp.core.lint.tree import Function, dotted, last_name
@@ -25,10 +25,13 @@ class Code(Bindings):
     def __init__(self, source: str) -> None:
         super().__init__(source)
         self.functions: dict[str, list[Function]] = defaultdict(list)
+        self._returned: dict[ast.AST, list[ast.expr]] = defaultdict(list)
         self._calls: dict[str, list[ast.Call]] = defaultdict(list)
         for node in self.nodes:
             if isinstance(node, _FUNCTIONS):
                 self.functions[node.name].append(node)
+            elif isinstance(node, ast.Return) and node.value is not None:
+                self._returned[self.scope(node)].append(node.value)
             elif isinstance(node, ast.Call):
                 self._calls[last_name(node.func)].append(node)
 
@@ -40,11 +43,11 @@ class Code(Bindings):
             case ast.Name():
                 return [one for one in self.functions.get(node.id, ()) if not self.method_of(one)]
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super"))):
-                owners = filter(None, map(self.method_of, self.scopes(node)))
-                bases = (base for owner in owners for base in self.bases(owner))
+                around = filter(None, map(self.method_of, self.scopes(node)))
+                bases = (base for owner in around for base in self.bases(owner))
                 return [one for base in bases for one in self._methods(base, node.attr)]
             case ast.Attribute():
-                owners = iter(self.classes_of(node.value))
+                owners = self.classes_of(node.value)
                 return [one for owner in owners for one in self._methods(owner, node.attr)]
         return []
 
@@ -81,9 +84,7 @@ class Code(Bindings):
                     found += [word.value for word in words if word.arg == key.value]
         return found or None
 
-    def reach(
-        self, *starts: ast.AST, skip: Callable[[ast.AST], bool] = lambda _: False
-    ) -> Iterator[ast.AST]:
+    def reach(self, *starts: ast.AST, skip: Callable[[ast.AST], bool] = lambda _: False) -> Iterator[ast.AST]:
         """Every node an expression is made of, through names, parameters and local functions, each once.
 
         `skip` says where not to look further.
@@ -96,9 +97,19 @@ class Code(Bindings):
                 continue
             seen.add(node)
             yield node
-            under = self.item(node) if isinstance(node, ast.Subscript) else None
-            waiting.extend(under if under is not None else ast.iter_child_nodes(node))
+            waiting.extend(self._parts(node))
             waiting.extend(self.behind(node))
+
+    def _parts(self, node: ast.AST) -> Iterable[ast.AST]:
+        """The nodes below one, but only the item where a key is written out, and no argument of a local
+        function: what that makes of it is in what it returns."""
+        if isinstance(node, ast.Subscript):
+            under = self.item(node)
+            if under is not None:
+                return under
+        if isinstance(node, ast.Call) and any(True for _ in self.behind(node)):
+            return (node.func,)
+        return ast.iter_child_nodes(node)
 
     def behind(self, node: ast.AST) -> Iterator[ast.AST]:
         """What a name stands for and is added to it, what a property or a local function returns."""
@@ -113,11 +124,9 @@ class Code(Bindings):
                 getters = (one for one in self.named(node) if _is_property(one))
                 yield from (value for one in getters for value in self.returned(one))
 
-    def returned(self, function: Function) -> Iterator[ast.expr]:
+    def returned(self, function: Function) -> list[ast.expr]:
         """What a function returns."""
-        for node in ast.walk(function):
-            if isinstance(node, ast.Return) and node.value is not None and self.scope(node) is function:
-                yield node.value
+        return self._returned.get(function, [])
 
     def _methods(self, owner: ast.ClassDef, name: str) -> list[Function]:
         family = self.family(owner)

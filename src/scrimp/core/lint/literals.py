@@ -44,41 +44,45 @@ def items_of(code: Code, node: ast.expr, depth: int = _DEPTH) -> list[ast.expr] 
 
     What cannot be seen of it stands as one item: its own expression.
     """
+    items: list[ast.expr] | None = None
     if depth == 0:
-        return None
+        return items
     match node:
         case ast.Name() | ast.Attribute():
-            return _named_items(code, node, max(0, depth - _HOP))
+            items = _named_items(code, node, max(0, depth - _HOP))
         case ast.List() | ast.Tuple():
-            return [item for one in node.elts for item in _spread(code, one, depth - 1)]
+            items = [item for one in node.elts for item in _spread(code, one, depth - 1)]
         case ast.BinOp(op=ast.Add()):
-            return _joined(code, node.left, node.right, depth - 1)
+            items = _joined(code, node.left, node.right, depth - 1)
         case ast.Call(args=[listed]) if last_name(node.func) in _COPIES:
-            return items_of(code, listed, depth - 1)
+            items = items_of(code, listed, depth - 1)
         case ast.Call(func=ast.Attribute(attr="copy", value=listed), args=[]):
-            return items_of(code, listed, depth - 1)
-    return None
+            items = items_of(code, listed, depth - 1)
+    return items
 
 
 def value_of(code: Code, node: ast.expr, depth: int = _DEPTH) -> Any:
     """The value of an expression that is written out in the source. Raises `UnknownError` for any other."""
     if depth == 0:
         raise UnknownError
+    value: Any
     match node:
         case ast.Constant():
-            return node.value
+            value = node.value
         case ast.List() | ast.Tuple():
-            return [value_of(code, one, depth - 1) for one in node.elts]
+            value = [value_of(code, one, depth - 1) for one in node.elts]
         case ast.Dict():
-            return _dict_of(code, node, depth)
+            value = _dict_of(code, node, depth)
         case ast.JoinedStr():
-            return "".join(str(value_of(code, one, depth - 1)) for one in node.values)
+            value = "".join(str(value_of(code, one, depth - 1)) for one in node.values)
         case ast.FormattedValue(conversion=-1, format_spec=None):
-            return value_of(code, node.value, depth - 1)
+            value = value_of(code, node.value, depth - 1)
         case ast.BinOp():
             sides = (value_of(code, one, depth - 1) for one in (node.left, node.right))
-            return _operated(node.op, *sides)
-    return value_of(code, _same(code, node), max(0, depth - _HOP))
+            value = _operated(node.op, *sides)
+        case _:
+            value = value_of(code, _same(code, node), max(0, depth - _HOP))
+    return value
 
 
 def _same(code: Code, node: ast.expr) -> ast.expr:
@@ -110,9 +114,7 @@ def _named_items(code: Code, node: ast.expr, depth: int) -> list[ast.expr] | Non
     return items
 
 
-def _grown(
-    code: Code, added: Added, depth: int
-) -> Callable[[list[ast.expr]], list[ast.expr]] | None:
+def _grown(code: Code, added: Added, depth: int) -> Callable[[list[ast.expr]], list[ast.expr]] | None:
     """What an addition makes of the items before it; None where it cannot be said, as in a loop."""
     if any(isinstance(one, (ast.For, ast.AsyncFor, ast.While)) for one in code.within(added.at)):
         return None

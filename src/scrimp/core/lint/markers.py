@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any
 
 from scrimp.core.lint.code import Code
 from scrimp.core.lint.finding import Finding, found
-from scrimp.core.lint.literals import UnknownError, blocks_of, value_of
-from scrimp.core.lint.requests import Request, constant, has_marker, is_marker_key
+from scrimp.core.lint.literals import UnknownError, blocks_of, constant, value_of
+from scrimp.core.lint.many_markers import too_many
+from scrimp.core.lint.requests import Request, has_marker, is_marker_key
 from scrimp.core.tokens.estimator import Estimator, read_settings
 from scrimp.errors import RequestError
+from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
 from scrimp.wire.request import blocks
 
 __all__ = ["markers"]
 
-_MOST = 4
 _PARTS = ("tools", "system", "messages")
-_LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_TAKES_AWAY = frozenset({"pop", "popitem"})
 _FULL = "the API takes four markers and refuses the request"
+_LATE = "a 1h marker behind one of 5m: the API refuses the request"
 
 
 def markers(code: Code, calls: list[Request], facts: Facts) -> Iterator[Finding]:
@@ -36,94 +35,52 @@ def markers(code: Code, calls: list[Request], facts: Facts) -> Iterator[Finding]
 
 
 def _of(code: Code, request: Request, facts: Facts) -> Iterator[tuple[Finding, ast.AST]]:
-    for node in _too_many(code, request):
+    for node in too_many(code, request):
         yield found("too-many-markers", node, _FULL), node
     for node in _out_of_order(code, request):
-        yield found("ttl-order", node, "a 1h marker behind one of 5m: the API refuses the request"), node
+        yield found("ttl-order", node, _LATE), node
     if request.sends:
         for node, says in _too_short(code, request, facts):
             yield found("below-minimum", node, says), node
 
 
-def _too_many(code: Code, request: Request) -> Iterator[ast.AST]:
-    marked = [block for name in _PARTS for block in _listed(code, request, name) if has_marker(code, block)]
-    automatic = "cache_control" in request.fields
-    if len(marked) + automatic > _MOST:
-        yield marked[_MOST - automatic]
-        return
+def _out_of_order(code: Code, request: Request) -> Iterator[ast.AST]:
+    """Markers of an hour behind one of five minutes: of a later block, a later part, or the automatic one."""
+    short = False
+    for ttls in _steps(code, request):
+        if short:
+            yield from (node for ttl, node in ttls if ttl == "1h")
+        short = short or any(ttl == "5m" for ttl, _ in ttls)
+    if short and request.automatic is not None and _ttl(code, request.automatic) == "1h":
+        yield request.automatic
+
+
+def _steps(code: Code, request: Request) -> Iterator[list[tuple[str | None, ast.AST]]]:
+    """The lifetimes of each block in order, of a whole part where its blocks are not in sight."""
     for name in _PARTS:
         part = request.fields.get(name)
         if part is not None:
-            yield from _repeated(code, part)
-
-
-def _repeated(code: Code, part: ast.expr) -> Iterator[ast.AST]:
-    """Markers set once for each item of a list, or added in a loop that takes none away."""
-    for node in code.reach(part):
-        if not is_marker_key(node):
-            continue
-        for around in code.above(node):
-            if isinstance(around, (ast.ListComp, ast.GeneratorExp)) and not _chooses(around):
-                yield node
-            if isinstance(around, ast.stmt) or _is_request(around):
-                break
-        if _piles_up(code, node):
-            yield node
-
-
-def _is_request(node: ast.AST) -> bool:
-    """Whether this is a whole request: what is around it makes more requests, not more markers of one."""
-    return isinstance(node, ast.Dict) and any(
-        isinstance(key, ast.Constant) and key.value == "messages" for key in node.keys
-    )
-
-
-def _chooses(made: ast.ListComp | ast.GeneratorExp) -> bool:
-    """Whether only some items can get the marker."""
-    return any(isinstance(node, ast.IfExp) for node in ast.walk(made.elt)) or any(
-        one.ifs for one in made.generators
-    )
-
-
-def _piles_up(code: Code, node: ast.AST) -> bool:
-    appends = loops = False
-    for around in code.above(node):
-        if isinstance(around, ast.Call) and isinstance(around.func, ast.Attribute):
-            appends = appends or around.func.attr == "append"
-        if isinstance(around, (ast.IfExp, ast.If)):
-            return False
-        loops = loops or isinstance(around, _LOOPS)
-    return appends and loops and not any(map(_takes_marker_away, code.nodes))
-
-
-def _takes_marker_away(node: ast.AST) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(attr=attr), args=[ast.Constant(value="cache_control"), *_]):
-            return attr in _TAKES_AWAY
-        case ast.Delete():
-            return any(is_marker_key(one) for target in node.targets for one in ast.walk(target))
-        case ast.Compare(left=ast.Constant(value="cache_control"), ops=[ast.NotEq()]):
-            return True
-    return False
-
-
-def _out_of_order(code: Code, request: Request) -> Iterator[ast.AST]:
-    short = False
-    listed = (block for name in _PARTS for block in _listed(code, request, name))
-    for ttl, node in chain.from_iterable(_ttls(code, block) for block in listed):
-        if ttl == "1h" and short:
-            yield node
-        short = short or ttl == "5m"
+            yield from (list(_ttls(code, one)) for one in blocks_of(code, part) or [part])
 
 
 def _ttls(code: Code, block: ast.expr) -> Iterator[tuple[str | None, ast.AST]]:
+    """The lifetimes in what a block is made of, and where they are said."""
     for node in code.reach(block):
-        match node:
-            case ast.Dict():
-                pairs = zip(node.keys, node.values, strict=True)
-                yield from ((_ttl(code, value), value) for key, value in pairs if key and is_marker_key(key))
-            case ast.keyword(arg="cache_control"):
-                yield _ttl(code, node.value), node.value
+        for key, value in _set_in(code, node):
+            if key is not None and is_marker_key(key):
+                yield _ttl(code, value), value
+
+
+def _set_in(code: Code, node: ast.AST) -> Iterator[tuple[ast.AST | None, ast.expr]]:
+    """What is set under which key: in a dict, by a keyword, in what a name stands for."""
+    match node:
+        case ast.Dict():
+            yield from zip(node.keys, node.values, strict=True)
+        case ast.keyword():
+            yield node, node.value
+        case ast.Name() | ast.Attribute():
+            targets = ((one.at, value) for one in code.added(node) for value in one.values)
+            yield from ((at.slice, value) for at, value in targets if isinstance(at, ast.Subscript))
 
 
 def _ttl(code: Code, marker: ast.expr) -> str | None:
@@ -135,34 +92,39 @@ def _ttl(code: Code, marker: ast.expr) -> str | None:
     return str(value.get("ttl") or "5m") if isinstance(value, dict) else None
 
 
-def _listed(code: Code, request: Request, name: str) -> Sequence[ast.expr]:
-    part = request.fields.get(name)
-    return () if part is None else blocks_of(code, part) or ()
-
-
 def _too_short(code: Code, request: Request, facts: Facts) -> Iterator[tuple[ast.AST, str]]:
-    """Markers of tools and system whose whole prefix is written out and surely too short to be cached."""
+    """Markers whose whole prefix is written out and surely too short to be cached."""
     name = constant(code, request.fields.get("model"))
-    known = [facts.resolve(name)] if name else [one for one in facts.models if one.retired is None]
-    caching = [one for one in known if one.features.caching]
-    if not caching:
+    model = _least(facts, name)
+    if model is None:
         return
-    model = min(caching, key=lambda one: one.cache_minimum)
     body: dict[str, Any] = {"messages": []}
-    for part in ("tools", "system"):
-        expression = request.fields.get(part)
-        if expression is None:
-            continue
+    for part, expression in ((one, request.fields[one]) for one in _PARTS if one in request.fields):
         try:
             body[part] = value_of(code, expression)
             tokens = _at_most(body, Estimator(model))
         except (UnknownError, RequestError):
             return
-        marked = [block for block in _listed(code, request, part) if has_marker(code, block)]
-        if marked and tokens < model.cache_minimum:
-            whose = f"{model.name}'s" if name else "any model's"
-            says = f"at most about {tokens:,} tokens end at this marker, {whose} minimum is "
-            yield marked[-1], f"{says}{model.cache_minimum:,}: nothing is cached"
+        if tokens >= model.cache_minimum:
+            return
+        marked = [block for block in blocks_of(code, expression) or () if has_marker(code, block)]
+        if marked:
+            yield marked[-1], _short(model, name, tokens)
+    if request.automatic is not None and "messages" in request.fields:
+        yield request.automatic, _short(model, name, _at_most(body, Estimator(model)))
+
+
+def _least(facts: Facts, name: str | None) -> Model | None:
+    """The model of this name, or the one that caches the shortest prefix."""
+    known = [facts.resolve(name)] if name else [one for one in facts.models if one.retired is None]
+    caching = [one for one in known if one.features.caching]
+    return min(caching, key=lambda one: one.cache_minimum) if caching else None
+
+
+def _short(model: Model, name: str | None, tokens: int) -> str:
+    whose = f"{model.name}'s" if name else "any model's"
+    says = f"at most about {tokens:,} tokens end at this marker, {whose} minimum is {model.cache_minimum:,}"
+    return f"{says}: nothing is cached"
 
 
 def _at_most(body: dict[str, Any], estimator: Estimator) -> int:

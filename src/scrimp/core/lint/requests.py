@@ -67,7 +67,7 @@ def requests(code: Code) -> Iterator[Request]:
                 yield Request(node, fields, None)
 
 
-def has_marker(code: Code, *parts: ast.expr) -> bool:
+def has_marker(code: Code, *parts: ast.AST) -> bool:
     """Whether a marker can be in what these expressions are made of."""
     return any(is_marker_key(node) and not _is_none(code, node) for node in code.reach(*parts))
 

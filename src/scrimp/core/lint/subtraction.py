@@ -17,7 +17,12 @@ _CACHED = frozenset(
         "cache_creation_tokens", "cache_write_tokens",
     }
 )  # fmt: skip
+_OTHERS = frozenset(
+    {"prompt_tokens", "cached_tokens", "input_tokens_details", "prompt_tokens_details", "input_token_details"}
+)
+_CASTS = frozenset({"int", "float"})
 _DEPTH = 4
+_SAYS = "`input_tokens` holds nothing that was read or written by the cache: this bills too little"
 
 
 def subtraction(code: Code) -> Iterator[Finding]:
@@ -30,9 +35,29 @@ def subtraction(code: Code) -> Iterator[Finding]:
                 whole, taken = node.target, [node.value]
             case _:
                 continue
-        if _is_input(code, whole, _DEPTH) and any(_is_cached(code, one, _DEPTH) for one in taken):
-            says = "`input_tokens` holds nothing that was read or written by the cache: this bills too little"
-            yield found("cached-subtracted", node, says)
+        input_of = set(_input(code, whole, _DEPTH))
+        cached_of = {of for one in taken for of in _cached(code, one, _DEPTH)}
+        if _are_of_one(input_of, cached_of) and not _is_of_others(code, node):
+            yield found("cached-subtracted", node, _SAYS)
+
+
+def _are_of_one(input_of: set[str], cached_of: set[str]) -> bool:
+    """Whether both counts may come from one usage; the empty text stands for one that cannot be told."""
+    return bool(input_of and cached_of) and bool(input_of & cached_of or "" in input_of or "" in cached_of)
+
+
+def _is_of_others(code: Code, node: ast.AST) -> bool:
+    """Whether the code around speaks of another provider's count, which does hold what was cached."""
+    scopes = [one for one in code.above(node) if not isinstance(one, ast.Module)]
+    around = scopes[-1] if scopes else node
+    return any(_word(one) in _OTHERS for one in ast.walk(around))
+
+
+def _word(node: ast.AST) -> str | None:
+    match node:
+        case ast.Attribute(attr=word) | ast.arg(arg=word) | ast.Constant(value=str(word)):
+            return word
+    return None
 
 
 def _goes_on(code: Code, node: ast.BinOp) -> bool:
@@ -51,43 +76,62 @@ def _terms(node: ast.BinOp) -> tuple[ast.expr, list[ast.expr]]:
     return at, taken
 
 
-def _is_input(code: Code, node: ast.expr, depth: int) -> bool:
-    """Whether a value is `input_tokens` itself, and no sum of it."""
+def _input(code: Code, node: ast.expr, depth: int) -> Iterator[str]:
+    """Whose `input_tokens` a value is, itself and no sum of it."""
     behind = _behind(code, node) if depth else []
-    return any(_is_input(code, one, depth - 1) for one in behind) or (not behind and _field(node) == _INPUT)
+    for one in behind:
+        yield from _input(code, one, depth - 1)
+    if not behind:
+        field, of = _read(code, node)
+        yield from (of,) if field == _INPUT else ()
 
 
-def _is_cached(code: Code, node: ast.expr, depth: int) -> bool:
-    """Whether a value is a count of cached tokens, or a sum with one."""
-    if _field(node) in _CACHED:
-        return True
+def _cached(code: Code, node: ast.expr, depth: int) -> Iterator[str]:
+    """Whose cached tokens a value is, or a sum with some."""
+    field, of = _read(code, node)
+    if field in _CACHED:
+        yield of
     parts = _behind(code, node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         parts = [node.left, node.right]
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         parts = node.args
-    return depth > 0 and any(_is_cached(code, one, depth - 1) for one in parts)
+    if depth > 0:
+        for one in parts:
+            yield from _cached(code, one, depth - 1)
 
 
 def _behind(code: Code, node: ast.expr) -> list[ast.expr]:
-    """What a name stands for, and the sides of `a or b`."""
-    if isinstance(node, ast.Name):
-        return [one for one in code.values(node) if one is not node]
-    return node.values if isinstance(node, ast.BoolOp) else []
-
-
-def _field(node: ast.expr) -> str | None:
-    """The name a value is read by: a variable, an attribute, a key, `.get(key)` or `getattr(…, key)`."""
-    key: ast.expr | None = None
+    """What a name stands for, the sides of `a or b`, the number in `int(…)`, what is summed up in `self`."""
     match node:
         case ast.Name():
-            return node.id
-        case ast.Attribute():
-            return node.attr
-        case ast.Subscript():
-            key = node.slice
-        case ast.Call(func=ast.Attribute(attr="get"), args=[first, *_]):
-            key = first
-        case ast.Call(func=ast.Name(id="getattr"), args=[_, second, *_]):
-            key = second
-    return key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
+            return code.values(node)
+        case ast.Attribute(value=ast.Name(id="self")):
+            return [value for one in code.added(node) if one.how == "+=" for value in one.values]
+        case ast.BoolOp():
+            return node.values
+        case ast.Call(func=ast.Name(id=name), args=[value]) if name in _CASTS:
+            return [value]
+    return []
+
+
+def _read(code: Code, node: ast.expr) -> tuple[str | None, str]:
+    """The name a value is read by, and of what: an attribute, a key, `.get(key)` or `getattr(…, key)`."""
+    match node:
+        case ast.Name(id=name):
+            return name, ""
+        case ast.Attribute(attr=name, value=of):
+            return name, _whose(code, of)
+        case ast.Subscript(slice=ast.Constant(value=str() as name), value=of):
+            return name, _whose(code, of)
+        case ast.Call(func=ast.Attribute(attr="get", value=of), args=[ast.Constant(value=str() as name), *_]):
+            return name, _whose(code, of)
+        case ast.Call(func=ast.Name(id="getattr"), args=[of, ast.Constant(value=str() as name), *_]):
+            return name, _whose(code, of)
+    return None, ""
+
+
+def _whose(code: Code, of: ast.expr) -> str:
+    """One text for one object, through a name that stands for it."""
+    only = code.only(of) if isinstance(of, ast.Name) else None
+    return ast.unparse(only if isinstance(only, (ast.Name, ast.Attribute, ast.Subscript)) else of)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from scrimp.core.lint.bindings import Place
 from scrimp.core.lint.code import Code, dotted
 from scrimp.core.lint.finding import Finding, found
+from scrimp.core.lint.histories import lists_of
 from scrimp.core.lint.requests import Request
 
 __all__ = ["trims"]
@@ -34,59 +36,75 @@ def trims(code: Code, calls: list[Request]) -> Iterator[Finding]:
 
 
 def _cuts(code: Code, messages: ast.expr) -> Iterator[ast.AST]:
-    parts = (node for node in _lists(code, messages) if isinstance(node, ast.expr))
-    names = {name for name in map(dotted, parts) if name}
-    for node in _lists(code, messages):
-        if (_drops_first(node) and not _is_half(code, node)) or _is_bounded(code, node):
+    lists = list(lists_of(code, messages))
+    for node in lists:
+        if (_drops_first(node) and not _is_meant(code, node)) or _is_bounded(code, node):
             yield node
-    yield from (node for node in code.nodes if _takes_from(node, names))
+    names = {place for node in lists if dotted(node) for place in _places(code, node)}
+    yield from (_what_is(node) for node in code.nodes if _takes_from(code, node, names))
 
 
-def _takes_from(node: ast.AST, names: set[str]) -> bool:
-    """Whether a statement or a call takes the oldest items out of one of these lists."""
+def _places(code: Code, name: ast.expr) -> list[Place]:
+    return code.places(name) or [(code.tree, dotted(name) or "")]
+
+
+def _what_is(statement: ast.AST) -> ast.AST:
+    return statement.value if isinstance(statement, ast.Expr) else statement
+
+
+def _takes_from(code: Code, node: ast.AST, names: set[Place]) -> bool:
+    """Whether a statement or a call takes the oldest items out of one of these lists, and drops them."""
+
+    def listed(value: ast.expr) -> bool:
+        return not names.isdisjoint(_places(code, value))
+
     match node:
-        case ast.Call(func=ast.Attribute(attr="pop", value=value), args=[first]):
-            return _is_early(first) and dotted(value) in names
-        case ast.Call(func=ast.Attribute(attr="popleft", value=value)):
-            return dotted(value) in names
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="pop", value=value), args=[first])):
+            return _is_early(first) and listed(value)
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr="popleft", value=value))):
+            return listed(value)
         case ast.Delete():
             taken = (one for one in node.targets if isinstance(one, ast.Subscript))
-            return any(dotted(one.value) in names and _cut_by(one) for one in taken)
+            return any(listed(one.value) and _cut_by(one) for one in taken)
     return False
 
 
-def _lists(code: Code, messages: ast.expr) -> Iterator[ast.AST]:
-    """What a list of messages is made of, its messages left aside."""
-    return code.reach(messages, skip=lambda node: isinstance(node, (ast.Dict, ast.JoinedStr, ast.Lambda)))
-
-
 def _drops_first(node: ast.AST) -> bool:
-    """Whether a slice leaves out the beginning: `[-10:]`, `[2:]`, but not `[:-1]`."""
+    """Whether a slice leaves out the beginning: `[-10:]`, `[2:]`, `islice(x, 2, None)`, but not `[:-1]`."""
     match node:
         case ast.Subscript(slice=ast.Slice(lower=ast.Constant(value=0))):
             return False
         case ast.Subscript(slice=ast.Slice(lower=ast.expr(), upper=None)):
             return True
+        case ast.Call(func=ast.Name(id="islice") | ast.Attribute(attr="islice"), args=[_, _, _, *_]):
+            return True
     return False
 
 
-def _is_half(code: Code, node: ast.AST) -> bool:
-    """Whether `x[n:]` stands beside `x[:n]`: a list is taken apart, and nothing is left out."""
-    if (
-        not isinstance(node, ast.Subscript)
-        or not isinstance(node.slice, ast.Slice)
-        or node.slice.lower is None
-    ):
-        return False
-    at, name = ast.dump(node.slice.lower), dotted(node.value)
-    return any(
-        isinstance(other, ast.Subscript)
-        and isinstance(other.slice, ast.Slice)
-        and other.slice.upper is not None
-        and ast.dump(other.slice.upper) == at
-        and dotted(other.value) == name
-        for other in ast.walk(code.scope(node))
-    )
+def _is_meant(code: Code, node: ast.AST) -> bool:
+    """Whether no blind cut is made: `x[n:]` beside `x[:n]`, `x[1:]` where `x[0]` is read, a place sought."""
+    match node:
+        case ast.Subscript(slice=ast.Slice(lower=ast.Name() as sought)) if _is_sought(code, sought):
+            return True
+        case ast.Subscript(value=value, slice=ast.Slice(lower=ast.expr() as lower)):
+            beside = (one for one in ast.walk(code.scope(node)) if isinstance(one, ast.Subscript))
+            at, name = ast.dump(lower), dotted(value)
+            return any(dotted(one.value) == name and _is_half(one, at) for one in beside)
+    return False
+
+
+def _is_sought(code: Code, place: ast.Name) -> bool:
+    """Whether the place of a cut is moved on, `cut += 1`, until it is a good one."""
+    return any(one.how == "+=" for one in code.added(place))
+
+
+def _is_half(other: ast.Subscript, at: str) -> bool:
+    match other.slice:
+        case ast.Slice(upper=ast.expr() as upper):
+            return ast.dump(upper) == at
+        case ast.Constant(value=0):
+            return at == ast.dump(ast.Constant(value=1))
+    return False
 
 
 def _cut_by(target: ast.Subscript) -> bool:
