@@ -6,18 +6,20 @@ print(found.calibration, found.tax, found.levers)
 
 from __future__ import annotations
 
+import gc
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import msgspec
 
 from scrimp.core.audit.gathering import CalibrationSums, FloorSums, MissSums, SpanSums
+from scrimp.core.audit.idle import IdleTimes
 from scrimp.core.audit.levers import LeverSums
 from scrimp.core.audit.model import SECTIONS, Audit, Section
-from scrimp.core.audit.replays import Sourced
+from scrimp.core.audit.replays import Sourced, sampled
 from scrimp.core.audit.results import ResultSums
 from scrimp.core.audit.tax import TaxSums
 from scrimp.core.audit.ttl_fit import TtlSums
@@ -44,7 +46,9 @@ from scrimp.traces.files import Fault
 from scrimp.traces.recorded_calls import day_of, unusable
 from scrimp.traces.replays import replayable
 from scrimp.traces.transcript_calibration import JudgedCall
+from scrimp.traces.transcript_needles import with_needles_of
 from scrimp.traces.transcript_prompts import transcript_calls
+from scrimp.traces.transcript_runs import as_sent, run_of
 from scrimp.traces.transcript_sources import by_source, transcript_sources
 from scrimp.traces.transcript_uses import with_uses
 
@@ -56,16 +60,19 @@ _WalkSums = TaxSums | ResultSums | TtlSums | LeverSums
 
 _COPY = "copy of a call that another file holds"
 _FOREVER = float("inf")
+_COLLECTED_AFTER = (500_000, 50, 1_000)
+_HOUR = frozenset({"ttl-1h"})
+"""The lever that the lifetimes are told from, where no other is asked for."""
 
 
 class _Window(msgspec.Struct, frozen=True):
-    """The calls asked for: those from `since` on and before `until`, and those without a time."""
+    """The calls asked for: from `since` on and before `until`; those without a time only without bounds."""
 
     since: float = -_FOREVER
     until: float = _FOREVER
 
     def holds(self, at: float, *, timed: bool) -> bool:
-        return not timed or self.since <= at < self.until
+        return self.since <= at < self.until if timed else self == _Window()
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -94,7 +101,7 @@ class _Sums:
         self.results = ResultSums()
         self.misses = MissSums()
         self.ttl = TtlSums()
-        self.levers = LeverSums(facts)
+        self.levers = LeverSums(facts, only=None if "levers" in self.only else _HOUR)
         self.skipped: Counter[str] = Counter()
         self.ids: set[str] = set()
         self.doubtful = 0
@@ -106,11 +113,12 @@ class _Sums:
         inside = [self.window.holds(one.call.at, timed=one.call.timed) for one in source.calls]
         self._take_floor(source.calls, inside)
         self._walk(source.calls, inside)
-        if "levers" in self.only:
+        if self.only & {"ttl", "levers"}:
             self.levers.replay(Sourced(source.calls, source.foreseen, inside, source.balanced))
         if self.only & {"misses", "levers"}:
+            idle = IdleTimes(source.calls)
             for finding in source.findings:
-                self._take_finding(finding)
+                self._take_finding(finding, idle)
 
     def _walk(self, calls: list[Measured], inside: list[bool]) -> None:
         sums: list[_WalkSums] = []
@@ -138,11 +146,11 @@ class _Sums:
             if counts:
                 self.floor.add(measured, least)
 
-    def _take_finding(self, finding: Finding | None) -> None:
+    def _take_finding(self, finding: Finding | None, idle: IdleTimes) -> None:
         if finding is None:
             self.misses.add("", None)
         elif self.window.holds(finding.at, timed=finding.timed):
-            self.misses.add(finding.where, finding.diagnosis)
+            self.misses.add(finding.where, finding.diagnosis, idle.of(finding.where))
 
 
 def audit(
@@ -168,8 +176,9 @@ def audit(
     ledgers, recordings = _told_apart(paths)
     corpus = read_corpus(recordings, advance)
     sums = _Sums(only or SECTIONS, _window(since, until), known)
-    for source in _sources(corpus, known, sums, advance):
-        sums.take(source)
+    with _few_collections():
+        for source in _sources(corpus, known, sums, advance):
+            sums.take(source)
     for ledger in ledgers:
         _book_ledger(ledger, known, sums, corpus.faults)
     if not sums.span.calls:
@@ -177,6 +186,17 @@ def audit(
             "no billed call was found: pass Claude Code sessions, exchanges, a capture or a ledger"
         )
     return _audit(sums, corpus.faults)
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Looks for garbage in cycles seldom: there is next to none, and looking took a quarter of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(*_COLLECTED_AFTER)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _window(since: date | None, until: date | None) -> _Window:
@@ -203,7 +223,6 @@ def _sources(corpus: Corpus, facts: Facts, sums: _Sums, advance: Advance) -> Ite
             corpus.faults,
             skipped=sums.skipped,
             advance=advance,
-            needles="levers" in sums.only,
             seen=sums.ids,
         )
         for name, calls in judged.items():
@@ -212,6 +231,9 @@ def _sources(corpus: Corpus, facts: Facts, sums: _Sums, advance: Advance) -> Ite
 
 def _transcripts(name: str, judged: list[JudgedCall], facts: Facts, sums: _Sums) -> _Source:
     sums.subscription = True
+    if "levers" in sums.only:
+        runs = [run_of(one.placed.path) for one in as_sent(judged)]
+        judged = with_needles_of(judged, sampled(runs) or frozenset(runs))
     found = reproduce(with_uses(transcript_calls(judged, facts, source=name), judged))
     calls = [msgspec.structs.replace(one.measured, dealt=one.dealt) for one in found]
     for measured in calls:
@@ -319,7 +341,10 @@ def _told_miss(record: Record) -> Diagnosis | None:
 def _audit(sums: _Sums, faults: list[Fault]) -> Audit:
     span, only = sums.span, sums.only
     misses, ttl, when = sums.misses.result(), sums.ttl.result(), sums.span.span()
-    levers = sums.levers.result(sums.results, (misses, ttl), when, span.billed) if "levers" in only else None
+    levers = sums.levers.result(sums.results, misses, when, span.billed) if "levers" in only else None
+    hour = sums.levers.saved_by_an_hour()
+    if ttl is not None and hour is not None:
+        ttl = msgspec.structs.replace(ttl, saved_by_1h=hour)
     return Audit(
         span=when,
         calls=span.calls,

@@ -215,6 +215,7 @@ def _checklist() -> Checklist:
             lever="hour",
             title="Write for 1h",
             pays=False,
+            saved=Amount(-100 * CENT, -67 * CENT, -33 * CENT),
             monthly=Amount(-300 * CENT, -200 * CENT, -100 * CENT),
             why_not="Gaps are short.",
         ),

@@ -146,12 +146,16 @@ def test_every_command_loads_explains_itself_and_speaks_json(
         assert "--json" in capfd.readouterr().out
 
 
-def test_a_reader_that_goes_away_is_met_in_silence() -> None:
+@pytest.mark.parametrize(
+    "prints", ["print('line\\n' * 100_000)", "[console().print('line\\n' * 500) for _ in range(200)]"]
+)
+def test_a_reader_that_goes_away_is_met_in_silence(prints: str) -> None:
     many_lines = (
         "import sys, types, click\n"
         "from scrimp.cli.app import COMMANDS, main\n"
         "module = sys.modules['scrimp.cli.flood'] = types.ModuleType('flood')\n"
-        "module.flood = click.command('flood')(lambda: print('line\\n' * 100_000))\n"
+        "from scrimp.cli.output import console\n"
+        f"module.flood = click.command('flood')(lambda: {prints})\n"
         "COMMANDS['flood'] = ''\n"
         "sys.exit(main(['flood']))\n"
     )

@@ -87,7 +87,7 @@ def test_calibration_comes_before_every_figure_that_rests_on_it() -> None:
 
 def test_figures_stand_with_what_they_rest_on() -> None:
     said = read(page()).text
-    assert "Billed measured $20.00" in said
+    assert "Billed, at least measured $20.00" in said  # 7 outputs are placeholders
     assert "With the changes below, together estimated $16.00" in said
     assert "API-equivalent, not a plan's bill" in said
     assert "Tool results estimated between bills" in said
@@ -98,7 +98,7 @@ def test_names_from_recordings_stay_text() -> None:
     assert "eve/&lt;script&gt;" in drawn
     assert "Read &lt;b&gt;" in drawn
     assert "eve/<script>" not in drawn
-    assert drawn.count("<script") == 2  # the page's own, both without a word of the audit
+    assert "<script" not in drawn
 
 
 def test_the_changes_are_ranked_and_the_others_named() -> None:

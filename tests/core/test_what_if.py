@@ -7,9 +7,10 @@ from fractions import Fraction
 import msgspec
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
 from scrimp.core.replay import POLICIES, Replayed, replay
-from scrimp.core.reproduce import Measured
+from scrimp.core.reproduce import Dealt, Measured
 from scrimp.core.summary import measure_source
 from scrimp.core.whatif.batch import Batch
 from scrimp.core.whatif.changed import Lever
@@ -93,6 +94,19 @@ def test_a_lifetime_changes_what_writes_cost_and_how_long_they_live(ttl: str, wr
     assert bill(calls, f"ttl={ttl}") == expected + 2 * CLOSING * PLAIN + 20 * OUTPUT
 
 
+def test_what_was_left_from_outside_the_recording_lives_as_long_as_the_row_says() -> None:
+    # Before the first call somebody had left the system, with the lifetime its client then asked for.
+    first, second = two_steps(400, "5m")
+    found = [msgspec.structs.replace(first, dealt=Dealt(found=0, ttl="5m")), second]
+    closing = 2 * CLOSING * PLAIN + 20 * OUTPUT
+    begun = 4_000 * READ + 2_000 * WRITE_1H
+    assert bill(found, "ttl=1h") == begun + 6_000 * READ + 1_000 * WRITE_1H + closing
+    recorded = 4_000 * READ + 2_000 * WRITE_5M
+    assert bill(found, "ttl=5m") == bill(found, "policy=recorded") == recorded + 7_000 * WRITE_5M + closing
+    hours = [msgspec.structs.replace(first, dealt=Dealt(found=0, ttl="1h")), second]
+    assert bill(hours, "ttl=5m") == recorded + 7_000 * WRITE_5M + closing
+
+
 def test_only_chosen_places_are_marked() -> None:
     calls = two_steps(10)
     # With the system alone marked, the task is sent plain each time.
@@ -116,6 +130,33 @@ def test_another_model_with_the_same_tokens_has_its_own_prices() -> None:
     # Claude Sonnet 5: 2 / 2.50 / 0.20 / 10 USD per million (input / 5m write / read / output).
     expected = 7_000 * 2_500_000 + 6_000 * 200_000 + 2 * CLOSING * 2_000_000 + 20 * 10_000_000
     assert bill(two_steps(10), "model=claude-opus-5->claude-sonnet-5") == expected
+
+
+def test_a_younger_model_has_its_newest_price() -> None:
+    # Claude Sonnet 5.5 came out after these calls; whoever switches pays what it costs by now.
+    later = FACTS.resolve("claude-sonnet-5-5")
+    calls = two_steps(10)
+    assert later.released is not None
+    early = later.released.replace(year=later.released.year - 1)
+    calls = [replace(one, call=replace(one.call, day=early)) for one in calls]
+    rates = later.rates(None, prompt_tokens=7_000)
+    found = replay_row(calls, parse_row("model=claude-opus-5->claude-sonnet-5-5", FACTS)).replayed
+    assert [one.output_cost for one in found] == [
+        one.call.usage.output_tokens * rates.output for one in found
+    ]
+
+
+def test_a_retired_model_is_called_so() -> None:
+    notes = replay_row(two_steps(10), parse_row("model=claude-opus-5->claude-3-opus", FACTS)).notes
+    assert any("not served any longer from 2026-01-05 on" in note for note in notes)
+
+
+def test_levers_on_other_calls_touch_all_of_them_together() -> None:
+    recorder = Recorder()
+    for number, run in enumerate(("one", "two", "three")):
+        recorder.call([(run, 4000)], {0: "5m"}, 10.0 * number, run=run)
+    row = "model=*->claude-opus-4-8@one+model=*->claude-opus-4-7@two"
+    assert replay_row(measure_source(recorder.calls), parse_row(row, FACTS)).touched == 2
 
 
 def test_another_model_caches_nothing_below_its_own_minimum() -> None:
@@ -327,6 +368,9 @@ def test_rows_say_what_they_do() -> None:
         ("policy=none+ttl=1h", "add place=tail"),
         ("policy=none+keepalive=2", "nothing to keep alive"),
         ("group=soon", "such as group=10m"),
+        ("group=10", "with its unit, such as group=10m"),
+        ("compact=5k", "from 50,000 tokens on, so not at 5,000"),
+        ("clear=100k+clear-priced", "clear does the same in its own way"),
         ("gate=2", "gate takes no value"),
         ("keepalive=0", "1 to 300"),
         ("ttl=1h@main", "@ is for batch, effort, model only"),

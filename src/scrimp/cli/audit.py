@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
+from scrimp.cli.audit_days import DAY
 from scrimp.cli.audit_paths import paths_or_default
 from scrimp.cli.exit_codes import ExitCode
-from scrimp.errors import InputError
 
 __all__ = ["audit"]
 
 SECTIONS = ("spend", "tax", "results", "misses", "ttl", "levers")
-_DAY = click.DateTime(["%Y-%m-%d"])
+BY = ("day", "month", "hour", "model", "project", "session", "agent", "user", "task", "source")
+"""What `--by` takes: `scrimp.core.spend.DIMENSIONS`, which is not imported only to be named."""
 
 
 @click.command("audit")
@@ -22,9 +23,11 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option(
     "--only", multiple=True, type=click.Choice(SECTIONS), help="Only this section; repeat for more."
 )
-@click.option("--by", multiple=True, metavar="NAME", help="Spend by model, day, project, …; repeat for more.")
-@click.option("--since", type=_DAY, metavar="DATE", help="Calls from this day on (UTC).")
-@click.option("--until", type=_DAY, metavar="DATE", help="Calls up to this day, itself included (UTC).")
+@click.option(
+    "--by", multiple=True, metavar="NAME", help=f"Spend by {', '.join(BY)}; repeat for a table of each."
+)
+@click.option("--since", type=DAY, metavar="DAY", help="Calls from this day on (UTC): a date, 7d, yesterday.")
+@click.option("--until", type=DAY, metavar="DAY", help="Calls up to this day, itself included (UTC).")
 @click.option(
     "--html", "html_file", type=click.Path(path_type=Path, dir_okay=False), help="Write a page, with plots."
 )
@@ -39,9 +42,13 @@ def audit(paths: tuple[str, ...], **options: Any) -> ExitCode:
     was sent again and again, tool results, cache misses by cause, lifetimes against gaps, and every lever
     replayed on these calls: what it would have saved, how sure that is, and the change to make.
     """
-    since, until = (options[name] and options[name].date() for name in ("since", "until"))
+    since, until = options["since"], options["until"]
     if since and until and since > until:
-        raise InputError(f"--since {since} is after --until {until}")
+        raise click.UsageError(f"--since {since} is after --until {until}")
+    if options["by"] and options["only"] and "spend" not in options["only"]:
+        raise click.UsageError("--by tells spending apart: add --only spend")
+    if not all(path.strip() for path in paths):
+        raise click.UsageError("a PATH is empty: leave it out for the sessions of Claude Code")
     given = paths_or_default(paths)
     # Each imports only what it needs: money alone is asked for most often, and is to be there at once.
     if set(options["only"]) == {"spend"} and options["html_file"] is None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, cast
 
+import click
+
 from scrimp.core.money import usd
 from scrimp.core.spend import DIMENSIONS, KINDS, Dimension, Line, Spend, Sums
-from scrimp.errors import InputError
 from scrimp.spending import Spent
 
 __all__ = ["spend_dimensions", "spend_json", "spent_json"]
@@ -17,7 +18,7 @@ _ALSO = {"total": "", "task_type": "task", "subagent": "agent", "sub_agent": "ag
 
 
 def spend_dimensions(names: Iterable[str]) -> tuple[Dimension, ...]:
-    """The dimensions of `--by`, commas allowed, each once. Raises InputError for one there is not."""
+    """The dimensions of `--by`, commas allowed, each once. Raises a usage error for one there is not."""
     asked = [name.strip().lower().replace("-", "_") for many in names for name in many.split(",")]
     found = []
     for name in filter(None, asked):
@@ -27,7 +28,7 @@ def spend_dimensions(names: Iterable[str]) -> tuple[Dimension, ...]:
         elif known:
             near = get_close_matches(known, DIMENSIONS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(DIMENSIONS)}"
-            raise InputError(f"--by: nothing is told apart by {name!r}: {hint}")
+            raise click.UsageError(f"--by: nothing is told apart by {name!r}: {hint}")
     return cast("tuple[Dimension, ...]", tuple(dict.fromkeys(found)))
 
 

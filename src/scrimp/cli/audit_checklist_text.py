@@ -6,17 +6,20 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from scrimp.cli.audit_text import heading, quoted, say
-from scrimp.cli.audit_words import (
+from scrimp.cli.audit_checklist_words import (
     BASIS,
     CONFIDENCE,
     assumed,
-    bolder_sentence,
+    in_total,
+    lost,
     monthly,
-    sentence,
-    together_sentence,
-    usd,
+    regret_sentence,
+    totals,
+    would_lose,
 )
+from scrimp.cli.audit_text import heading, say
+from scrimp.cli.audit_words import sentence
+from scrimp.cli.explain_place import typed
 from scrimp.cli.numbers import percent
 from scrimp.core.audit.checklist_model import Checklist, Finding
 
@@ -25,72 +28,88 @@ __all__ = ["print_checklist"]
 _INDENT = "   "
 _BULLET = " \N{BULLET} "
 _CARDS = 5
+_LINES = 5
 _ASSUMPTIONS = 2
 
 
 def print_checklist(out: Console, checklist: Checklist) -> None:
-    """Every lever, ranked by dollars a month; the first few with all there is to say."""
-    heading(out, "What to change", "dollars a month of 30 days, scaled from the recorded time")
+    """Every lever, ranked by what it saves; the first few with all there is to say."""
+    scaled = checklist.scaled
+    heading(
+        out,
+        "What to change",
+        "dollars a month of 30 days, scaled from the recorded time"
+        if scaled
+        else "dollars of the recorded calls, whose time makes no month",
+    )
     paying = checklist.paying
     if not paying:
         say(out, ["No lever would have paid on these calls."])
     for number, finding in enumerate(paying[:_CARDS], start=1):
         out.print()
-        _print_finding(out, number, finding)
+        _print_finding(out, number, finding, checklist)
     if len(paying) > _CARDS:
         out.print()
-        _list(out, "Also pays", [f"{one.title}: {monthly(one)}. {one.change}" for one in paying[_CARDS:]])
+        out.print("Also pays", style="bold")
+        for finding in paying[_CARDS:]:
+            said = f"{finding.title}: {monthly(finding, scaled=scaled)}. {finding.change}"
+            say(out, [said], indent=_BULLET)
+            _print_setting(out, finding)
     _print_totals(out, checklist)
     _print_rest(out, checklist)
 
 
+def _print_setting(out: Console, finding: Finding) -> None:
+    lines = finding.setting.splitlines()
+    shown = lines if len(lines) <= _LINES + 1 else lines[:_LINES]
+    for line in shown:
+        out.print(f"{_INDENT}  {line}", style="cyan", markup=False, soft_wrap=True)
+    if len(shown) < len(lines):
+        out.print(f"{_INDENT}  … {len(lines) - len(shown)} more lines: --json", style="dim")
+
+
 def _print_totals(out: Console, checklist: Checklist) -> None:
-    if checklist.together is None and checklist.bolder is None:
-        return
-    out.print()
-    if checklist.together is not None:
-        say(out, [together_sentence(checklist.together, checklist.billed)])
-    if checklist.bolder is not None:
-        say(out, [bolder_sentence(checklist.bolder, checklist.billed)])
+    said = totals(checklist)
+    if said:
+        out.print()
+        say(out, said)
 
 
-def _print_finding(out: Console, number: int, finding: Finding) -> None:
+def _print_finding(out: Console, number: int, finding: Finding, checklist: Checklist) -> None:
     out.print(f"{number}. {finding.title}", style="bold", markup=False, soft_wrap=True)
-    share = f", {percent(finding.share)} of the bill" if finding.share else ""
-    worth = f"{_INDENT}{monthly(finding)}{share}, {CONFIDENCE[finding.confidence]}"
-    out.print(worth, style="green", markup=False, soft_wrap=True)
+    said = [
+        monthly(finding, scaled=checklist.scaled),
+        f"{percent(finding.share)} of the bill" if finding.share else "",
+        CONFIDENCE[finding.confidence],
+        in_total(finding, checklist),
+    ]
+    say(out, [", ".join(filter(None, said))], indent=_INDENT, style="green")
     basis = f"{sentence(finding.says)} {sentence(BASIS[finding.basis])} {sentence(finding.because)}"
     _indented(out, basis.strip())
     _indented(out, f"Do: {finding.change}")
-    for line in finding.setting.splitlines():
-        out.print(f"{_INDENT}  {line}", style="cyan", markup=False, soft_wrap=True)
+    _print_setting(out, finding)
     if finding.risk:
         _indented(out, f"Risk: {finding.risk}")
     if finding.regret is not None and finding.regret.removed:
-        regret = finding.regret
-        _indented(
-            out,
-            f"Regret: {percent(regret.share)} of what it removes was used again later ({regret.uses:,} "
-            f"times); fetching it again, {usd(regret.charged)}, is counted.",
-        )
+        _indented(out, f"Regret: {regret_sentence(finding.regret)}")
     if finding.assumptions:
         _indented(out, assumed(finding, _ASSUMPTIONS))
     for evidence in finding.evidence[:1]:
-        look = f"{_INDENT}scrimp explain {quoted(evidence.where)}"
+        look = f"{_INDENT}scrimp explain {typed(evidence.where)}"
         out.print(look, style="dim", markup=False, soft_wrap=True)
 
 
 def _print_rest(out: Console, checklist: Checklist) -> None:
-    losing = [finding for finding in checklist.findings if finding.applies and not finding.pays]
-    absent = sum(not finding.applies for finding in checklist.findings)
+    losing = [finding for finding in checklist.findings if would_lose(finding)]
+    absent = len(checklist.findings) - len(checklist.paying) - len(losing)
     if losing:
         out.print()
-        said = [f"{one.title}: {monthly(one)}. {sentence(one.why_not or one.because)}" for one in losing]
-        _list(out, "Would not have paid here", said)
+        _list(out, "Would not have paid here", [lost(one, scaled=checklist.scaled) for one in losing])
     if absent:
         others = "1 other lever" if absent == 1 else f"{absent} other levers"
         out.print()
-        say(out, [f"For {others} there is nothing here to work on: --json and --html say which, and why."])
+        nothing = f"For {others} there is nothing here to gain: --json and --html say which, and why."
+        say(out, [nothing])
 
 
 def _list(out: Console, title: str, lines: Sequence[str]) -> None:

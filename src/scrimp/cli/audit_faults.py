@@ -41,6 +41,6 @@ def _others(count: int) -> str:
 def left_out(skipped: Mapping[str, int]) -> str:
     """What was not counted, by reason; empty where nothing was left out."""
     said = "; ".join(
-        f"{count:,} {reason}" for reason, count in sorted(skipped.items(), key=lambda one: -one[1])
+        f"{reason} ({count:,})" for reason, count in sorted(skipped.items(), key=lambda one: -one[1])
     )
     return f"Left out: {said}." if said else ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from scrimp.cli.explain_place import place_name
 from scrimp.core import money
 from scrimp.core.audit.checklist_model import Amount, Checklist, Finding, Together
 from scrimp.core.audit.model import (
@@ -99,7 +100,7 @@ def _run(run: RunTax) -> dict[str, Any]:
     return {
         "run": run.run,
         "project": run.project,
-        "where": run.where,
+        "where": place_name(run.where),
         "calls": run.calls,
         "input_usd": money.dollars(run.amount),
         "again_usd": money.dollars(run.again),
@@ -108,7 +109,7 @@ def _run(run: RunTax) -> dict[str, Any]:
         "parts": _parts(run.parts),
         "steps": [
             {
-                "where": step.where,
+                "where": place_name(step.where),
                 "conversation": step.conversation,
                 "parts": dict(step.parts),
                 "input_usd": money.dollars(step.amount),
@@ -152,7 +153,7 @@ def _results(results: Results) -> dict[str, Any]:
             {
                 "tool": one.tool,
                 "asked": one.asked,
-                "where": one.where,
+                "where": place_name(one.where),
                 "run": one.run,
                 "tokens": one.tokens,
                 "calls": one.calls,
@@ -176,7 +177,7 @@ def _misses(misses: Misses) -> dict[str, Any]:
                 "lost_usd": money.dollars(line.lost),
                 "intended": line.intended,
                 "fix": line.fix,
-                "examples": list(line.examples),
+                "examples": list(map(place_name, line.examples)),
             }
             for line in misses.causes
         ],
@@ -235,7 +236,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "change": finding.change,
         "setting": finding.setting or None,
         "evidence": [
-            {"where": one.where, "note": one.note, "usd": money.dollars(one.amount)}
+            {"where": place_name(one.where), "note": one.note, "usd": money.dollars(one.amount)}
             for one in finding.evidence
         ],
         "regret": None

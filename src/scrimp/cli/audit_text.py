@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from scrimp.cli.audit_spend import spend_text
 from scrimp.cli.audit_words import (
+    BESIDE,
     PARTS,
     billed_sentences,
     calibration_sentence,
+    curable,
     misses_sentence,
     results_sentence,
     short_run,
+    smaller_causes,
     tax_sentences,
+    times,
     ttl_sentences,
     usd,
     verdict_sentence,
+    worth_showing,
 )
+from scrimp.cli.explain_place import typed
 from scrimp.cli.numbers import percent, tokens
 from scrimp.cli.text_tables import blocks, prose
 from scrimp.core.audit.model import Audit, Misses, Results, Tax, TtlFit
 from scrimp.core.spend import Dimension
 from scrimp.spending import Spent
 
-__all__ = ["heading", "print_head", "print_sections", "print_spend", "quoted", "say", "table"]
+__all__ = ["heading", "print_head", "print_sections", "print_spend", "print_table", "say"]
 
 _ROWS = 5
 _LINES = 8
 _BAR = 20
 _NAME = 26
+_NARROWEST = 12
+_GAP = "  "
 _WIDEST = 96
 """Prose beyond that is hard to read, however wide the terminal."""
 
@@ -53,7 +58,7 @@ def print_sections(out: Console, audit: Audit) -> None:
     if audit.results is not None:
         _print_results(out, audit.results)
     if audit.misses is not None:
-        _print_misses(out, audit.misses)
+        _print_misses(out, audit.misses, audit.billed)
     if audit.ttl is not None:
         _print_ttl(out, audit.ttl)
 
@@ -75,25 +80,48 @@ def heading(out: Console, name: str, basis: str) -> None:
     out.print(line, soft_wrap=True)
 
 
-def say(out: Console, sentences: Iterable[str], *, indent: str = "") -> None:
+def say(out: Console, sentences: Iterable[str], *, indent: str = "", style: str | None = None) -> None:
     """Sentences as paragraphs."""
     width = min(out.width, _WIDEST)
     for sentence in sentences:
-        out.print(prose(sentence, width, bullet=indent), markup=False, soft_wrap=True)
+        out.print(prose(sentence, width, bullet=indent), style=style, markup=False, soft_wrap=True)
 
 
-def table(*headings: str) -> Table:
-    """A table whose first column is a name and whose others are figures."""
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, name in enumerate(headings):
-        made.add_column(
-            name,
-            justify="right" if number and name else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            max_width=None if number else _NAME,
-        )
-    return made
+def print_table(out: Console, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A name, figures, and what comes last without a heading: a bar, or words.
+
+    Where the terminal is too narrow a bar goes first, then names are cut; figures are always whole.
+    """
+    cells = [list(headings), *map(list, rows)]
+    drawn = not headings[-1]
+    wide = _widths(cells)
+    if drawn and _whole(wide) > out.width and _is_bar(rows):
+        cells, drawn = [row[:-1] for row in cells], False
+        wide = _widths(cells)
+    room = max(out.width - (_whole(wide) - wide[0]), _NARROWEST)
+    if drawn and room < min(wide[0], _NAME):
+        cells, drawn = [row[:-1] for row in cells], False
+        wide = _widths(cells)
+        room = max(out.width - (_whole(wide) - wide[0]), _NARROWEST)
+    wide[0] = min(wide[0], room)
+    for number, row in enumerate(cells):
+        name = row[0] if len(row[0]) <= wide[0] else f"{row[0][: wide[0] - 1]}…"
+        last = len(row) - 1 if drawn else len(row)
+        figures = [f"{cell:>{size}}" for cell, size in zip(row[1:last], wide[1:last], strict=True)]
+        line = _GAP.join([f"{name:{wide[0]}}", *figures, *row[last:]]).rstrip()
+        out.print(line, style="bold" if not number else None, markup=False, soft_wrap=True)
+
+
+def _widths(cells: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*cells, strict=True)]
+
+
+def _whole(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _is_bar(rows: Sequence[Sequence[str]]) -> bool:
+    return not any(letter.isalnum() for row in rows for letter in row[-1])
 
 
 def _print_tax(out: Console, tax: Tax) -> None:
@@ -101,25 +129,34 @@ def _print_tax(out: Console, tax: Tax) -> None:
     say(out, tax_sentences(tax))
     out.print()
     whole = max(tax.amount, 1)
-    rows = table("part of the prompt", "tokens", "billed", "share", "")
-    for part in sorted(tax.parts, key=lambda part: -part.paid.amount):
-        if part.paid.tokens:
-            share = part.paid.amount / whole
-            rows.add_row(
-                PARTS[part.part],
-                tokens(part.paid.tokens),
-                usd(part.paid.amount),
-                percent(share),
-                blocks(share, _BAR),
-            )
-    out.print(rows)
+    parts = [
+        (
+            PARTS[part.part],
+            tokens(part.paid.tokens),
+            usd(part.paid.amount),
+            percent(part.paid.amount / whole),
+            blocks(part.paid.amount / whole, _BAR),
+        )
+        for part in sorted(tax.parts, key=lambda part: -part.paid.amount)
+        if part.paid.tokens
+    ]
+    if tax.beside:
+        share = tax.beside / whole
+        parts.append((BESIDE, "", usd(tax.beside), percent(share), blocks(share, _BAR)))
+    print_table(out, ("part of the prompt", "tokens", "billed", "share", ""), parts)
     if tax.runs:
         out.print()
-        runs = table("dearest runs", "calls", "input", "again", "")
-        for run in tax.runs[:_ROWS]:
-            cells = (f"{run.calls:,}", usd(run.amount), percent(run.again / run.amount) if run.amount else "")
-            runs.add_row(Text(_short(short_run(run.run))), *cells, verdict_sentence(run))
-        out.print(runs)
+        runs = [
+            (
+                short_run(run.run).rpartition("/")[2],
+                f"{run.calls:,}",
+                usd(run.amount),
+                percent(run.again / run.amount) if run.amount else "",
+                verdict_sentence(run),
+            )
+            for run in tax.runs[:_ROWS]
+        ]
+        print_table(out, ("dearest runs", "calls", "input", "again", ""), runs)
 
 
 def _print_results(out: Console, results: Results) -> None:
@@ -128,42 +165,49 @@ def _print_results(out: Console, results: Results) -> None:
     if not results.tools:
         return
     out.print()
-    tools = table("tool", "results", "tokens", "sent again", "cost", "")
     most = max(results.tools[0].paid.amount, 1)
-    for tool in results.tools[:_ROWS]:
-        tools.add_row(
-            Text(tool.tool),
+    tools = [
+        (
+            tool.tool,
             f"{tool.results:,}",
             tokens(tool.tokens),
             f"{tool.resent:,}",
             usd(tool.paid.amount),
             blocks(tool.paid.amount / most, _BAR // 2),
         )
-    out.print(tools)
+        for tool in results.tools[:_ROWS]
+    ]
+    print_table(out, ("tool", "results", "tokens", "sent again", "cost", ""), tools)
     out.print()
     for one in results.dearest[:3]:
         asked = f" {one.asked}" if one.asked else ""
-        size = f"{tokens(one.tokens)} tokens, sent {one.calls:,} times"
+        size = f"{tokens(one.tokens)} tokens, sent {times(one.calls)}"
         say(out, [f"Dearest: {one.tool}{asked}: {size}, {usd(one.paid.amount)}."])
         _look(out, one.where)
 
 
-def _print_misses(out: Console, misses: Misses) -> None:
+def _print_misses(out: Console, misses: Misses, billed: int) -> None:
     heading(out, "Cache misses", "tokens measured, loss estimated")
     say(out, [misses_sentence(misses)])
     if not misses.causes:
         return
     out.print()
-    rows = table("cause", "misses", "tokens", "lost", "")
-    most = max(misses.causes[0].lost, 1)
-    for line in misses.causes[: 2 * _ROWS]:
-        cause = f"{line.cause} (intended)" if line.intended else line.cause
-        cells = (f"{line.misses:,}", tokens(line.tokens), usd(line.lost))
-        rows.add_row(Text(cause), *cells, blocks(line.lost / most, _BAR))
-    out.print(rows)
-    if len(misses.causes) > 2 * _ROWS:
-        say(out, [f"And {len(misses.causes) - 2 * _ROWS} more causes: --json has all."])
-    for line in misses.causes[:2]:
+    shown = worth_showing(misses, billed)
+    most = max(shown[0].lost, 1)
+    rows = [
+        (
+            f"{line.cause} (intended)" if line.intended else line.cause,
+            f"{line.misses:,}",
+            tokens(line.tokens),
+            usd(line.lost),
+            blocks(line.lost / most, _BAR),
+        )
+        for line in shown
+    ]
+    print_table(out, ("cause", "misses", "tokens", "lost", ""), rows)
+    if rest := smaller_causes(misses, shown):
+        say(out, [rest])
+    for line in curable(shown)[:2]:
         out.print()
         say(out, [f"{line.cause}: {line.fix}"])
         for where in line.examples[:1]:
@@ -177,26 +221,12 @@ def _print_ttl(out: Console, fit: TtlFit) -> None:
     if not calls:
         return
     out.print()
-    rows = table("time since the call before", "calls", "share", "")
-    for gap in fit.gaps:
-        share = gap.calls / calls
-        rows.add_row(gap.gap, f"{gap.calls:,}", percent(share), blocks(share, _BAR))
-    out.print(rows)
+    rows = [
+        (gap.gap, f"{gap.calls:,}", percent(gap.calls / calls), blocks(gap.calls / calls, _BAR))
+        for gap in fit.gaps
+    ]
+    print_table(out, ("time since the call before", "calls", "share", ""), rows)
 
 
 def _look(out: Console, where: str) -> None:
-    out.print(f"  scrimp explain {quoted(where)}", style="dim", markup=False, soft_wrap=True)
-
-
-def quoted(where: str) -> str:
-    """A place as one writes it in a shell, below one's own folder with a ~."""
-    if set(where) & set("#()&;[]*?\"'$"):
-        return shlex.quote(where)
-    home = f"{Path.home()}/"
-    return f"~/{where.removeprefix(home)}" if where.startswith(home) else where
-
-
-def _short(name: str) -> str:
-    parts: Sequence[str] = name.split("/")
-    last = parts[-1]
-    return last if len(last) <= _NAME else f"{last[: _NAME - 1]}…"
+    out.print(f"  scrimp explain {typed(where)}", style="dim", markup=False, soft_wrap=True)

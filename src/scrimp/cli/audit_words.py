@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from scrimp.cli.numbers import change, dollars, percent, tokens
 from scrimp.core import money
-from scrimp.core.audit.checklist_model import Amount, Basis, Confidence, Finding, Together
 from scrimp.core.audit.model import (
     Audit,
     Calibration,
+    CauseLine,
     Misses,
     Part,
     Results,
@@ -25,30 +25,37 @@ from scrimp.core.audit.model import (
 
 __all__ = [
     "API_EQUIVALENT",
-    "BASIS",
-    "CONFIDENCE",
+    "BESIDE",
     "PARTS",
     "VERDICTS",
-    "assumed",
     "billed_sentences",
-    "bolder_sentence",
     "calibration_sentence",
+    "count",
+    "curable",
     "error_of",
-    "interval",
     "misses_sentence",
-    "monthly",
     "results_sentence",
     "sentence",
     "short_run",
+    "smaller_causes",
     "span_text",
     "tax_sentences",
-    "together_sentence",
+    "times",
     "ttl_sentences",
     "usd",
     "verdict_sentence",
+    "worth_showing",
 ]
 
 API_EQUIVALENT = "Dollars of Claude Code sessions are API-equivalent, not a plan's bill."
+
+_NOISE, _SMALL = 200, 20
+"""A loss below these parts, of the bill and of all losses, is not told on its own."""
+
+_JUDGED = 0.99
+"""Where the calibration covers less of the input bill, it is said how much."""
+
+_NO_FIX = ("None", "Nothing")
 
 PARTS: Mapping[Part, str] = {
     "static": "tools and system",
@@ -58,21 +65,13 @@ PARTS: Mapping[Part, str] = {
     "results": "earlier tool results",
     "new": "new",
 }
+BESIDE = "not told apart"
+"""Input of calls whose own prompt is not known."""
+
 VERDICTS: Mapping[Verdict, str] = {
     "growing": "growing",
     "bounded": "bounded",
     "too short": "too short to say",
-}
-BASIS: Mapping[Basis, str] = {
-    "measured": "measured: billed usage at published prices",
-    "replayed": "estimated: these calls replayed through the cache and price model",
-    "estimated": "estimated: rests on the assumptions named",
-    "told": "only you can tell: rests on what the recording does not show",
-}
-CONFIDENCE: Mapping[Confidence, str] = {
-    "high": "high confidence",
-    "medium": "medium confidence",
-    "low": "low confidence",
 }
 
 
@@ -84,6 +83,16 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
 
 
+def count(number: int, noun: str) -> str:
+    """So many of something: `1 call`, `2,000 calls`, `3 misses`."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
+def times(number: int) -> str:
+    """How often: `once`, `12 times`."""
+    return "once" if number == 1 else f"{number:,} times"
+
+
 def usd(amount: int) -> str:
     """Picodollars as people read them."""
     return dollars(money.dollars(amount))
@@ -93,13 +102,6 @@ def short_run(run: str) -> str:
     """A run's name; of one that is a session's id its first part, which tells sessions apart."""
     found = _SESSION.match(run)
     return run if found is None else found[1]
-
-
-def assumed(finding: Finding, most: int) -> str:
-    """What a finding assumes, the first few of many: `Assumes: …; …; and 4 more.`"""
-    told = list(finding.assumptions[:most])
-    more = len(finding.assumptions) - len(told)
-    return f"Assumes: {'; '.join([*told, *([f'and {more} more'] if more else [])])}." if told else ""
 
 
 def span_text(span: Span) -> str:
@@ -126,28 +128,46 @@ def calibration_sentence(found: Calibration | None) -> str:
         f"billed were {usd(whole.billed)} ({error_of(whole)}); {percent(whole.foreseen)} of the cache reads "
         "were foreseen within 1 %."
     )
-    worst = max(found.sources, key=lambda source: abs(source.model - source.billed), default=None)
+    worst = max(found.sources, key=lambda source: abs(source.error), default=None)
     if worst is None or len(found.sources) < 2:
         return said
-    return f"{said} Furthest off of {len(found.sources):,} sources: {worst.source} ({error_of(worst)})."
+    return (
+        f"{said} Furthest off of {len(found.sources):,} sources: {worst.source}, {error_of(worst)} of "
+        f"{usd(worst.billed)}."
+    )
 
 
 def billed_sentences(audit: Audit) -> list[str]:
     """What was billed for what, over which time, and how to read the dollars."""
-    runs = "1 run" if audit.runs == 1 else f"{audit.runs:,} runs"
-    calls = "1 call" if audit.calls == 1 else f"{audit.calls:,} calls"
-    parts = f"{usd(audit.input_billed)} for input, {usd(audit.output_billed)} for output"
-    said = [f"Billed {usd(audit.billed)} (measured) for {calls} in {runs}, {span_text(audit.span)}: {parts}."]
+    least = "at least " if audit.output_doubtful else ""
+    parts = [f"{usd(audit.input_billed)} for input", f"{least}{usd(audit.output_billed)} for output"]
+    if fees := audit.billed - audit.input_billed - audit.output_billed:
+        parts.append(f"{usd(fees)} in fees, for searches and the like")
+    billed = (
+        f"Billed {least}{usd(audit.billed)} (measured) for {count(audit.calls, 'call')} in "
+        f"{count(audit.runs, 'run')}, {span_text(audit.span)}: {', '.join(parts)}."
+    )
+    said = [billed]
+    judged = audit.calibration.whole if audit.calibration else None
+    if judged is not None and judged.billed < _JUDGED * audit.input_billed:
+        said.append(
+            f"The calibration covers {usd(judged.billed)} of the input, {count(judged.calls, 'call')}; the "
+            "rest could not be judged."
+        )
     if audit.subscription:
         said.append(API_EQUIVALENT)
     if audit.output_doubtful:
         said.append(
-            f"The output of {audit.output_doubtful:,} calls was recorded as a placeholder: theirs was more."
+            f"The output of {count(audit.output_doubtful, 'call')} was recorded as a placeholder, fewer "
+            "tokens than there were: the bill was higher than that, and so is what sparing output would save."
         )
     if audit.floor is not None and audit.floor.floor:
+        whole = audit.floor.billed >= _JUDGED * audit.input_billed
+        same = "the same input" if whole else f"the {usd(audit.floor.billed)} of input that can be judged"
+        bill = "the bill" if whole else "that part of the bill"
         said.append(
-            f"The least any caching could have paid for the same input is {usd(audit.floor.floor)} "
-            f"(estimated): the bill is {audit.floor.multiple:.2f} times that."
+            f"The least any caching could have paid for {same} is {usd(audit.floor.floor)} "
+            f"(estimated): {bill} is {audit.floor.multiple:.2f} times that."
         )
     return said
 
@@ -156,12 +176,12 @@ def tax_sentences(tax: Tax) -> list[str]:
     """How much was sent again, what that cost, and whether runs grow."""
     again, whole = tax.again, tax.amount
     sent = sum(part.paid.tokens for part in tax.parts)
-    times = sent / max(sent - again.tokens, 1)
+    often = sent / max(sent - again.tokens, 1)
     share = percent(again.amount / whole) if whole else "0 %"
     sentence = (
-        f"Every token was sent {times:.1f} times: of {tokens(sent)} input tokens {tokens(again.tokens)} had "
-        f"been sent before by the same run. They cost {usd(again.amount)}, {share} of the input bill; "
-        f"without a cache they would have cost {usd(tax.uncached_again)}."
+        f"On average every token was sent {often:.1f} times: of {tokens(sent)} input tokens "
+        f"{tokens(again.tokens)} had been sent before by the same run. They cost {usd(again.amount)}, "
+        f"{share} of the input bill; without a cache they would have cost {usd(tax.uncached_again)}."
     )
     said = [sentence]
     judged = tax.growing + tax.bounded
@@ -192,14 +212,39 @@ def results_sentence(results: Results) -> str:
 
 def misses_sentence(misses: Misses) -> str:
     """What misses cost in all."""
-    count = sum(line.misses for line in misses.causes)
-    if not count:
-        return f"None of {misses.judged:,} calls read less than was there for it."
-    share = percent(count / misses.judged) if misses.judged else ""
+    missed = sum(line.misses for line in misses.causes)
+    if not missed:
+        return f"None of {count(misses.judged, 'call')} read less than was there for it."
+    share = percent(missed / misses.judged) if misses.judged else ""
     return (
-        f"{count:,} of {misses.judged:,} calls ({share}) read less than was there for them and lost "
+        f"{missed:,} of {count(misses.judged, 'call')} ({share}) read less than was there for them and lost "
         f"{usd(misses.lost)} against reading it."
     )
+
+
+def worth_showing(misses: Misses, billed: int) -> Sequence[CauseLine]:
+    """The dearest causes; one that would be left alone is shown too.
+
+    Left out is what lost less than a two-hundredth of the bill and a twentieth of all that was lost.
+    """
+    causes = misses.causes
+    least = min(billed / _NOISE, misses.lost / _SMALL)
+    shown = [at < 1 or line.lost >= least for at, line in enumerate(causes)].count(True)
+    return causes if shown + 1 >= len(causes) else causes[:shown]
+
+
+def smaller_causes(misses: Misses, shown: Sequence[CauseLine]) -> str:
+    """What of the causes is not shown; empty where all are."""
+    rest = misses.causes[len(shown) :]
+    if not rest:
+        return ""
+    missed, lost_there = sum(line.misses for line in rest), sum(line.lost for line in rest)
+    return f"And {len(rest):,} more causes, {count(missed, 'miss')}, {usd(lost_there)}: --json has all."
+
+
+def curable(causes: Sequence[CauseLine]) -> list[CauseLine]:
+    """Those that somebody can do something about."""
+    return [line for line in causes if not line.intended and not line.fix.startswith(_NO_FIX)]
 
 
 def ttl_sentences(fit: TtlFit) -> list[str]:
@@ -223,38 +268,3 @@ def ttl_sentences(fit: TtlFit) -> list[str]:
             f"5m would have done, {usd(fit.spared_by_5m)} cheaper."
         )
     return said
-
-
-def interval(amount: Amount) -> str:
-    """`$8.10 to $15.20`; empty where the interval is a point."""
-    low, high = usd(amount.low), usd(amount.high)
-    return "" if low == high else f"{low} to {high}"
-
-
-def monthly(finding: Finding) -> str:
-    """What a finding is worth a month: `$12.30 a month ($8.10 to $15.20)`."""
-    spread = interval(finding.monthly)
-    return f"{usd(finding.monthly.mid)} a month" + (f" ({spread})" if spread else "")
-
-
-def together_sentence(together: Together, billed: int) -> str:
-    """All that pays, replayed together: nothing is saved twice."""
-    spread = interval(together.monthly)
-    return (
-        f"Together, replayed as one: {usd(together.monthly.mid)} a month"
-        f"{f' ({spread})' if spread else ''}, {percent(together.share)} of the bill. "
-        f"Over the recorded time {usd(billed)} would have been {usd(billed - together.saved.mid)}, "
-        f"{usd(together.saved.mid)} less; added up one by one the same changes would claim "
-        f"{usd(together.summed)}."
-    )
-
-
-def bolder_sentence(bolder: Together, billed: int) -> str:
-    """What pays in all, where prompts or models may change too."""
-    spread = interval(bolder.monthly)
-    return (
-        "With the changes that touch what a prompt holds or which model answers as well: "
-        f"{usd(bolder.monthly.mid)} a month{f' ({spread})' if spread else ''}, "
-        f"{percent(bolder.share)} of the bill; {usd(billed)} would have been {usd(billed - bolder.saved.mid)}"
-        "."
-    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from scrimp.errors import InputError
 
-__all__ = ["Place", "read_place"]
+__all__ = ["Place", "place_name", "read_place", "typed"]
 
 STDIN = "-"
 _SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".gz", ".xz", ".sqlite"})
@@ -56,6 +57,22 @@ def read_place(words: tuple[str, ...]) -> Place:
     if _looks_like_a_file(text):
         raise InputError(f"{text}: no such file")
     return Place(name=text)
+
+
+def place_name(where: str) -> str:
+    """A recorded place as `FILE:LINE` or `FILE#MESSAGE`, as help and docs write it."""
+    path, _, message = where.rpartition(" ")
+    named = Path(path).suffix in _SUFFIXES and "/" not in message and not message.isdecimal()
+    return f"{path}#{message}" if named else where
+
+
+def typed(where: str) -> str:
+    """A place as one types it in a shell after `scrimp explain`, below one's own folder with a ~."""
+    name = place_name(where)
+    if set(name) & set("()&;|<>[]*?\"'$` \t\\") or name.startswith(("#", "~")):
+        return shlex.quote(name)
+    home = f"{Path.home()}/"
+    return f"~/{name.removeprefix(home)}" if name.startswith(home) else name
 
 
 def _in_file(path: Path, mark: str, after: str) -> Place:

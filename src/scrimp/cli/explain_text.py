@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scrimp.cli.explain_model import BlockRow, Explained, PriceList
+from scrimp.cli.explain_place import place_name
 from scrimp.cli.numbers import dollars
 from scrimp.core import money
 from scrimp.core.plan import Plan
@@ -50,7 +51,7 @@ def print_explained(out: Console, told: Explained, counted: int | None, *, whole
 def _heading(told: Explained) -> Iterator[str]:
     if told.usage is None:
         yield "All figures are estimated: nothing was sent, no bill was seen."
-    yield told.where
+    yield place_name(told.where)
     said = []
     if told.run:
         said.append(f"run {told.run}" + ("" if told.seq is None else f", call {told.seq}"))

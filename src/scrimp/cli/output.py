@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["console", "json_text", "print_json", "progress"]
 
 
+class _Console(Console):
+    """Leaves a reader that went away to the command line, which has a status of its own for it."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while the error is handled: let it pass on."""
+        self.quiet = True
+        raise  # noqa: PLE0704 - the BrokenPipeError that rich has caught
+
+
 def json_text(value: object) -> str:
     """Return `value` as indented JSON: keys in the order given, money (`Decimal`) as plain decimal strings.
 
@@ -45,7 +54,7 @@ def console(*, stderr: bool = False) -> Console:
     `NO_COLOR` and `COLUMNS` are respected; output that does not go to a terminal is plain, 80 columns wide
     unless `COLUMNS` says otherwise.
     """
-    return Console(stderr=stderr, highlight=False, emoji=False)
+    return _Console(stderr=stderr, highlight=False, emoji=False)
 
 
 @contextmanager

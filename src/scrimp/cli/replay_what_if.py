@@ -81,7 +81,9 @@ def _told(bill: RowBill) -> Iterator[str]:
     """What a row does, what it took away, and what to know about it."""
     for line in bill.row.describe():
         yield f"  {line}"
-    if bill.touched is not None:
+    if bill.touched == 0:
+        yield "  it is for none of these calls: see the model, or the name behind @"
+    elif bill.touched is not None:
         yield f"  calls it is for: {bill.touched:,}"
     removed = bill.removed
     if removed is not None:

@@ -161,10 +161,14 @@ class Cache:
 
     def _longest_hit(self, prompt: Prompt, rules: CacheRules, now: float) -> int:
         """The first hit, walking back from the last marker: the last entry that any marker reaches."""
-        reached = (
-            position for position in self.living(prompt, now) if prompt.reaches(position, rules.lookback)
-        )
-        return next(reached, -1)
+        ranks = prompt.ranks
+        below = [(marker.position, ranks[marker.position] - rules.lookback) for marker in prompt.markers]
+        for position in self.living(prompt, now):
+            rank = ranks[position]
+            for marked, lowest in below:
+                if marked >= position and lowest < rank:
+                    return position
+        return -1
 
     def _prune(self, now: float) -> None:
         """Bounded memory: what is long dead cannot come back, and of too many the last used stay."""

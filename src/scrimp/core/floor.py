@@ -11,9 +11,8 @@ build on it.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise, repeat
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -27,6 +26,10 @@ __all__ = ["FloorCall", "floor"]
 
 _State = Literal["none", "5m", "1h"]
 _Move = Literal["plain", "read", "5m", "1h"]
+
+
+_BEGINNINGS: tuple[_Move, ...] = ("plain", "5m", "1h")
+"""What can be done where nothing was written before."""
 
 
 class FloorCall(msgspec.Struct, frozen=True):
@@ -49,7 +52,6 @@ class FloorCall(msgspec.Struct, frozen=True):
 
 
 class _Use(msgspec.Struct, frozen=True, gc=False):
-    call: int
     tokens: int
     rates: Rates
     now: float
@@ -63,35 +65,28 @@ class _Use(msgspec.Struct, frozen=True, gc=False):
         moments = [before, *(at for at in self.used if before < at < self.now), self.now]
         return max(later - earlier for earlier, later in pairwise(moments))
 
-    def goes_on(self, before: _Use) -> bool:
-        """Whether whatever held before this use holds for it too: entries of 5 minutes live, prices stay."""
-        return (
-            self.now - before.now < TTL_SECONDS["5m"]
-            and self.tokens == before.tokens
-            and self.rates == before.rates
-            and not self.gone
-            and self.found is None
-        )
 
+class _Stretch:
+    """Uses close to one another: what is not alive at the first is written there or not at all.
 
-class _Stretch(msgspec.Struct, frozen=True):
-    """Uses close to one another: what is not alive at the first is written there or not at all."""
+    `calls` are the numbers of the calls they are of, `until` is when the last of them began.
+    """
 
-    first: _Use
-    count: int
-    until: float
+    __slots__ = ("calls", "first", "rates", "tokens", "until")
+
+    def __init__(self, first: _Use, call: int) -> None:
+        self.first = first
+        self.tokens, self.rates = first.tokens, first.rates
+        self.calls = [call]
+        self.until = first.now
 
     def price(self, move: _Move) -> int:
         """What all uses pay when the first one makes `move`; picodollars."""
-        first, later = self._each(move)
-        return first + (self.count - 1) * later
+        first, later = self.each(move)
+        return first + (len(self.calls) - 1) * later
 
-    def paid(self, move: _Move) -> list[int]:
-        """What each use pays."""
-        first, later = self._each(move)
-        return [first, *repeat(later, self.count - 1)]
-
-    def _each(self, move: _Move) -> tuple[int, int]:
+    def each(self, move: _Move) -> tuple[int, int]:
+        """What the first use pays, and what each of the others pays."""
         rates, tokens = self.first.rates, self.first.tokens
         match move:
             case "plain":
@@ -106,44 +101,95 @@ class _Stretch(msgspec.Struct, frozen=True):
 
 def floor(calls: Iterable[FloorCall]) -> list[int]:
     """Each call's share of the least input bill, picodollars; calls must be in time order."""
-    uses: dict[Digest, list[_Use]] = defaultdict(list)
+    blocks: dict[Digest, list[_Stretch]] = {}
     shares: list[int] = []
     for number, call in enumerate(calls):
-        done = 0
-        static_end = call.prompt.static_end if call.kept is not None else -1
-        for position, (prefix, end) in enumerate(zip(call.prompt.prefixes, call.ends, strict=True)):
-            if end > done:
-                gone = call.kept is not None and position >= call.kept
-                found = call.ttl if position < call.found else None
-                shared = gone and position <= static_end
-                used = [at for place, at in call.used if place >= position] if call.used else ()
-                uses[prefix].append(_Use(number, end - done, call.rates, call.now, gone, shared, found, used))
-                done = end
+        plain = call.kept is None and not call.found and not call.used
+        done = (_goes_on if plain else _adds)(blocks, number, call)
         shares.append((call.total - done) * call.rates.input)
-    for block in uses.values():
-        for use, paid in zip(block, _cheapest(list(_stretches(block))), strict=True):
-            shares[use.call] += paid
+    for block in blocks.values():
+        for stretch, (first, later) in zip(block, _cheapest(block), strict=True):
+            calls_of = iter(stretch.calls)
+            shares[next(calls_of)] += first
+            for one in calls_of:
+                shares[one] += later
     return shares
 
 
-def _stretches(uses: Sequence[_Use]) -> Iterator[_Stretch]:
-    first = before = uses[0]
-    count = 0
-    for use in uses:
-        if count and not use.goes_on(before):
-            yield _Stretch(first, count, before.now)
-            first, count = use, 0
-        before = use
-        count += 1
-    yield _Stretch(first, count, before.now)
+def _goes_on(blocks: dict[Digest, list[_Stretch]], number: int, call: FloorCall) -> int:
+    """Add the uses of a call that nothing is known of beside the recording; returns where they end.
+
+    A use goes on with the stretch before it where whatever held there holds for it too: entries of 5 minutes
+    live, lengths and prices stay.
+    """
+    done, now, rates = 0, call.now, call.rates
+    lives = TTL_SECONDS["5m"]
+    for prefix, end in zip(call.prompt.prefixes, call.ends, strict=True):
+        if end <= done:
+            continue
+        stretches = blocks.get(prefix)
+        tokens, done = end - done, end
+        if stretches is None:
+            blocks[prefix] = [
+                _Stretch(_Use(tokens, rates, now, gone=False, shared=False, found=None), number)
+            ]
+            continue
+        last = stretches[-1]
+        if (
+            now - last.until < lives
+            and last.tokens == tokens
+            and (last.rates is rates or last.rates == rates)
+        ):
+            last.calls.append(number)
+            last.until = now
+        else:
+            use = _Use(tokens, rates, now, gone=False, shared=False, found=None)
+            stretches.append(_Stretch(use, number))
+    return done
 
 
-def _cheapest(stretches: Sequence[_Stretch]) -> list[int]:
-    """What each use pays on the cheapest line of play.
+def _adds(blocks: dict[Digest, list[_Stretch]], number: int, call: FloorCall) -> int:
+    """Add the uses of a call with what else is known of it; returns where they end."""
+    done = 0
+    static_end = call.prompt.static_end if call.kept is not None else -1
+    for position, (prefix, end) in enumerate(zip(call.prompt.prefixes, call.ends, strict=True)):
+        if end <= done:
+            continue
+        gone = call.kept is not None and position >= call.kept
+        found = call.ttl if position < call.found else None
+        used = [at for place, at in call.used if place >= position] if call.used else ()
+        shared = gone and position <= static_end
+        use = _Use(end - done, call.rates, call.now, gone, shared, found, used)
+        done = end
+        stretches = blocks.setdefault(prefix, [])
+        last = stretches[-1] if stretches else None
+        if last is not None and _follows(use, last):
+            last.calls.append(number)
+            last.until = use.now
+        else:
+            stretches.append(_Stretch(use, number))
+    return done
+
+
+def _follows(use: _Use, last: _Stretch) -> bool:
+    """Whether whatever held before a use holds for it too."""
+    return (
+        use.now - last.until < TTL_SECONDS["5m"]
+        and use.tokens == last.tokens
+        and use.rates == last.rates
+        and not use.gone
+        and use.found is None
+    )
+
+
+def _cheapest(stretches: Sequence[_Stretch]) -> list[tuple[int, int]]:
+    """What the first use of each stretch pays on the cheapest line of play, and each other one of it.
 
     The state after a stretch is what of the block is alive: nothing, a 5m entry or a 1h entry; `best` holds
     the least paid so far for each that can be reached, `back` how it was reached.
     """
+    if len(stretches) == 1 and stretches[0].first.found is None:
+        return [stretches[0].each(min(_BEGINNINGS, key=stretches[0].price))]
     best: dict[_State, int] = {"none": 0}
     back: list[dict[_State, tuple[_State, _Move]]] = []
     before = stretches[0].first.now
@@ -184,13 +230,13 @@ def _retrace(
     stretches: Sequence[_Stretch],
     best: dict[_State, int],
     back: Sequence[dict[_State, tuple[_State, _Move]]],
-) -> list[int]:
+) -> list[tuple[int, int]]:
     state = min(best, key=best.__getitem__)
     moves: list[_Move] = []
     for came in reversed(back):
         state, move = came[state]
         moves.append(move)
-    paid: list[int] = []
+    paid: list[tuple[int, int]] = []
     for stretch, move in zip(stretches, reversed(moves), strict=True):
-        paid.extend(stretch.paid(move))
+        paid.append(stretch.each(move))
     return paid

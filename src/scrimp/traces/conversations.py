@@ -263,9 +263,13 @@ def _reply(draft: Draft) -> Reply:
         contents=tuple([node.content for node in draft.nodes]),
         uses=tuple(
             [
-                ToolPart(use, name, size, digest)
-                for (use, name), size, digest in zip(
-                    answer.tool_uses, answer.tool_sizes, answer.tool_digests, strict=True
+                ToolPart(use, name, size, digest, subject)
+                for (use, name), size, digest, subject in zip(
+                    answer.tool_uses,
+                    answer.tool_sizes,
+                    answer.tool_digests,
+                    answer.tool_subjects,
+                    strict=True,
                 )
             ]
         ),

@@ -103,7 +103,15 @@ def _whole_lines(file: BinaryIO, path: Path, faults: Faults) -> Iterator[tuple[i
             if not line.isspace():
                 yield number, line
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        faults.append(Fault(path, number, f"damaged after this line: {error}"))
+        faults.append(Fault(path, number, _damage(path, number, error)))
+
+
+def _damage(path: Path, number: int, error: Exception) -> str:
+    """What is wrong with a packed file, without the words of the library that met it."""
+    if isinstance(error, EOFError):
+        return "damaged after this line: the file breaks off"
+    packed = "gzip" if path.suffix == ".gz" else "xz"
+    return "damaged after this line: its packed data is corrupt" if number else f"holds no {packed} data"
 
 
 def _opened(path: Path) -> BinaryIO:

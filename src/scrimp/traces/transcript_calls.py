@@ -19,13 +19,14 @@ MAIN = "main"
 class ToolPart(msgspec.Struct, frozen=True, gc=False):
     """A tool use, or the result of one: its id, the tool's name, bytes of its input or of the result's text.
 
-    `digest` is that of the input or of the result, as recorded.
+    `digest` is that of the input or of the result, as recorded; `subject` what a use asks about, in a line.
     """
 
     id: str
     name: str
     size: int
     digest: bytes | None = None
+    subject: str = ""
 
 
 class NewInput(msgspec.Struct, frozen=True, gc=False):

@@ -30,6 +30,19 @@ class Block(msgspec.Struct, gc=False):
     content: msgspec.Raw = _EMPTY
 
 
+class Asked(msgspec.Struct, gc=False):
+    """What a tool was asked, in the words of common tools; the first of these that is there names it."""
+
+    file_path: str = ""
+    notebook_path: str = ""
+    command: str = ""
+    url: str = ""
+    query: str = ""
+    pattern: str = ""
+    path: str = ""
+    description: str = ""
+
+
 class Said(msgspec.Struct, gc=False):
     """What a line of input adds: `text` is its first one, `results` sizes tool results by their uses' ids.
 
@@ -48,8 +61,8 @@ class Said(msgspec.Struct, gc=False):
 class Answer(msgspec.Struct, gc=False):
     """What the lines of an answer add up to.
 
-    `tool_uses` are the ids of uses and the names of their tools, `tool_sizes` the bytes of their inputs and
-    `tool_digests` those of what was asked.
+    `tool_uses` are the ids of uses and the names of their tools, `tool_sizes` the bytes of their inputs,
+    `tool_digests` those of what was asked and `tool_subjects` what about, in a few words (empty: not known).
     """
 
     blocks: int = 0
@@ -59,6 +72,7 @@ class Answer(msgspec.Struct, gc=False):
     tool_uses: list[tuple[str, str]] = msgspec.field(default_factory=list)
     tool_sizes: list[int] = msgspec.field(default_factory=list)
     tool_digests: list[bytes] = msgspec.field(default_factory=list)
+    tool_subjects: list[str] = msgspec.field(default_factory=list)
 
 
 NOTHING = Said()
@@ -66,6 +80,8 @@ NOTHING = Said()
 
 _content: msgspec.json.Decoder[str | list[Block]] = msgspec.json.Decoder(str | list[Block])
 _blocks = msgspec.json.Decoder(list[Block])
+_asked = msgspec.json.Decoder(Asked)
+_SUBJECT = 80
 
 
 def said(content: msgspec.Raw) -> Said:
@@ -105,6 +121,7 @@ def add_answer(content: msgspec.Raw, into: Answer) -> None:
                 into.tool_uses.append((block.id or "", block.name or ""))
                 into.tool_sizes.append(len(block.input))
                 into.tool_digests.append(_digest(block.input))
+                into.tool_subjects.append(_subject(block.input))
                 into.tool_use_bytes += len(block.input)
             case "thinking" | "redacted_thinking":
                 into.thinking_blocks += 1
@@ -149,6 +166,19 @@ def _measure_result(content: msgspec.Raw, into: Said) -> int:
 
 def _digest(content: msgspec.Raw) -> bytes:
     return blake2b(content, digest_size=16).digest()
+
+
+def _subject(asked: msgspec.Raw) -> str:
+    """What a tool was asked about, in one line: the end of a path, the beginning of all else."""
+    try:
+        read = _asked.decode(asked)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    path = read.file_path or read.notebook_path
+    if path:
+        return path if len(path) <= _SUBJECT else f"…{path[1 - _SUBJECT :]}"
+    said = read.command or read.url or read.query or read.pattern or read.path or read.description
+    return " ".join(said[: 2 * _SUBJECT].split())[:_SUBJECT]
 
 
 def _size(text: str | None) -> int:

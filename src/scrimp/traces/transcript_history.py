@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from scrimp.core.prompt import Digest
-    from scrimp.traces.transcript_calls import NewInput, Reply
+    from scrimp.traces.transcript_calls import NewInput, Reply, ToolPart
     from scrimp.wire.response import Usage
 
 __all__ = ["History", "Part", "Place", "answer_parts", "cached_end", "input_parts"]
@@ -181,14 +181,23 @@ def answer_parts(reply: Reply) -> list[Part]:
         *(
             Part(
                 "tool_use",
-                _told(
-                    {"type": "tool_use", "id": use.id, "name": use.name, "asked": use.digest}, said(use.id)
-                ),
+                _told(_asking(use), said(use.id)),
                 use.size / ANSWER_BYTES_PER_TOKEN + _WRAPPING,
             )
             for use in reply.uses
         ),
     ]
+
+
+def _asking(use: ToolPart) -> dict[str, Any]:
+    """A tool use without its input."""
+    return {
+        "type": "tool_use",
+        "id": use.id,
+        "name": use.name,
+        "asked": use.digest,
+        "subject": use.subject,
+    }
 
 
 def input_parts(new: NewInput) -> list[Part]:

@@ -1,5 +1,7 @@
 """What the messages of a session name, kept instead of their texts.
 
+Reading them takes long, so it can be left to the sessions that are looked at that closely.
+
 Of what came in only what some answer of the same session names as well is kept: nothing else can ever be
 missed. So a session of any length keeps little more than its answers' own names.
 """
@@ -12,11 +14,15 @@ import msgspec
 
 from scrimp.core.whatif.regret_needles import needles_of_block
 from scrimp.traces.transcript_calls import Conversation, NewInput, Reply, Session, TranscriptCall
+from scrimp.traces.transcript_runs import run_of
+from scrimp.traces.transcripts import read_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable, Sequence
 
-__all__ = ["with_needles"]
+    from scrimp.traces.transcript_calibration import JudgedCall
+
+__all__ = ["with_needles", "with_needles_of"]
 
 Needles = dict[str, frozenset[int]]
 
@@ -38,6 +44,35 @@ def with_needles(session: Session) -> Session:
             for conversation, found in zip(session.conversations, replies, strict=True)
         ],
     )
+
+
+def with_needles_of(judged: Sequence[JudgedCall], runs: Container[str]) -> list[JudgedCall]:
+    """`judged` with the needles of every message of these runs, whose files are read once more for that.
+
+    Files that can no longer be read leave theirs out.
+    """
+    paths = dict.fromkeys(one.placed.path for one in judged if run_of(one.placed.path) in runs)
+    told = {path: _calls_by_id(with_needles(read_session(path, []))) for path in paths}
+    return [_told(one, told.get(one.placed.path, {})) for one in judged]
+
+
+def _calls_by_id(session: Session) -> dict[str, tuple[NewInput, Reply]]:
+    """What came in and what was said, without its contents, by message; of several that on the main chain."""
+    found: dict[str, tuple[NewInput, Reply]] = {}
+    for conversation in sorted(session.conversations, key=lambda conversation: not conversation.is_main):
+        for call in conversation.calls:
+            asked = msgspec.structs.replace(call.new, contents=())
+            said = msgspec.structs.replace(call.reply, contents=())
+            found.setdefault(call.message_id, (asked, said))
+    return found
+
+
+def _told(one: JudgedCall, told: dict[str, tuple[NewInput, Reply]]) -> JudgedCall:
+    found = told.get(one.placed.call.message_id)
+    if found is None:
+        return one
+    call = msgspec.structs.replace(one.placed.call, new=found[0], reply=found[1])
+    return msgspec.structs.replace(one, placed=msgspec.structs.replace(one.placed, call=call))
 
 
 def _said(call: TranscriptCall, reply: Needles, named: frozenset[int]) -> TranscriptCall:

@@ -22,6 +22,7 @@ from scrimp.core.workspace import cache_rules
 from scrimp.traces.claude_code import ANSWER_BYTES_PER_TOKEN, has_one_marker
 from scrimp.traces.transcript_hidden import Hidden, find_hidden
 from scrimp.traces.transcript_history import History, Part, Place, answer_parts, cached_end, input_parts
+from scrimp.traces.transcript_runs import as_sent, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,8 +60,7 @@ def transcript_calls(
     `at` takes the prices and rules of another day than each call's own.
     """
     builder = _Builder(facts, source, at, find_hidden(judged))
-    ordered = sorted(enumerate(judged), key=lambda item: (item[1].step.at, item[1].began_at, item[0]))
-    return [builder.take(call) for _, call in ordered]
+    return [builder.take(call) for call in as_sent(judged)]
 
 
 class _Builder:
@@ -141,7 +141,7 @@ class _Builder:
         total = usage.total_input
         if ends[-1] > total:
             ends = [min(end, total) for end in ends]
-        run = _run_of(call)
+        run = run_of(placed.path)
         seq = self._seq[run] = self._seq.get(run, 0) + 1
         recorded = RecordedCall(
             run=run,
@@ -244,11 +244,3 @@ def _sized(place: Place, ends: Sequence[int]) -> Sized:
     around[-1] = float(place.total - ends[-1])
     total = place.total
     return Sized(place.history.sizes[: place.length], around, Estimate(total, total, total))
-
-
-def _run_of(call: JudgedCall) -> str:
-    """A session's own file and its sub-agents' files are one run."""
-    path = call.placed.path
-    if path.parent.name == "subagents":
-        return path.parent.parent.name
-    return path.name.split(".jsonl")[0]

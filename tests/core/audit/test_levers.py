@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
 import msgspec
 import pytest
 
+import scrimp
 from scrimp.core.audit import replays
 from scrimp.core.audit.bills import BillSums
 from scrimp.core.audit.candidates import candidates
+from scrimp.core.audit.cards import CARDS
+from scrimp.core.audit.checklist import checklist
+from scrimp.core.audit.idle import IdleTimes
 from scrimp.core.audit.loops import StepSums
+from scrimp.core.audit.miss_findings import miss_findings
+from scrimp.core.audit.model import CauseLine, Misses, Span
 from scrimp.core.audit.replays import Replays, Sourced
 from scrimp.core.audit.results import ResultSums
-from scrimp.core.audit.row_levers import RowSums
+from scrimp.core.audit.row_levers import RowSums, Total
 from scrimp.core.audit.sub_agents import SubAgentSums
 from scrimp.core.audit.tool_sets import ToolSetSums
 from scrimp.core.audit.weighed import Weighed
@@ -118,7 +125,7 @@ def test_a_successor_costs_what_its_prices_say() -> None:
     now = TOTAL * (WRITE_5M + READ) + 2 * CLOSING * PLAIN + 20 * OUTPUT
     then = TOTAL * (rates.write_5m + rates.read) + 2 * CLOSING * rates.input + 20 * rates.output
     assert found.mid == now - then
-    assert found.setting == "export ANTHROPIC_DEFAULT_OPUS_MODEL=claude-opus-5-5"
+    assert found.setting == 'model="claude-opus-5-5"  # in place of claude-opus-5'
 
 
 def test_levers_together_are_replayed_not_added() -> None:
@@ -265,3 +272,118 @@ def test_fees_are_what_was_billed_beside_tokens_at_standard_rates() -> None:
     dearer = bill(fast.usage, fast.model, at=fast.day).total - bill(call.usage, call.model, at=call.day).total
     assert dearer > 0
     assert (found.lever, found.mid) == ("fees", dearer)
+
+
+def test_claude_code_is_told_the_variables_and_code_the_line() -> None:
+    main, agent = one_prompt((0, 0), (60, TOTAL))
+    calls = [
+        msgspec.structs.replace(one, call=msgspec.structs.replace(one.call, label=label))
+        for one, label in ((main, "main"), (agent, "sub-agent"))
+    ]
+    assert replayed(calls)["successor"].setting.splitlines() == [
+        "export ANTHROPIC_MODEL=claude-opus-5-5",
+        "export CLAUDE_CODE_SUBAGENT_MODEL=claude-opus-5-5",
+        "export ANTHROPIC_DEFAULT_OPUS_MODEL=claude-opus-5-5",
+        'model="claude-opus-5-5"  # in place of claude-opus-5',
+    ]
+
+
+def test_every_lever_names_something_to_copy_or_says_that_there_is_nothing() -> None:
+    # Those without a line of their own: nothing saves money, or the line depends on the models in use.
+    without = {card.lever for card in CARDS.values() if not card.setting}
+    assert without == {"warm-up", "successor", "small-model"}
+    names = re.findall(r"export (\w+)=", "\n".join(card.setting for card in CARDS.values()))
+    assert set(names) == {
+        "FORCE_PROMPT_CACHING_5M",
+        "ENABLE_PROMPT_CACHING_1H",
+        "CLAUDE_CODE_AUTO_COMPACT_WINDOW",
+        "CLAUDE_CODE_EFFORT_LEVEL",
+        "BASH_MAX_OUTPUT_LENGTH",
+        "MAX_MCP_OUTPUT_TOKENS",
+    }
+
+
+@pytest.mark.parametrize("text", [one for card in CARDS.values() for one in card.setting.splitlines()])
+def test_what_is_to_be_copied_of_scrimp_exists(text: str) -> None:
+    for name in re.findall(r"\bscrimp\.(\w+)", text):
+        assert name in scrimp.__all__
+
+
+def test_what_loses_says_why() -> None:
+    sums = RowSums(default())
+    sums.take(Sourced(one_prompt((0, 0), (60, TOTAL)), EXACT, [True] * 2))
+    found = checklist(sums.weighed(), None, (sums.together, sums.bolder), Span(0.0, 60.0, 1.0), 1)
+    told = {one.lever: one for one in found.findings}
+    assert told["ttl-1h"].why_not == "its dearer writes cost more than the writes they spare"
+    assert (told["ttl-1h"].pays, told["ttl-1h"].saved.mid) == (False, -TOTAL * (WRITE_1H - WRITE_5M))
+
+
+def test_a_lever_whose_interval_holds_zero_is_part_of_no_total() -> None:
+    calls = one_prompt((0, 0), (60, TOTAL), ttl="1h")
+    unsure = RowSums(default())
+    unsure.take(Sourced(calls, Foreseen(model=150, billed=100), [True] * 2))
+    assert {one.lever: one for one in unsure.weighed()}["ttl-5m"].low < 0
+    assert (unsure.together.singly, unsure.bolder.singly) == ({}, {})
+    sure = RowSums(default())
+    sure.take(Sourced(calls, EXACT, [True] * 2))
+    assert "ttl-5m" in sure.together.singly
+
+
+def test_a_retired_model_is_named_first_and_moved_whatever_its_successor_costs() -> None:
+    gone = default().resolve("claude-3-5-sonnet")
+    calls = [
+        msgspec.structs.replace(one, call=msgspec.structs.replace(one.call, model=gone))
+        for one in one_prompt((0, 0), (60, TOTAL))
+    ]
+    found = replayed(calls)["successor"]
+    assert found.says.startswith(f"no longer served, or soon: claude-3-5-sonnet ({gone.retired}); 2 calls")
+    assert found.setting == 'model="claude-sonnet-5-5"  # in place of claude-3-5-sonnet'
+
+
+def told(cause: str, fix: str, lost: int = PICODOLLARS) -> CauseLine:
+    return CauseLine(cause, misses=2, tokens=1000, lost=lost, fix=fix, intended=False, examples=("a",))
+
+
+def test_misses_save_nothing_where_nothing_can_be_done_or_a_lever_does_it() -> None:
+    lines = (
+        told("TTL expired (5m, back within 1h)", "Write for an hour."),
+        told("unknown", "Compare."),
+        told("evicted early", "None: it was gone."),
+        told("tool order", "Sort them."),
+    )
+    expired, unknown, evicted, order = miss_findings(Misses(9, lines), Span(0.0, 1.0, 30.0), 10 * PICODOLLARS)
+    assert [one.saved.high for one in (expired, unknown, evicted)] == [0, 0, 0]
+    assert expired.why_not.startswith("$1.00 was lost; what spares such writes is replayed")
+    assert unknown.why_not == "$1.00 was lost for a cause that is not known"
+    assert evicted.why_not == "$1.00 was lost, and there is nothing to change: it was gone."
+    assert (order.pays, order.monthly.mid, order.share) == (True, PICODOLLARS, 0.1)
+    assert order.risk == "The prompt changes a little: see that answers do not."
+
+
+@pytest.mark.parametrize(
+    ("gap", "ttl", "idle"),
+    [
+        (200, "5m", None),
+        (400, "5m", "5m, back within 1h"),
+        (4000, "5m", "back after 1h"),
+        (400, "1h", None),
+        (4000, "1h", "back after 1h"),
+    ],
+)
+def test_what_expired_is_told_apart_by_its_lifetime_and_the_time_away(
+    gap: float, ttl: str, idle: str | None
+) -> None:
+    calls = one_prompt((0, 0), (gap, 0), ttl=ttl)
+    assert IdleTimes(calls).of(calls[1].call.where) == idle
+
+
+def test_of_the_two_lifetimes_one_is_recommended() -> None:
+    both = [Weighed(lever="ttl-5m", low=5, mid=5_000, high=9_000, cases=1)]
+    both.append(Weighed(lever="ttl-1h", low=5, mid=7_000, high=9_000, cases=1))
+    found = checklist(both, None, (Total(), Total()), Span(0.0, 1.0, 30.0), PICODOLLARS)
+    pays = {one.lever: one for one in found.findings}
+    assert (pays["ttl-1h"].pays, pays["ttl-5m"].pays) == (True, False)
+    assert pays["ttl-5m"].why_not.startswith("for all sources alike every cache write for an hour saves more")
+    assert found.scaled
+    assert not checklist([], None, (Total(), Total()), Span(0.0, 1.0, 6.0), 1).scaled
+    assert not checklist([], None, (Total(), Total()), Span(), 1).scaled

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from scrimp.cli.audit_html.shared import anchor, chip, places, section
-from scrimp.cli.audit_words import (
+from scrimp.cli.audit_checklist_words import (
     BASIS,
+    CHIPS,
     CONFIDENCE,
     assumed,
-    bolder_sentence,
+    in_total,
     interval,
-    sentence,
-    together_sentence,
-    usd,
+    lost,
+    period,
+    regret_sentence,
+    totals,
+    worth,
+    would_lose,
 )
+from scrimp.cli.audit_html.shared import anchor, chip, places, section
+from scrimp.cli.audit_words import sentence, usd
 from scrimp.cli.html.markup import Markup, tag
 from scrimp.cli.html.plot import bar
 from scrimp.cli.numbers import percent
@@ -27,57 +30,66 @@ _ASSUMPTIONS = 2
 
 
 def checklist_section(checklist: Checklist) -> Markup:
-    """Every lever, ranked by dollars a month."""
-    paying = checklist.paying
-    most = max((finding.monthly.high for finding in paying), default=0) or 1
+    """Every lever, ranked by what it saves."""
+    paying, scaled = checklist.paying, checklist.scaled
+    most = max((worth(finding, scaled=scaled).high for finding in paying), default=0) or 1
     nothing = None if paying else tag("p", "No lever would have paid on these calls.")
+    told = (
+        "Dollars are per month of 30 days, scaled from the recorded time"
+        if scaled
+        else "Dollars are of the recorded calls, whose time is too short, or unknown, to speak of a month"
+    )
     lead = tag(
         "p",
-        "Each was replayed on these very calls. Dollars are per month of 30 days, scaled from the recorded "
-        "time; the line on a bar is its interval.",
+        "What is marked ",
+        tag("b", CHIPS["replayed"]),
+        f" was replayed on these very calls; the others rest on what their card names. {told}; the line on a "
+        "bar is its interval.",
         class_="lead",
     )
-    together = checklist.together
-    bolder = checklist.bolder
-    whole = [
-        tag("p", together_sentence(together, checklist.billed)) if together else None,
-        tag("p", bolder_sentence(bolder, checklist.billed)) if bolder else None,
-    ]
     return section(
         "levers",
         "What to change",
         "estimated",
         lead,
         nothing,
-        tag("div", *whole, class_="together") if any(whole) else None,
-        *(_card(number, finding, most) for number, finding in enumerate(paying[:_CARDS], start=1)),
-        _smaller(paying[_CARDS:], most),
+        _totals(checklist),
+        *(_card(number, finding, checklist, most) for number, finding in enumerate(paying[:_CARDS], start=1)),
+        _smaller(checklist, most),
         _losing(checklist),
         _absent(checklist),
     )
 
 
-def _card(number: int, finding: Finding, most: int) -> Markup:
-    monthly = finding.monthly
-    spread = (max(monthly.low, 0) / most, monthly.high / most) if interval(monthly) else (None, None)
-    worth = tag(
+def _totals(checklist: Checklist) -> Markup | None:
+    said = totals(checklist)
+    return tag("div", *(tag("p", one) for one in said), class_="together") if said else None
+
+
+def _card(number: int, finding: Finding, checklist: Checklist, most: int) -> Markup:
+    amount = worth(finding, scaled=checklist.scaled)
+    spread = (max(amount.low, 0) / most, amount.high / most) if interval(amount) else (None, None)
+    unit = period(scaled=checklist.scaled)
+    beside = tag(
         "div",
-        tag("b", usd(monthly.mid)),
-        tag("small", f"a month{f', {interval(monthly)}' if interval(monthly) else ''}"),
-        bar(max(monthly.mid, 0) / most, "gain", low=spread[0], high=spread[1]),
+        tag("b", usd(amount.mid)),
+        tag("small", f"{unit}{f', {interval(amount)}' if interval(amount) else ''}"),
+        bar(max(amount.mid, 0) / most, "gain", low=spread[0], high=spread[1]),
         class_="worth",
     )
+    total = in_total(finding, checklist)
     chips = tag(
         "p",
         tag("span", f"{percent(finding.share)} of the bill", class_="chip"),
         tag("span", CONFIDENCE[finding.confidence], class_="chip"),
-        chip(finding.basis),
+        chip(CHIPS[finding.basis]),
+        tag("span", total, class_="chip") if total else None,
         class_="chips",
     )
     return tag(
         "article",
         tag("h3", f"{number}. {finding.title}"),
-        worth,
+        beside,
         chips,
         tag("div", *_told(finding)),
         class_="lever",
@@ -85,36 +97,38 @@ def _card(number: int, finding: Finding, most: int) -> Markup:
     )
 
 
-def _smaller(findings: Sequence[Finding], most: int) -> Markup | None:
+def _smaller(checklist: Checklist, most: int) -> Markup | None:
     """What pays too, but less: one list to open."""
+    findings = checklist.paying[_CARDS:]
     if not findings:
         return None
-    worth = sum(finding.monthly.mid for finding in findings)
-    summary = tag("summary", f"{len(findings):,} smaller ones, {usd(worth)} a month if they did not overlap")
-    cards = [_card(number, finding, most) for number, finding in enumerate(findings, start=_CARDS + 1)]
+    dearest = usd(worth(findings[0], scaled=checklist.scaled).mid)
+    unit = period(scaled=checklist.scaled)
+    summary = tag("summary", f"{len(findings):,} smaller ones, {dearest} {unit} or less each")
+    cards = [
+        _card(number, finding, checklist, most) for number, finding in enumerate(findings, start=_CARDS + 1)
+    ]
     return tag("details", summary, *cards, class_="smaller")
 
 
 def _told(finding: Finding) -> list[Markup | None]:
     regret = finding.regret
-    said = None
-    if regret is not None and regret.removed:
-        said = tag(
-            "p",
-            f"{percent(regret.share)} of what it removes was used again later ({regret.uses:,} times); "
-            f"fetching it again, {usd(regret.charged)}, is counted.",
-            class_="quiet",
-        )
+    missed = tag("p", regret_sentence(regret), class_="quiet") if regret and regret.removed else None
     return [
         tag("p", sentence(finding.says)),
         tag("p", tag("b", "Do: "), finding.change),
-        tag("pre", tag("code", finding.setting)) if finding.setting else None,
+        _setting(finding.setting) if finding.setting else None,
         tag("p", tag("b", "Risk: "), finding.risk, class_="quiet") if finding.risk else None,
-        said,
+        missed,
         *_assumptions(finding),
         tag("p", f"{sentence(BASIS[finding.basis])} {sentence(finding.because)}", class_="quiet"),
         places([(one.where, one.note) for one in finding.evidence]),
     ]
+
+
+def _setting(lines: str) -> Markup:
+    """Lines to copy; one that is too long goes on further in."""
+    return tag("pre", *(tag("code", f"{line}\n") for line in lines.splitlines()))
 
 
 def _assumptions(finding: Finding) -> list[Markup]:
@@ -129,14 +143,14 @@ def _assumptions(finding: Finding) -> list[Markup]:
 
 
 def _losing(checklist: Checklist) -> Markup | None:
-    losing = [finding for finding in checklist.findings if finding.applies and not finding.pays]
+    losing = [finding for finding in checklist.findings if would_lose(finding)]
     if not losing:
         return None
     items = [
         tag(
             "li",
             tag("b", finding.title),
-            f": {usd(finding.monthly.mid)} a month. {sentence(finding.why_not or finding.because)}",
+            lost(finding, scaled=checklist.scaled).removeprefix(finding.title),
         )
         for finding in losing
     ]
@@ -144,8 +158,11 @@ def _losing(checklist: Checklist) -> Markup | None:
 
 
 def _absent(checklist: Checklist) -> Markup | None:
-    absent = [finding for finding in checklist.findings if not finding.applies]
+    absent = [one for one in checklist.findings if not one.pays and not would_lose(one)]
     if not absent:
         return None
-    items = [tag("li", tag("b", finding.title), f": {sentence(finding.why_not)}") for finding in absent]
-    return tag("div", tag("h3", "Nothing here that they are for"), tag("ul", *items, class_="rest"))
+    items = [
+        tag("li", tag("b", finding.title), f": {sentence(finding.why_not or finding.because)}")
+        for finding in absent
+    ]
+    return tag("div", tag("h3", "Nothing to gain here"), tag("ul", *items, class_="rest"))

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from scrimp.cli.audit_html.shared import bar_row, figure, places, section, sentences, table
-from scrimp.cli.audit_words import misses_sentence, results_sentence, ttl_sentences, usd
+from scrimp.cli.audit_words import (
+    count,
+    misses_sentence,
+    results_sentence,
+    times,
+    ttl_sentences,
+    usd,
+    worth_showing,
+)
 from scrimp.cli.html.markup import Markup, tag
 from scrimp.cli.html.plot import columns, plot, round_top, upright
 from scrimp.cli.numbers import percent, tokens
@@ -25,18 +33,19 @@ _LAST_WITHIN: tuple[Gap, ...] = ("1–5 min", "15–60 min")
 def results_section(results: Results) -> Markup:
     """What each tool's results cost over all the calls that carried them."""
     most = max((tool.paid.amount for tool in results.tools), default=0) or 1
+    shown = results.tools if len(results.tools) <= _TOOLS + 1 else results.tools[:_TOOLS]
     rows = [
         bar_row(
             tool.tool,
-            f"{tool.results:,} results, {tokens(tool.tokens)} tokens, sent again {tool.resent:,} times",
+            f"{count(tool.results, 'result')}, {tokens(tool.tokens)} tokens, sent again {times(tool.resent)}",
             value=usd(tool.paid.amount),
             below=percent(tool.paid.amount / results.input_amount) if results.input_amount else "",
             share=tool.paid.amount / most,
             css="results",
         )
-        for tool in results.tools[:_TOOLS]
+        for tool in shown
     ]
-    more = len(results.tools) - _TOOLS
+    more = len(results.tools) - len(shown)
     return section(
         "results",
         "Tool results",
@@ -66,14 +75,16 @@ def _single(results: Results) -> Markup | None:
     return tag("div", tag("h3", "The dearest single results"), table(heads, rows), looked)
 
 
-def misses_section(misses: Misses) -> Markup:
+def misses_section(misses: Misses, billed: int) -> Markup:
     """Misses by cause, and how to stop each."""
     most = max((line.lost for line in misses.causes), default=0) or 1
-    rows = [_cause(line, most) for line in misses.causes]
-    if len(rows) > _CAUSES:
-        summary = tag("summary", f"{len(rows) - _CAUSES:,} smaller causes")
-        rows = [*rows[:_CAUSES], tag("details", summary, *rows[_CAUSES:])]
-    looked = places([(where, line.cause) for line in misses.causes for where in line.examples[:1]])
+    shown = worth_showing(misses, billed)[:_CAUSES]
+    rows = [_cause(line, most) for line in shown]
+    rest = misses.causes[len(shown) :]
+    if rest:
+        summary = tag("summary", f"{len(rest):,} smaller causes, {usd(sum(line.lost for line in rest))}")
+        rows.append(tag("details", summary, *(_cause(line, most) for line in rest)))
+    looked = places([(where, line.cause) for line in shown for where in line.examples[:1]])
     lead = sentences([misses_sentence(misses)])
     return section("misses", "Cache misses", "loss estimated", *lead, *rows, looked)
 
@@ -83,7 +94,7 @@ def _cause(line: CauseLine, most: int) -> Markup:
         f"{line.cause} (intended)" if line.intended else line.cause,
         line.fix,
         value=usd(line.lost),
-        below=f"{line.misses:,} misses" if line.misses != 1 else "1 miss",
+        below=count(line.misses, "miss"),
         share=line.lost / most,
         css="system" if line.intended else "plain",
     )
@@ -104,20 +115,22 @@ def _gaps(fit: TtlFit) -> Markup | None:
     calls = [gap.calls for gap in fit.gaps]
     if not sum(calls):
         return None
-    count, top = len(calls), round_top(max(calls))
+    bins, top = len(calls), round_top(max(calls))
     layers = [_KEPT_BY.index(_WITHIN.get(gap.gap, "read")) for gap in fit.gaps]
     stacks = [
         [gap.calls if at == layer else 0 for at in range(3)]
         for gap, layer in zip(fit.gaps, layers, strict=True)
     ]
-    titles = [f"{gap.gap}: {gap.calls:,} calls, {tokens(gap.tokens)} tokens shared" for gap in fit.gaps]
+    titles = [
+        f"{gap.gap}: {count(gap.calls, 'call')}, {tokens(gap.tokens)} tokens shared" for gap in fit.gaps
+    ]
     shapes = columns(stacks, _KEPT_BY, top, titles)
     names = [gap.gap for gap in fit.gaps]
-    edges = [(names.index(last) + 1) / count for last in _LAST_WITHIN if last in names]
+    edges = [(names.index(last) + 1) / bins for last in _LAST_WITHIN if last in names]
     picture = plot(
         [*shapes, *map(upright, edges)],
         label="Calls by the time since the call they extend; lines at 5 minutes and at 1 hour",
-        across=[((at + 0.5) / count, gap.gap) for at, gap in enumerate(fit.gaps)],
+        across=[((at + 0.5) / bins, gap.gap) for at, gap in enumerate(fit.gaps)],
         up=[(share, f"{round(top * share):,}") for share in (0.0, 0.5, 1.0)],
         height=200,
         named=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scrimp.cli.audit_checklist_words import period, worth
 from scrimp.cli.audit_html.shared import anchor, bar_row, chip, table
 from scrimp.cli.audit_words import billed_sentences, error_of, usd
 from scrimp.cli.html.markup import Markup, tag
@@ -57,7 +58,8 @@ def headline(audit: Audit) -> Markup:
     checklist = audit.levers
     together = checklist.together if checklist is not None else None
     billed = money.dollars(audit.billed)
-    amounts = [_amount("Billed", usd(audit.billed), "measured", "before")]
+    least = "Billed, at least" if audit.output_doubtful else "Billed"
+    amounts = [_amount(least, usd(audit.billed), "measured", "before")]
     if together is not None:
         after = audit.billed - together.saved.mid
         amounts += [
@@ -156,11 +158,12 @@ def _first(audit: Audit) -> Markup | None:
     """The dearest changes, as links to what is said of each."""
     if audit.levers is None or not audit.levers.paying:
         return None
+    scaled = audit.levers.scaled
     items = [
         tag(
             "li",
             tag("a", finding.title, href=f"#lever-{anchor(finding.lever)}"),
-            f": {usd(finding.monthly.mid)} a month",
+            f": {usd(worth(finding, scaled=scaled).mid)} {period(scaled=scaled)}",
         )
         for finding in audit.levers.paying[:_FIRST]
     ]

@@ -29,28 +29,34 @@ _NAMES = {
 }
 
 
-def render_audit(audit: Audit, spend: Spend | None, by: Sequence[Dimension]) -> str:
-    """The page, every text of it escaped; `by` says what spending is told apart by."""
+def render_audit(
+    audit: Audit, spend: Spend | None, by: Sequence[Dimension], scope: Sequence[str] = ()
+) -> str:
+    """The page, every text of it escaped.
+
+    `by` says what spending is told apart by, `scope` what was audited, and by whom and when.
+    """
     sections = {
         "spend": None if spend is None else spend_section(spend, by),
         "tax": None if audit.tax is None else tax_section(audit.tax),
         "results": None if audit.results is None else results_section(audit.results),
-        "misses": None if audit.misses is None else misses_section(audit.misses),
+        "misses": None if audit.misses is None else misses_section(audit.misses, audit.billed),
         "ttl": None if audit.ttl is None else ttl_section(audit.ttl),
         "levers": None if audit.levers is None else checklist_section(audit.levers),
     }
     there = {name: part for name, part in sections.items() if part is not None}
     parts = [
         tag("h1", _TITLE),
+        tag("p", " \N{MIDDLE DOT} ".join(scope), class_="scope") if scope else None,
         calibration(audit.calibration),
         headline(audit),
         tag("nav", *(tag("a", _NAMES[name], href=f"#{name}") for name in there), aria_label="Sections"),
         *there.values(),
     ]
-    return Template(bundled("page.html")).substitute(
+    return Template(bundled("audit.html")).substitute(
         title=tag("title", _TITLE),
         style="".join(map(bundled, ("page.css", "plot.css", "audit.css"))),
-        body="\n".join(parts),
+        body="\n".join(part for part in parts if part),
         source=_notes(audit),
         basis=tag(
             "p",
@@ -59,8 +65,6 @@ def render_audit(audit: Audit, spend: Spend | None, by: Sequence[Dimension]) -> 
             tag("b", "Estimated"),
             ": worked out by scrimp’s model, whose own error stands at the top. Days are UTC.",
         ),
-        data="null",
-        script="",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scrimp.cli.audit_text import quoted
+from scrimp.cli.explain_place import typed
 from scrimp.cli.html.markup import Markup, tag
 from scrimp.cli.html.plot import bar
 
@@ -75,7 +75,7 @@ def places(found: Sequence[tuple[str, str]]) -> Markup | None:
     if not found:
         return None
     items = [
-        tag("li", tag("code", f"scrimp explain {quoted(where)}"), tag("div", note) if note else None)
+        tag("li", tag("code", f"scrimp explain {typed(where)}"), tag("div", note) if note else None)
         for where, note in found
     ]
     return tag("details", tag("summary", "Look at the calls behind it"), tag("ul", *items))

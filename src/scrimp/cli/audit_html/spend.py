@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 from scrimp.cli.audit_html.shared import bar_row, figure, section
-from scrimp.cli.audit_words import usd
+from scrimp.cli.audit_words import count, usd
 from scrimp.cli.html.axes import day_labels, dollar_labels
 from scrimp.cli.html.markup import Markup, tag
 from scrimp.cli.html.plot import columns, legend, plot, round_top
@@ -35,6 +35,7 @@ _SPOKEN: Mapping[Dimension, str] = {
     "source": "kind of recording",
     "month": "month",
 }
+UNKNOWN = "not recorded"
 _ROWS = 8
 _MANY_DAYS = 92
 _WEEK = 7
@@ -45,7 +46,7 @@ def spend_section(spend: Spend, by: Sequence[Dimension]) -> Markup:
     whole = spend.whole
     said = tag(
         "p",
-        f"{usd(whole.cost)} for {tokens(whole.tokens)} tokens in {whole.calls:,} calls. ",
+        f"{usd(whole.cost)} for {tokens(whole.tokens)} tokens in {count(whole.calls, 'call')}. ",
         "Dollars of Claude Code sessions are what the API would bill, not a plan's price."
         if spend.api_equivalent
         else None,
@@ -106,12 +107,13 @@ def _lines(spend: Spend, dimension: Dimension) -> Markup | None:
     if len(lines) < 2:
         return None
     most, whole = max(line.sums.cost for line in lines) or 1, spend.whole.cost or 1
-    more = lines[_ROWS:]
+    shown = lines if len(lines) <= _ROWS + 1 else lines[:_ROWS]
+    more = lines[len(shown) :]
     rest = f"And {len(more):,} more, {usd(sum(line.sums.cost for line in more))}: --json has all."
     return tag(
         "div",
         tag("h3", f"By {_SPOKEN[dimension]}"),
-        *(_row(line, most, whole) for line in lines[:_ROWS]),
+        *(_row(line, most, whole) for line in shown),
         tag("p", rest, class_="lead") if more else None,
     )
 
@@ -119,8 +121,8 @@ def _lines(spend: Spend, dimension: Dimension) -> Markup | None:
 def _row(line: Line, most: int, whole: int) -> Markup:
     sums = line.sums
     return bar_row(
-        line.name or "(not said)",
-        f"{sums.calls:,} calls, {tokens(sums.tokens)} tokens",
+        line.name or UNKNOWN,
+        f"{count(sums.calls, 'call')}, {tokens(sums.tokens)} tokens",
         value=usd(sums.cost),
         below=percent(sums.cost / whole),
         share=sums.cost / most,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scrimp.cli.audit_html.shared import figure, section, sentences, table
-from scrimp.cli.audit_words import PARTS, short_run, tax_sentences, usd, verdict_sentence
+from scrimp.cli.audit_words import BESIDE, PARTS, short_run, tax_sentences, usd, verdict_sentence
 from scrimp.cli.html.markup import Markup, tag
 from scrimp.cli.html.plot import areas, legend, plot, round_top, split_bar
 from scrimp.cli.numbers import percent, tokens
@@ -38,7 +38,7 @@ def _whole(tax: Tax) -> Markup | None:
     if not found or not whole:
         return None
     shown = [name for name in _ORDER if name in found]
-    parts = [
+    parts: list[tuple[float, str, str]] = [
         (
             found[name].paid.amount / whole,
             name,
@@ -46,7 +46,7 @@ def _whole(tax: Tax) -> Markup | None:
         )
         for name in shown
     ]
-    rows = [
+    rows: list[tuple[Markup | str, ...]] = [
         (
             tag("span", tag("i", class_=name), PARTS[name]),
             tokens(found[name].paid.tokens),
@@ -56,6 +56,18 @@ def _whole(tax: Tax) -> Markup | None:
         )
         for name in shown
     ]
+    if tax.beside:
+        rows.append(
+            (
+                tag("span", tag("i", class_="unknown"), BESIDE),
+                "",
+                usd(tax.beside),
+                percent(tax.beside / whole),
+                "",
+            )
+        )
+        told = f"{BESIDE}: {usd(tax.beside)}, {percent(tax.beside / whole)}"
+        parts.append((tax.beside / whole, "unknown", told))
     picture = split_bar(parts, "The input bill by part of the prompt")
     heads = ("Part of the prompt", "Tokens sent", "Billed", "Share", "Of it again")
     return tag("div", figure("The input bill", "measured", None, picture), table(heads, rows))

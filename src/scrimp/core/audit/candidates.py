@@ -9,6 +9,7 @@ import msgspec
 
 from scrimp.core.audit.cards import CARDS
 from scrimp.core.audit.model_levers import (
+    retired,
     single_calls,
     small_model,
     small_model_setting,
@@ -44,7 +45,7 @@ class Candidate(msgspec.Struct, frozen=True):
     else may be off besides the model's error, as a share of the bill of the calls it touches. `stage` orders
     levers that go together: what changes prompts comes before what changes times. A lever that stands on a
     claim only the user can check is `told` and part of no total. One that is `slow` is replayed on a sample
-    of large sources. `settings` are lines to copy that depend on the calls.
+    of large sources. `settings` are lines to copy that depend on the calls, `gone` are their retired models.
     """
 
     lever: str
@@ -55,6 +56,7 @@ class Candidate(msgspec.Struct, frozen=True):
     told: bool = False
     slow: bool = False
     settings: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
     @property
     def bold(self) -> bool:
@@ -78,12 +80,12 @@ def candidates(calls: Sequence[Measured], facts: Facts) -> list[Candidate]:
     ]
     later = successor_levers(calls, facts)
     if later:
-        lines = successor_settings(calls, facts)
+        lines, gone = successor_settings(calls, facts), retired(calls)
         row = Row("successor", levers=later)
-        found.append(Candidate("successor", lambda: row, 2, doubt=_OTHER_TOKENS, settings=lines))
+        found.append(Candidate("successor", lambda: row, 2, doubt=_OTHER_TOKENS, settings=lines, gone=gone))
     small = small_model(calls, facts)
     if small:
-        lines = small_model_setting(facts)
+        lines = small_model_setting(calls, facts)
         cheaper = Row("small-model", levers=small)
         found.append(Candidate("small-model", lambda: cheaper, 3, doubt=_HALF, told=True, settings=lines))
     alone = single_calls(calls)

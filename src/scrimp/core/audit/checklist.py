@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from scrimp.core.audit.cards import CARDS, Card
 from scrimp.core.audit.checklist_model import (
     Amount,
     Checklist,
     Confidence,
-    Evidence,
     Finding,
     Regret,
     Together,
 )
-from scrimp.core.audit.model import CauseLine, Misses, Span, TtlFit
+from scrimp.core.audit.miss_findings import miss_findings
+from scrimp.core.audit.model import Misses, Span
 from scrimp.core.audit.row_levers import Total
 from scrimp.core.audit.weighed import Weighed
-from scrimp.core.causes import Cause
-from scrimp.core.money import rounded
 
 __all__ = ["checklist"]
 
 _WORTH_IT = 1_000
 """Picodollars: less than that is nothing."""
 _WIDE = 2
-_PLACES = 3
+_OFF = 0.03
+"""The model's error on the bills, as a share, from which on a figure is not to be trusted much."""
+_LIFETIMES = frozenset({"ttl-5m", "ttl-1h"})
 _NOTHING = "nothing in these recordings that it is for"
 _NOT_SHOWN = {
     "early-stop": "recordings of finished answers do not show where an answer was complete",
@@ -45,7 +47,7 @@ _NOT_SHOWN = {
 
 def checklist(
     weighed: Iterable[Weighed],
-    misses: tuple[Misses | None, TtlFit | None],
+    misses: Misses | None,
     totals: tuple[Total, Total],
     span: Span,
     billed: int,
@@ -58,13 +60,15 @@ def checklist(
         _finding(card, known.get(lever, Weighed(lever=lever)), span, billed, in_total=lever in in_total)
         for lever, card in CARDS.items()
     ]
-    findings += _of_misses(*misses, span, billed)
+    findings += miss_findings(misses, span, billed)
+    findings = _one_of(_LIFETIMES, findings)
     findings.sort(key=lambda one: (not one.pays, not one.applies, -one.saved.mid, one.lever))
     return Checklist(
         findings=tuple(findings),
         together=_together(together, span, billed),
         billed=billed,
         bolder=_together(bolder, span, billed) if bolder.singly != together.singly else None,
+        scaled=span.scales,
     )
 
 
@@ -80,7 +84,7 @@ def _finding(card: Card, found: Weighed, span: Span, billed: int, *, in_total: b
         pays=applies and found.mid > _WORTH_IT,
         applies=applies,
         saved=saved,
-        monthly=_monthly(saved, span),
+        monthly=saved.monthly(span),
         share=_share(found.mid, billed),
         basis=card.basis,
         confidence=confidence,
@@ -92,22 +96,52 @@ def _finding(card: Card, found: Weighed, span: Span, billed: int, *, in_total: b
         regret=_regret(found),
         assumptions=tuple(dict.fromkeys(assumptions)),
         in_total=in_total,
-        why_not="" if applies else _NOT_SHOWN.get(card.lever, _NOTHING),
+        why_not=_why_not(card, applies=applies, pays=applies and found.mid > _WORTH_IT),
     )
 
 
+def _one_of(levers: frozenset[str], findings: list[Finding]) -> list[Finding]:
+    """Of levers that exclude one another the one that saves most pays."""
+    rivals = [one for one in findings if one.lever in levers and one.pays]
+    best = max(rivals, key=lambda one: one.saved.mid, default=None)
+    if best is None:
+        return findings
+    title = f"{best.title[:1].lower()}{best.title[1:]}"
+    why = f"for all sources alike {title} saves more; the total takes the better of both for each source"
+    return [
+        replace(one, pays=False, why_not=why) if one in rivals and one is not best else one
+        for one in findings
+    ]
+
+
+def _why_not(card: Card, *, applies: bool, pays: bool) -> str:
+    if not applies:
+        return _NOT_SHOWN.get(card.lever, _NOTHING)
+    return "" if pays else card.loses
+
+
 def _confidence(card: Card, found: Weighed) -> tuple[Confidence, str]:
-    if card.basis == "told":
-        return "low", "it rests on what only you can know"
-    if card.basis == "estimated":
-        return "low", "it rests on an assumption that the recordings cannot check"
-    if found.low <= 0 < found.high:
-        return "low", "the interval holds zero"
+    doubt = _doubt(card, found)
+    if doubt:
+        return "low", doubt
     if found.high > _WIDE * max(found.low, 1) > 0:
         return "medium", "the interval is wide"
     if card.bold:
-        return "medium", "the money is sure, whether the work is as good is not judged"
+        return "medium", "what it costs is replayed; whether the work is as good is not judged"
     return "high", "replayed through a model whose error on these bills is part of the interval"
+
+
+def _doubt(card: Card, found: Weighed) -> str:
+    """Why a figure is not to be trusted much, if so."""
+    if card.basis == "told":
+        return "no recording shows whether it suits this work"
+    if card.basis == "estimated":
+        return "the recordings cannot check them"
+    if found.low <= 0 < found.high:
+        return "the interval holds zero"
+    if found.untimed:
+        return "no times were recorded: how long entries lived is a guess"
+    return f"the model is {100 * found.off:.1f} % off on these bills" if found.off > _OFF else ""
 
 
 def _regret(found: Weighed) -> Regret | None:
@@ -115,53 +149,6 @@ def _regret(found: Weighed) -> Regret | None:
     if removed is None:
         return None
     return Regret(removed.tokens, removed.uses, removed.share, removed.charged)
-
-
-def _of_misses(misses: Misses | None, ttl: TtlFit | None, span: Span, billed: int) -> list[Finding]:
-    """One finding for every cause of misses: what fixing it would have saved."""
-    lines = misses.causes if misses is not None else ()
-    return [_of_cause(line, _saved(line, ttl), span, billed) for line in lines]
-
-
-def _saved(line: CauseLine, ttl: TtlFit | None) -> Amount:
-    """What fixing a cause saves: at most what it lost, and half of it where some such misses stay.
-
-    Of what expired, an hour's lifetime saves what was written again within the hour, at the price of dearer
-    writes everywhere else.
-    """
-    if not _fixable(line):
-        return Amount(0, 0, line.lost)
-    if line.cause == Cause.EXPIRED and ttl is not None:
-        mid = min(line.lost, ttl.rewritten)
-        return Amount(max(0, min(mid, ttl.saved_by_1h)), mid, line.lost)
-    return Amount(line.lost // 2, line.lost, line.lost)
-
-
-def _fixable(line: CauseLine) -> bool:
-    return not line.intended and not line.fix.startswith("None")
-
-
-def _of_cause(line: CauseLine, saved: Amount, span: Span, billed: int) -> Finding:
-    fixable = _fixable(line)
-    sure = "what was lost is billed; that the fix prevents every such miss is not sure"
-    return Finding(
-        lever=f"miss: {line.cause}",
-        title=f"Cache misses: {line.cause}",
-        says=f"{line.misses:,} misses: {line.tokens:,} tokens, cached before, were paid anew for "
-        f"${rounded(line.lost, 2)}",
-        pays=fixable and saved.mid > _WORTH_IT,
-        applies=True,
-        saved=saved,
-        monthly=_monthly(saved, span),
-        share=_share(saved.mid, billed),
-        basis="estimated",
-        confidence="medium" if fixable else "low",
-        because=sure if fixable else "there is nothing to change",
-        risk="None: the model reads the same prompt." if fixable else "",
-        change=line.fix,
-        evidence=tuple(Evidence(where, line.cause) for where in line.examples[:_PLACES]),
-        assumptions=("overlaps with lifetimes and keep-alive, which spare some of the same misses",),
-    )
 
 
 def _together(total: Total, span: Span, billed: int) -> Together | None:
@@ -172,7 +159,7 @@ def _together(total: Total, span: Span, billed: int) -> Together | None:
     return Together(
         levers=_by_worth(total.singly),
         saved=saved,
-        monthly=_monthly(saved, span),
+        monthly=saved.monthly(span),
         share=_share(found.mid, billed),
         summed=sum(total.singly.values()),
     )
@@ -180,10 +167,6 @@ def _together(total: Total, span: Span, billed: int) -> Together | None:
 
 def _by_worth(singly: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(singly, key=lambda lever: -singly[lever]))
-
-
-def _monthly(saved: Amount, span: Span) -> Amount:
-    return Amount(span.monthly(saved.low), span.monthly(saved.mid), span.monthly(saved.high))
 
 
 def _share(amount: int, billed: int) -> float:

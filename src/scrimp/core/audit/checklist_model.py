@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from scrimp.core.audit.span import Span
+
 __all__ = ["Amount", "Basis", "Checklist", "Confidence", "Evidence", "Finding", "Regret", "Together"]
 
 Confidence = Literal["high", "medium", "low"]
@@ -24,6 +26,10 @@ class Amount(msgspec.Struct, frozen=True):
     low: int
     mid: int
     high: int
+
+    def monthly(self, span: Span) -> Amount:
+        """The same scaled to 30 days."""
+        return Amount(span.monthly(self.low), span.monthly(self.mid), span.monthly(self.high))
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -94,13 +100,15 @@ class Checklist(msgspec.Struct, frozen=True):
     """Every lever, those that pay first, the most dollars first; then those that would not; then the rest.
 
     `together` is of levers that mean the same to the model and need nobody's word, `bolder` with those that
-    change what a prompt holds or which model answers. `billed` is the whole bill they are shares of.
+    change what a prompt holds or which model answers. `billed` is the whole bill they are shares of. `scaled`
+    is False where the span is too short, or not known: what is said of a month says little then.
     """
 
     findings: tuple[Finding, ...]
     together: Together | None
     billed: int
     bolder: Together | None = None
+    scaled: bool = True
 
     @property
     def paying(self) -> tuple[Finding, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from heapq import nlargest
 
+from scrimp.core.audit.idle import FIXES_OF_IDLE, Idle
 from scrimp.core.audit.model import Calibration, CauseLine, Floor, Misses, SourceCalibration, Span
 from scrimp.core.bill import Bill
 from scrimp.core.causes import FIXES, Cause, Diagnosis
@@ -103,15 +104,15 @@ class MissSums:
     """Misses by cause."""
 
     def __init__(self) -> None:
-        self._lines: dict[Cause, _Line] = defaultdict(_Line)
+        self._lines: dict[tuple[Cause, Idle | None], _Line] = defaultdict(_Line)
         self._judged = 0
 
-    def add(self, where: str, diagnosis: Diagnosis | None) -> None:
-        """Take one judged call; calls without a miss too."""
+    def add(self, where: str, diagnosis: Diagnosis | None, idle: Idle | None = None) -> None:
+        """Take one judged call; calls without a miss too. `idle` says how an entry came to expire."""
         self._judged += 1
         if diagnosis is None or not diagnosis.bust:
             return
-        line = self._lines[diagnosis.cause]
+        line = self._lines[diagnosis.cause, idle if diagnosis.cause is Cause.EXPIRED else None]
         line.misses += 1
         line.tokens += max(diagnosis.promised - diagnosis.read, 0)
         line.lost += diagnosis.lost
@@ -122,16 +123,16 @@ class MissSums:
         if not self._judged:
             return None
         lines = sorted(self._lines.items(), key=lambda item: -item[1].lost)
-        return Misses(self._judged, tuple(_cause_line(cause, line) for cause, line in lines))
+        return Misses(self._judged, tuple(_cause_line(*cause, line) for cause, line in lines))
 
 
-def _cause_line(cause: Cause, line: _Line) -> CauseLine:
+def _cause_line(cause: Cause, idle: Idle | None, line: _Line) -> CauseLine:
     return CauseLine(
-        cause=str(cause),
+        cause=f"{cause}{'' if idle is None else f' ({idle})'}",
         misses=line.misses,
         tokens=line.tokens,
         lost=line.lost,
-        fix=FIXES[cause],
+        fix=FIXES[cause] if idle is None else FIXES_OF_IDLE[idle],
         intended=cause in _INTENDED,
         examples=tuple(where for _, where in line.examples),
     )

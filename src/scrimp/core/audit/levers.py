@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from scrimp.core.audit.bills import BillSums
 from scrimp.core.audit.checklist import checklist
 from scrimp.core.audit.checklist_model import Checklist
 from scrimp.core.audit.loops import StepSums
-from scrimp.core.audit.model import Misses, Span, TtlFit
+from scrimp.core.audit.model import Misses, Span
 from scrimp.core.audit.replays import Sourced
 from scrimp.core.audit.results import ResultSums
 from scrimp.core.audit.row_levers import RowSums
@@ -23,9 +23,15 @@ __all__ = ["LeverSums"]
 class LeverSums:
     """Adds up every lever, source by source: `add` each call that counts, then `end_source`."""
 
-    def __init__(self, facts: Facts, advance: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        advance: Callable[[], None] = lambda: None,
+        only: Container[str] | None = None,
+    ) -> None:
+        """`only` has the levers to replay (None: all there are)."""
         self.bills = BillSums()
-        self._rows = RowSums(facts, advance)
+        self._rows = RowSums(facts, advance, only)
         self._steps = StepSums()
         self._tools = ToolSetSums()
         self._agents = SubAgentSums()
@@ -46,9 +52,11 @@ class LeverSums:
         """Take one source for the levers that are replayed."""
         self._rows.take(source)
 
-    def result(
-        self, results: ResultSums, misses: tuple[Misses | None, TtlFit | None], span: Span, billed: int
-    ) -> Checklist:
+    def saved_by_an_hour(self) -> int | None:
+        """What writing everything for an hour would have saved, replayed; picodollars."""
+        return next((one.mid for one in self._rows.weighed() if one.lever == "ttl-1h"), None)
+
+    def result(self, results: ResultSums, misses: Misses | None, span: Span, billed: int) -> Checklist:
         """The checklist; `billed` is the whole bill."""
         weighed = [
             *self._rows.weighed(),

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 import msgspec
 
 from scrimp.core.audit.checklist_model import Checklist
+from scrimp.core.audit.span import Span
 from scrimp.core.spend import Spend
 
 __all__ = [
@@ -54,24 +55,6 @@ Verdict = Literal["growing", "bounded", "too short"]
 Gap = Literal["≤ 10 s", "10–60 s", "1–5 min", "5–15 min", "15–60 min", "1–4 h", "> 4 h"]
 GAPS: tuple[Gap, ...] = get_args(Gap)
 """Times between a call and the one it extends."""
-
-_MONTH_DAYS = 30
-
-
-class Span(msgspec.Struct, frozen=True):
-    """When the audited calls happened, epoch seconds (None: no call has a time).
-
-    `days` is the number of days that dollars per month are scaled from: at least one, and one for calls
-    without times.
-    """
-
-    began: float | None = None
-    ended: float | None = None
-    days: float = 1.0
-
-    def monthly(self, amount: int) -> int:
-        """Picodollars in the span as picodollars in a month of 30 days."""
-        return round(amount * _MONTH_DAYS / self.days)
 
 
 class Paid(msgspec.Struct, frozen=True):

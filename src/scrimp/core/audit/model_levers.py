@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -19,6 +19,7 @@ from scrimp.facts.models import Facts
 __all__ = [
     "family",
     "newest",
+    "retired",
     "single_calls",
     "small_model",
     "small_model_setting",
@@ -30,6 +31,8 @@ __all__ = [
 _FAMILIES = ("opus", "sonnet", "haiku", "fable", "mythos")
 _SETTABLE = ("fable", "opus", "sonnet", "haiku")
 _SMALL = "haiku"
+_CLAUDE_CODE = frozenset({"main", "sub-agent"})
+"""Labels of conversations that its sessions hold."""
 _EASY_CALLS = 5
 _EASY_OUTPUT = 1_500
 _MANY = 20
@@ -58,14 +61,25 @@ def newest(facts: Facts, name: str) -> Model | None:
 
 
 def successors(calls: Sequence[Measured], facts: Facts) -> dict[str, Model]:
-    """By id of a model in use, the newest of its family where that is another one and no dearer."""
+    """By id of a model in use, the newest of its family where that is another one and no dearer.
+
+    In place of a model that is retired any newer one is taken: it cannot be had any longer.
+    """
     found: dict[str, Model] = {}
     for model in {one.call.model.id: one.call.model for one in calls}.values():
         name = family(model)
         later = newest(facts, name) if name else None
-        if later is not None and later.id != model.id and not _dearer(later, model):
+        if later is None or later.id == model.id:
+            continue
+        if model.retired is not None or not _dearer(later, model):
             found[model.id] = later
     return found
+
+
+def retired(calls: Sequence[Measured]) -> tuple[str, ...]:
+    """Models in use that are not served any longer, or soon will not be: `claude-2.1 (2025-07-21)`."""
+    models = {one.call.model.id: one.call.model for one in calls}
+    return tuple(f"{name} ({model.retired})" for name, model in models.items() if model.retired)
 
 
 def successor_levers(calls: Sequence[Measured], facts: Facts) -> tuple[Lever, ...]:
@@ -76,17 +90,38 @@ def successor_levers(calls: Sequence[Measured], facts: Facts) -> tuple[Lever, ..
 
 
 def successor_settings(calls: Sequence[Measured], facts: Facts) -> tuple[str, ...]:
-    """What Claude Code takes for each family that has a successor."""
-    names = {family(later): later.id for later in successors(calls, facts).values()}
-    return tuple(
-        f"export ANTHROPIC_DEFAULT_{name.upper()}_MODEL={names[name]}" for name in _SETTABLE if name in names
-    )
+    """Lines to copy: what Claude Code takes, where these are its calls, and what code names."""
+    found = successors(calls, facts)
+    lines = []
+    if any(one.call.label in _CLAUDE_CODE for one in calls):
+        lines += _variable("ANTHROPIC_MODEL", [one.call for one in calls if one.call.label == "main"], found)
+        agents = [one.call for one in calls if one.call.label == "sub-agent"]
+        if len({family(call.model) for call in agents}) == 1:  # the variable is for all of them
+            lines += _variable("CLAUDE_CODE_SUBAGENT_MODEL", agents, found)
+        names = {family(later): later.id for later in found.values()}
+        lines += [
+            f"export ANTHROPIC_DEFAULT_{name.upper()}_MODEL={names[name]}"
+            for name in _SETTABLE
+            if name in names
+        ]
+    lines += [f'model="{later.id}"  # in place of {before}' for before, later in found.items()]
+    return tuple(lines)
 
 
-def small_model_setting(facts: Facts) -> tuple[str, ...]:
-    """What Claude Code takes for its sub-agents."""
+def _variable(name: str, calls: Sequence[RecordedCall], found: Mapping[str, Model]) -> list[str]:
+    """What the variable should be for these calls: the successor of the model most of them name."""
+    most = Counter(call.model.id for call in calls).most_common(1)
+    return [f"export {name}={found[model].id}" for model, _ in most if model in found]
+
+
+def small_model_setting(calls: Sequence[Measured], facts: Facts) -> tuple[str, ...]:
+    """What Claude Code takes for its sub-agents, where these are its calls, and what code names."""
     small = newest(facts, _SMALL)
-    return (f"export CLAUDE_CODE_SUBAGENT_MODEL={small.id}",) if small is not None else ()
+    if small is None:
+        return ()
+    own = any(one.call.label in _CLAUDE_CODE for one in calls)
+    variable = [f"export CLAUDE_CODE_SUBAGENT_MODEL={small.id}"] if own else []
+    return (*variable, f'model="{small.id}"')
 
 
 def _easy(calls: Sequence[Measured], than: Model) -> Picked | None:

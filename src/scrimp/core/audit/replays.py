@@ -14,11 +14,23 @@ from scrimp.core.summary import Foreseen
 from scrimp.core.whatif.changed import Removed
 from scrimp.core.whatif.rows import Row, RowReplay, replay_row
 
-__all__ = ["SAMPLE", "Replays", "Sourced"]
+__all__ = ["SAMPLE", "Replays", "Sourced", "sampled"]
 
 _RECORDED = "recorded"
 SAMPLE = 2_500
 """Calls from which on levers that are slow to replay are replayed on every second, third, … run only."""
+
+
+def sampled(runs: Sequence[str]) -> dict[str, bool] | None:
+    """Of a large source, given the run of each call in time order, every so manieth run and its half.
+
+    None where all runs are taken.
+    """
+    step = ceil(len(runs) / SAMPLE)
+    distinct = list(dict.fromkeys(runs))
+    if step < 2 or len(distinct) < 2 * step:
+        return None
+    return {run: bool(number % 2) for number, run in enumerate(distinct[::step])}
 
 
 class Sourced(msgspec.Struct, frozen=True):
@@ -79,11 +91,9 @@ class Replays:
     def sample(self) -> Replays:
         """Every so many runs of a large source; a small one is its own sample."""
         source = self.source
-        step = ceil(len(source.calls) / SAMPLE)
-        runs = list(dict.fromkeys(one.call.run for one in source.calls))
-        if step < 2 or len(runs) < 2 * step:
+        picked = sampled([one.call.run for one in source.calls])
+        if picked is None:
             return self
-        picked = {run: bool(number % 2) for number, run in enumerate(runs[::step])}
         places = [place for place, one in enumerate(source.calls) if one.call.run in picked]
         found = Replays(
             msgspec.structs.replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scrimp.core.audit.tax import by_segment
@@ -73,8 +73,19 @@ class ToolSetSums:
             high=self._amount * 12 // 10,
             cases=self._cases,
             says=f"{self._cases:,} tools were never used: {', '.join(dearest)}" if dearest else "",
+            setting=_without(dearest),
             evidence=self._places.result(),
         )
+
+
+def _without(names: Sequence[str]) -> str:
+    """Lines to copy that leave tools out, in Claude Code and in code."""
+    if not names:
+        return ""
+    left_out = ", ".join(f'"{name}"' for name in names)
+    told = " ".join(f'"{name}"' for name in names)
+    code = f'tools = [one for one in tools if one["name"] not in {{{left_out}}}]'
+    return f"claude --disallowedTools {told}\n{code}"
 
 
 def _name(value: Any) -> str:

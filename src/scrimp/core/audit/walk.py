@@ -195,8 +195,8 @@ def _note_use(asked: dict[str, Asked], value: Any) -> None:
         return
     name, given = value.get("name"), value.get("input")
     texts = given.values() if isinstance(given, Mapping) else ()
-    text = next((text for text in texts if isinstance(text, str)), "")
-    excerpt = " ".join(text[: 2 * _EXCERPT].split())[:_EXCERPT]
+    text = next((text for text in texts if isinstance(text, str)), value.get("subject"))
+    excerpt = " ".join(text[: 2 * _EXCERPT].split())[:_EXCERPT] if isinstance(text, str) else ""
     key = value.get("asked") if given is None else _digest(given)
     asked[str(value.get("id"))] = Asked(str(name or "?"), excerpt, key)
 

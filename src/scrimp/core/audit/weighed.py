@@ -19,6 +19,8 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     """One lever's worth. `cases` counts what it was for (calls, runs, results): none, and it does not apply.
 
     `says` is what was found, in a sentence; `setting` the line to copy where it depends on what was found.
+    `off` is the model's error on the bills that are touched, as a share of them; `untimed` says that most of
+    these calls have no recorded time.
     """
 
     lever: str
@@ -32,6 +34,8 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     removed: Removed | None = None
     notes: tuple[str, ...] = ()
+    off: float = 0.0
+    untimed: bool = False
 
 
 class Evidences:

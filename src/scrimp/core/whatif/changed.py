@@ -35,8 +35,11 @@ class Removed(msgspec.Struct, frozen=True):
 
     @property
     def share(self) -> float:
-        """The regret: of the tokens taken, the share that was used later."""
-        return self.used / self.taken if self.taken else 0.0
+        """The regret: of the tokens taken, the share that was used later.
+
+        What was fetched again may be taken and used once more, so that more could be used than was taken.
+        """
+        return min(self.used / self.taken, 1.0) if self.taken else 0.0
 
     def __add__(self, other: Removed) -> Removed:
         return Removed(

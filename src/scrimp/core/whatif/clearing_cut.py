@@ -117,13 +117,16 @@ def shortened(measured: Measured, cut: Cut, *, fresh: int, base: Shorter | None 
 
 
 def _placed(ends: Sequence[int], cut: Cut) -> tuple[list[int], list[int]]:
-    """Where each position is now (a dropped one: where the one before it is), and the new ends."""
+    """Where each position is now (a dropped one: where the one before it is), and the new ends.
+
+    What follows the last cut is only moved.
+    """
     first = cut.first
     places, now = list(range(first)), list(ends[:first])
     at = now[-1] if now else 0
     before = at
-    left = cut.left
-    for number in range(first, len(ends)):
+    left, last = cut.left, cut.last + 1
+    for number in range(first, last):
         size = ends[number] - before
         before = ends[number]
         stays = left.get(number)
@@ -133,6 +136,8 @@ def _placed(ends: Sequence[int], cut: Cut) -> tuple[list[int], list[int]]:
         at += size if stays is None else stays if number == cut.summary else min(stays, size)
         places.append(len(now))
         now.append(at)
+    places += range(len(now), len(now) + len(ends) - last)
+    now += [at + end - before for end in ends[last:]]
     return places, now
 
 

@@ -18,6 +18,10 @@ __all__ = ["CONTENT_LEVERS"]
 _COUNT = re.compile(r"(\d+)(k?)")
 
 
+_LEAST_COMPACTED = 50_000
+"""The lowest trigger that the API takes ("Compaction")."""
+
+
 class _Options:
     """What is written behind a lever's name: a first value without a name, then `NAME=VALUE`, by commas."""
 
@@ -73,7 +77,10 @@ def _clear_thinking(value: str) -> Lever:
 
 def _compact(value: str) -> Lever:
     options, plain = _Options(value, "tokens", "summary"), Compact()
-    return Compact(options.count("tokens", plain.trigger), options.count("summary", plain.summary))
+    trigger = options.count("tokens", plain.trigger)
+    if trigger < _LEAST_COMPACTED:
+        raise InputError(f"the API compacts from {_LEAST_COMPACTED:,} tokens on, so not at {trigger:,}")
+    return Compact(trigger, options.count("summary", plain.summary))
 
 
 def _compact_priced(value: str) -> Lever:

@@ -33,7 +33,7 @@ from scrimp.wire.markers import TTL
 __all__ = ["LEVERS", "LEVER_NAMES", "Written", "parse_row"]
 
 _NAMED = re.compile(r"([\w-]*)\s*(?:[=,]\s*(.*))?", re.DOTALL)
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 _MOST_PINGS = 300
 _MOST_FACTOR = 100
 
@@ -83,9 +83,9 @@ def _batch(written: Written, _: Facts) -> Lever:
 
 
 def _group(written: Written, _: Facts) -> Lever:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", written.value)
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh])", written.value)
     if match is None or not float(match[1]):
-        raise InputError(f"`{_text(written)}`: give the window as a time, such as group=10m")
+        raise InputError(f"`{_text(written)}`: give the window as a time with its unit, such as group=10m")
     return Grouped(float(match[1]) * _UNITS[match[2]])
 
 
@@ -119,6 +119,11 @@ LEVER_NAMES = (*_OWN, *_ORDER)
 """Every name that a row can have."""
 _FOR_SOME = frozenset({"model", "effort", "batch"})
 _MANY = frozenset({"model", "effort"})
+_ONE_OF = (
+    frozenset({"clear", "clear-priced"}),
+    frozenset({"compact", "compact-priced"}),
+    frozenset({"keep-last", "drop-oldest"}),
+)
 
 
 def parse_row(text: str, facts: Facts) -> Row:
@@ -175,6 +180,10 @@ def _check_twice(written: Sequence[Written]) -> None:
         if key in seen:
             raise InputError(f"`{_text(one)}`: {one.name} is given twice in one row")
         seen.add(key)
+    for group in _ONE_OF:
+        both = [one for one in written if one.name in group]
+        if len(both) > 1:
+            raise InputError(f"`{_text(both[1])}`: {both[0].name} does the same in its own way; take one")
 
 
 def _policy(written: Written | None) -> str:

@@ -1,5 +1,7 @@
 """Another model for chosen calls: its prices, its tokenizer, its cache. Whether its answers do is not judged.
 
+A model that is younger than a call is priced for it at its newest prices: nobody can go back and pay others.
+
 Where two models split text alike, prompts keep their length. Else every block is measured for both and its
 recorded length changes in proportion; blocks whose text was not recorded change as running text does. Answers
 are taken to say the same, in the new model's tokens.
@@ -8,7 +10,8 @@ are taken to say the same, in the new model's tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
+from operator import sub
 
 import msgspec
 
@@ -62,7 +65,9 @@ class OtherModel:
             notes.append(f"{self._to.name} splits text into other tokens: lengths are estimates")
         released = self._to.released
         if released is not None and any(call.day is not None and call.day < released for call in taken):
-            notes.append(f"{self._to.name} is younger than some calls: its first price is taken for them")
+            notes.append(f"{self._to.name} is younger than some calls: its newest price is taken for them")
+        if self._to.retired is not None:
+            notes.append(f"{self._to.name} is not served any longer from {self._to.retired} on")
         if any(call.usage.total_input > self._to.window for call in taken):
             notes.append(f"some prompts do not fit in {self._to.name}'s window")
         return notes
@@ -85,9 +90,12 @@ class _Moved:
         ends = one.ends if same else self._ends(one, ratio)
         usage = call.usage if same else _scaled(call.usage, one.ends, ends, ratio)
         total = usage.total_input
+        released = to.released
+        day = None if call.day is not None and released is not None and call.day < released else call.day
         moved = msgspec.structs.replace(
             call,
             model=to,
+            day=day,
             prompt=self._prompt(call.prompt),
             sized=call.sized if same else _sized(call.sized, ends, total),
             usage=usage,
@@ -95,14 +103,16 @@ class _Moved:
                 call.rules, minimum=to.cache_minimum, caches=call.rules.caches and to.features.caching
             ),
         )
-        return msgspec.structs.replace(
-            one, call=moved, ends=ends, rates=to.rates(call.day, prompt_tokens=total)
-        )
+        return msgspec.structs.replace(one, call=moved, ends=ends, rates=to.rates(day, prompt_tokens=total))
 
     def _prompt(self, prompt: Prompt) -> Prompt:
         """The same blocks in the other model's cache, which shares nothing with that of the first."""
         known, salt = self._prefixes, self._to.id.encode()
-        prefixes = tuple(known.setdefault(prefix, prefix + salt) for prefix in prompt.prefixes)
+        for prefix in reversed(prompt.prefixes):
+            if prefix in known:  # so are those before it
+                break
+            known[prefix] = prefix + salt
+        prefixes = tuple([known.get(prefix) or prefix + salt for prefix in prompt.prefixes])
         other = msgspec.structs.replace(prompt, model=self._to.id, prefixes=prefixes)
         other.__dict__.update(prompt.__dict__)
         return other
@@ -157,11 +167,11 @@ def _scaled(usage: Usage, before: Sequence[int], ends: Sequence[int], ratio: flo
 
 def _sized(sized: Sized, ends: Sequence[int], total: int) -> Sized:
     """Lengths in proportion to those billed, an interval as wide as it was."""
-    spans = [ends[0], *(high - low for low, high in pairwise(ends))] if ends else []
+    spans = list(map(float, map(sub, ends, chain((0,), ends))))
     around = [0.0] * len(spans)
     if around:
         around[-1] = float(total - ends[-1])
     before = sized.estimate
     change = total / before.mid if before.mid else 1.0
     estimate = Estimate(round(before.low * change), total, round(before.high * change))
-    return Sized([float(span) for span in spans], around, estimate)
+    return Sized(spans, around, estimate)

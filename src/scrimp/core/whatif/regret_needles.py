@@ -33,7 +33,8 @@ _LONGEST = 400_000
 
 _QUOTED = re.compile(r"""["'`]([^"'`\n]{8,120})["'`]""")
 _PATH = re.compile(r"(?<![\w.@~+-])[\w.@~+-]*+(?:[/\\][\w.@+-]++)++")
-_WORD = re.compile(r"(?<!\w)(?:(?=\w*[0-9_]|\w*[a-z][A-Z])\w{8,}|\d{5,}|(?=[0-9a-f]*\d)[0-9a-f]{7})(?!\w)")
+_WORD = re.compile(r"\w{5,}")
+_NAMING = re.compile(r"(?=\w*[0-9_]|\w*[a-z][A-Z])\w{8,}|\d{5,}|(?=[0-9a-f]*\d)[0-9a-f]{7}")
 _NUMBERED = re.compile(r"^\s*\d+(?:→|\t|:|\|)")
 _SHORTEST_PATH, _SHORTEST_NAME = 6, 6
 _SHORTEST_LINE, _LONGEST_LINE = 20, 300
@@ -41,9 +42,12 @@ _SHORTEST_LINE, _LONGEST_LINE = 20, 300
 
 def needles_of(text: str) -> frozenset[int]:
     """The needles of a text, at most `MOST`, those that come first."""
+    names = _named(text[:_LONGEST])
+    if len(names) <= MOST:
+        return frozenset(map(hash, names))
     found: set[int] = set()
-    for needle in _named(text[:_LONGEST]):
-        found.add(hash(needle))
+    for name in names:
+        found.add(hash(name))
         if len(found) >= MOST:
             break
     return frozenset(found)
@@ -91,23 +95,24 @@ class NeedleReader:
         return found
 
 
-def _named(text: str) -> Iterator[str]:
-    for match in _PATH.finditer(text):
-        path = match.group().rstrip(".").replace("\\", "/")
+def _named(text: str) -> list[str]:
+    """What a text names, in the order in which it counts; some of it more than once."""
+    names: list[str] = []
+    for found in _PATH.findall(text):
+        path = found.rstrip(".").replace("\\", "/")
         if _SHORTEST_PATH <= len(path) <= _LONGEST_LINE:
-            yield path
+            names.append(path)
             name = path.rpartition("/")[2]
             if "." in name and len(name) >= _SHORTEST_NAME:
-                yield name
-    for match in _WORD.finditer(text):
-        yield match.group()
-    for match in _QUOTED.finditer(text):
-        yield match[1].strip()
+                names.append(name)
+    names += filter(_NAMING.fullmatch, dict.fromkeys(_WORD.findall(text)))
+    names += map(str.strip, _QUOTED.findall(text))
     for line in text.split("\n"):
         if len(line) >= _SHORTEST_LINE:
             said = _NUMBERED.sub("", line, count=1).strip()
             if _SHORTEST_LINE <= len(said) <= _LONGEST_LINE:
-                yield said
+                names.append(said)
+    return names
 
 
 def _content(content: Any) -> Iterator[str]:

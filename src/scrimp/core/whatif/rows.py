@@ -48,7 +48,7 @@ def apply_all(levers: Sequence[Lever], calls: Sequence[Measured]) -> Changed:
     """`calls` (of one source, in time order) under every lever, one after the other."""
     found = Changed(calls, (0,) * len(calls))
     for lever in levers:
-        found = _joined(found, _in_order(lever, found.calls))
+        found = _joined(calls, found, _in_order(lever, found.calls))
     return found
 
 
@@ -89,11 +89,14 @@ def _in_order(lever: Lever, calls: Sequence[Measured]) -> Changed:
     )
 
 
-def _joined(before: Changed, after: Changed) -> Changed:
+def _joined(given: Sequence[Measured], before: Changed, after: Changed) -> Changed:
+    """Both changes as one of the calls `given`."""
     removed = before.removed
     if after.removed is not None:
         removed = after.removed if removed is None else removed + after.removed
     counts = [count for count in (before.touched, after.touched) if count is not None]
+    if counts and removed is None:  # each lever counts its own calls, which may be other ones
+        counts.append(sum(one is not was for one, was in zip(after.calls, given, strict=True)))
     return Changed(
         after.calls,
         [one + other for one, other in zip(before.extra, after.extra, strict=True)],
