@@ -5,13 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +40,7 @@ from scrimp.spending import Spent
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from tests.cli.audit_sample import CENT, sample_audit, sample_finding, sample_spend
 from tests.cli.recordings import exchange, quick_agent, write
+from tests.powerless import powerless
 from tests.stores.records import record
 from tests.traces.sessions import assistant, result, text, tool_use, usage, user
 from tests.traces.sessions import write as write_session
@@ -260,19 +259,6 @@ def test_nothing_to_read_says_so_and_why(tmp_path: Path, capsys: pytest.CaptureF
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"scrimp: skipped {tmp_path}/bad.jsonl:1: not JSON")
     assert second.startswith("scrimp: error: no billed call was found")
-
-
-@contextmanager
-def powerless() -> Iterator[None]:
-    """As somebody whom permissions hold back, even where tests are run by root."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_what_may_not_be_opened_is_named_and_the_rest_is_read(capsys: pytest.CaptureFixture[str]) -> None:
