@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
@@ -386,6 +387,24 @@ def test_a_file_without_permission_is_one_line() -> None:
             spent = spend([folder])
     assert spent.faults == (f"{shut}: cannot be read: Permission denied",)
     assert spent.spend.whole.calls == 1
+
+
+@pytest.mark.parametrize("pack", [lzma.compress, gzip.compress])
+def test_what_stands_before_a_break_in_the_compression_counts(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    name = "a.jsonl.xz" if pack is lzma.compress else "a.jsonl.gz"
+    noise = [{"type": "user", "noise": os.urandom(2_000).hex()} for _ in range(60)]
+    lines = [*session(calls=3), *noise, *session(calls=2, first=3)]
+    whole = write(tmp_path / "whole.jsonl", *lines).read_bytes()
+    folder = tmp_path / "project"
+    folder.mkdir()
+    packed = pack(whole)
+    (folder / name).write_bytes(packed[: len(packed) * 3 // 4])
+    spent = spend([folder])
+    assert spent.spend.whole.calls == 3
+    assert len(spent.faults) == 1
+    assert "damaged from here on" in spent.faults[0]
 
 
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -31,19 +31,19 @@ def long_text(length: int, piece: str = PROSE) -> str:
     return "".join(islice(cycle(piece), length))
 
 
-@pytest.mark.parametrize("length", [1, 500, 2_048])
+@pytest.mark.parametrize("length", [1, 500, 4_096])
 def test_short_texts_are_counted_as_they_are(length: int) -> None:
     counter, text = Counter(), long_text(length)
     assert Sampler().count(text, counter) == (text.count(" "), length)
     assert counter.shown == length
 
 
-@pytest.mark.parametrize("length", [2_049, 3_000, 20_000, 300_000])
+@pytest.mark.parametrize("length", [4_097, 6_000, 20_000, 300_000])
 def test_of_a_longer_text_an_eighth_is_looked_at_beside_what_a_short_one_has(length: int) -> None:
     counter, text = Counter(), long_text(length)
     spaces, scaled = Sampler().count(text, counter)
-    assert counter.shown <= 2_048 + (length - 2_048) / 8
-    assert counter.shown > 0.99 * (2_048 + (length - 2_048) / 8) - 256
+    assert counter.shown <= 4_096 + (length - 4_096) / 8
+    assert counter.shown > 0.99 * (4_096 + (length - 4_096) / 8) - 512
     assert spaces == pytest.approx(text.count(" "), rel=0.05)
     assert scaled == length
 

@@ -206,7 +206,8 @@ def _tail(file: BinaryIO, end: int) -> bytes:
 
 
 def _fill(file: BinaryIO, buffer: bytearray, have: int) -> int:
-    return cast(BufferedReader, file).readinto(memoryview(buffer)[have:])
+    """One read: where a file breaks off inside its compression, several in one lose what came before."""
+    return cast(BufferedReader, file).readinto1(memoryview(buffer)[have:])
 
 
 def _beginning(file: BinaryIO) -> tuple[str | None, bool]:

@@ -15,7 +15,7 @@ __all__ = ["Sampler"]
 
 Numbers = tuple[int, ...]
 
-_WHOLE = 2_048
+_WHOLE = 4_096
 """Characters up to which a text is counted as it is."""
 
 _SHARE = 8
@@ -24,7 +24,8 @@ _SHARE = 8
 _MOST = 65_536
 """Characters looked at of one text, however long."""
 
-_PART = 256
+_PART = 512
+"""Characters of a part: where parts meet words are cut, and shorter ones would be counted too dear."""
 
 _WORK = 1_048_576
 """Characters of new text counted for one prompt, which may take a third of a second at worst."""
