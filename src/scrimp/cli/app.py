@@ -10,8 +10,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -56,6 +54,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """Import and return one subcommand; an unknown name is a usage error naming the nearest."""
         if cmd_name not in COMMANDS:
+            from difflib import get_close_matches  # only here: a mistake may take a moment  # noqa: PLC0415
+
             near = get_close_matches(cmd_name, COMMANDS, n=1)
             ctx.fail(f"no command '{cmd_name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
         command = getattr(importlib.import_module(f"scrimp.cli.{cmd_name}"), cmd_name)
@@ -110,6 +110,8 @@ def _run(args: list[str]) -> int:
 
 def _fail(code: ExitCode, message: str) -> ExitCode:
     if os.environ.get("SCRIMP_DEBUG"):
+        import traceback  # only here  # noqa: PLC0415
+
         traceback.print_exc()
     click.echo(f"scrimp: error: {message}", err=True)
     return code
