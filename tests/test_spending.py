@@ -26,6 +26,7 @@ from scrimp.errors import TraceError
 from scrimp.spending import Spent, spend
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.trace_index import INDEX_FILE
+from scrimp.traces.files import Faults
 from scrimp.traces.transcripts import read_transcripts
 from scrimp.traces.usage_listing import list_recordings
 from scrimp.traces.usage_workers import read_entries
@@ -405,6 +406,24 @@ def test_what_stands_before_a_break_in_the_compression_counts(
     assert spent.spend.whole.calls == 3
     assert len(spent.faults) == 1
     assert "damaged from here on" in spent.faults[0]
+
+
+def test_a_line_without_end_is_one_fault_for_both_readers(tmp_path: Path) -> None:
+    """Nothing of it is kept: it is 300 MB of zeros, which take no room on the disk."""
+    path = write(tmp_path / "a.jsonl", *session(calls=3))
+    with path.open("r+b") as file:
+        file.seek(300 << 20, os.SEEK_END)
+        file.write(b"\n")
+    spent = spend([tmp_path])
+    assert spent.spend.whole.calls == 3
+    assert len(spent.faults) == 1
+    assert "a line of more than 256 MB is no line of a recording: nothing after it is read" in spent.faults[0]
+    faults: Faults = []
+    sessions = list(read_transcripts([path], faults))
+    assert sum(len(one.calls) for found in sessions for one in found.conversations) == 3
+    assert [fault.reason for fault in faults] == [
+        "a line of more than 256 MB is no line of a recording: nothing after it is read"
+    ]
 
 
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:

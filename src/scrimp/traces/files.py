@@ -9,6 +9,7 @@ import gzip
 import lzma
 import os
 import zlib
+from functools import partial
 from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -25,6 +26,8 @@ __all__ = ["Fault", "Faults", "find_files", "read_lines"]
 
 SUFFIXES = (".jsonl", ".ndjson")
 PACKED = (".gz", ".xz")
+LONGEST_LINE = 1 << 28
+TOO_LONG = f"a line of more than {LONGEST_LINE >> 20} MB is no line of a recording: nothing after it is read"
 READ_AHEAD = 1 << 18
 """Bytes. Lines are often longer than the 8 KB read by default, and would be put together from pieces."""
 
@@ -99,7 +102,10 @@ def read_lines(path: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
 def _whole_lines(file: BinaryIO, path: Path, faults: Faults) -> Iterator[tuple[int, bytes]]:
     number = 0
     try:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(partial(file.readline, LONGEST_LINE), b""), start=1):
+            if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+                faults.append(Fault(path, number, TOO_LONG))
+                return
             if not line.isspace():
                 yield number, line
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:

@@ -21,6 +21,7 @@ import msgspec
 from scrimp.core.spend import Call, Place
 from scrimp.errors import ResponseError
 from scrimp.stores.trace_index import State, state_of
+from scrimp.traces.files import LONGEST_LINE, TOO_LONG
 from scrimp.traces.usage_calls import Calls
 from scrimp.traces.usage_lines import Answers, take_each, take_lines
 
@@ -28,13 +29,16 @@ __all__ = ["UsageFile", "UsageReader"]
 
 _BLOCK = 1 << 19
 """Bytes: what is read stays in the processor's cache while it is looked through."""
-_LONGEST_LINE = 1 << 28
 _TAIL = 1 << 10
 _SESSION_AMONG = 50
 """Lines among which one names the session."""
 
 _PACKED = (".gz", ".xz")
 _DAMAGED = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+
+class _TooLongError(Exception):
+    """A line is longer than any line of a recording."""
 
 
 class UsageFile(msgspec.Struct, array_like=True):
@@ -111,14 +115,16 @@ class UsageReader:
                 else:
                     have = end
                     self._make_room(have)
+        except _TooLongError:
+            reading.fail(reading.lines_before() + 1, TOO_LONG)
         except (*_DAMAGED, ValueError) as error:
             reading.fail(reading.lines_before() + 1, f"damaged from here on: {error}")
         else:
             reading.take_last(self._buffer, have)
 
     def _make_room(self, have: int) -> None:
-        if have >= _LONGEST_LINE:
-            raise ValueError(f"a line of more than {_LONGEST_LINE >> 20} MB is no line of a recording")
+        if have >= LONGEST_LINE:
+            raise _TooLongError
         if have == len(self._buffer):
             self._buffer = self._buffer + bytearray(have)
 
@@ -214,7 +220,7 @@ def _beginning(file: BinaryIO) -> tuple[str | None, bool]:
     """The session that the first lines name, and whether the file holds exchanges instead."""
     for _ in range(_SESSION_AMONG):
         try:
-            named = _named.decode(file.readline(_LONGEST_LINE))
+            named = _named.decode(file.readline(LONGEST_LINE))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         except _DAMAGED:
