@@ -176,9 +176,11 @@ async def answers(port: int, case: Case) -> list[Response]:
     """What came back until there was enough or the connection was closed; HUNG ends a wait in vain."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     found = _Reader()
+    sending = asyncio.create_task(
+        send(writer, case)
+    )  # an answer may come before all is sent, and be the last
     try:
         async with asyncio.timeout(PATIENCE):
-            await send(writer, case)
             while len(found.responses) < case.answers and (data := await reader.read(65_536)):
                 found.feed(data)
     except TimeoutError:
@@ -187,6 +189,8 @@ async def answers(port: int, case: Case) -> list[Response]:
         if not (case.closes or found.responses):
             return [Response(0, {}, repr(error).encode())]
     finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
         writer.close()
     return found.responses
 

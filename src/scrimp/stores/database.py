@@ -140,7 +140,7 @@ class Database:
         self.path.parent.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
         _create(self.path)
         slot.file = identity(self.path)
-        if _is_cut_short(self.path):
+        if is_cut_short(self.path):
             raise _damage("file is too short")
         slot.connection = connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=rw",
@@ -200,11 +200,16 @@ def _check(connection: sqlite3.Connection) -> None:
         raise _damage(found)
 
 
-def _is_cut_short(path: Path) -> bool:
-    """Whether less is left than any database has: SQLite would take it for new, and delete its log."""
-    size = path.stat().st_size
+def is_cut_short(path: Path) -> bool:
+    """Whether less is left than any database has: SQLite would take it for new, and delete its log.
+
+    The log is looked at first: another process that is just beginning the file writes its first page before
+    it logs anything, so that an empty file seen after a log has lost what it had.
+    """
     log = path.with_name(f"{path.name}-wal")
-    return 0 < size < _LEAST_BYTES or (size == 0 and log.exists() and log.stat().st_size > 0)
+    logged = log.exists() and log.stat().st_size > 0
+    size = path.stat().st_size
+    return 0 < size < _LEAST_BYTES or (size == 0 and logged)
 
 
 def _damage(found: str) -> sqlite3.DatabaseError:
