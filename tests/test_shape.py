@@ -37,12 +37,13 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/drive.py:drive",  # the same
     "src/scrimp/office/call_desk.py:answer",  # our own failures end here: the caller's request goes on
     "src/scrimp/office/reserving.py:_came",  # an error lost there would be a call that never ends
+    "src/scrimp/office/reshaping.py:_asked",  # a lever's own failure: the request goes on without it
+    "src/scrimp/office/reshaping.py:tell",  # the same, once the call is over
     "src/scrimp/office/listening.py:_tell",  # a listener's failure is told, and no call suffers
     "src/scrimp/gateway/app.py:__call__",  # the boundary of the gateway: whatever escapes ends as an error
     "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
     "src/scrimp/gateway/messages.py:_planned",  # the same
     "src/scrimp/gateway/lasting.py:lasting",  # work beside the calls begins again, and that it failed is told
-    "src/scrimp/middleware/relocating.py:moved",  # our own failures end here: the caller's request goes on
     "src/scrimp/middleware/sdk.py:planned",  # the same, where the request of the SDK is edited
 }
 PURE = ("core", "facts", "wire")

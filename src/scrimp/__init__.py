@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scrimp.alerting import Alerts
+    from scrimp.caching_tools import cached_tool
     from scrimp.core.layers import Layers
+    from scrimp.core.passes.relocating import Relocate
     from scrimp.core.volatile import find_volatile
     from scrimp.diagnosing import diagnose
     from scrimp.errors import BudgetExceeded
@@ -27,9 +29,11 @@ __all__ = [
     "BudgetExceeded",
     "Layers",
     "Middleware",
+    "Relocate",
     "Telemetry",
     "Warmer",
     "__version__",
+    "cached_tool",
     "cost",
     "diagnose",
     "fanout",
@@ -46,8 +50,10 @@ _HOMES = {
     "BudgetExceeded": "scrimp.errors",
     "Layers": "scrimp.core.layers",
     "Middleware": "scrimp.middleware",
+    "Relocate": "scrimp.core.passes.relocating",
     "Telemetry": "scrimp.telemetry",
     "Warmer": "scrimp.warming",
+    "cached_tool": "scrimp.caching_tools",
     "cost": "scrimp.pricing",
     "diagnose": "scrimp.diagnosing",
     "fanout": "scrimp.fanning",

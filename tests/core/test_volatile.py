@@ -199,7 +199,7 @@ def test_a_finding_says_what_to_do_and_shows_text_only_when_asked() -> None:
     assert "12:0" not in told
     assert told.startswith("timestamp at system.0, byte ")
     assert "changed in 3 of 3 requests" in told
-    assert "relocate=True" in found.fix
+    assert "scrimp.Relocate" in found.fix
     assert "12:03" in found.describe(excerpts=True)
 
 

@@ -61,8 +61,8 @@ class Door:
 
 @contextmanager
 def door(emulator: Emulator | None = None, **options: Any) -> Iterator[Door]:
-    """A gateway before `emulator` (its own by default). `limits`, `timeouts` and `serve` are settings;
-    `upstream` is another address to send to;
+    """A gateway before `emulator` (its own by default). `limits`, `timeouts`, `serve` and
+    `tables` are settings; `upstream` is another address to send to;
     `keys`, `upstream_keys`, `listeners`, `run`, `ledger` go to the gateway."""
     own = emulator or Emulator()
     with own:
@@ -74,13 +74,15 @@ def door(emulator: Emulator | None = None, **options: Any) -> Iterator[Door]:
 
 
 def settings_for(url: str, options: dict[str, Any]) -> Settings:
-    """Settings whose upstream is at `url`; takes `serve`, `limits` and `timeouts` out of `options`."""
+    """Settings whose upstream is at `url`; takes `serve`, `limits`, `timeouts` and other `tables` out of
+    `options`."""
     return Settings(
         serve=Serve(port=0, **options.pop("serve", {})),
         limits=Limits(**options.pop("limits", {})),
         timeouts=Timeouts(**options.pop("timeouts", {})),
         budgets=options.pop("budgets", ()),
         upstreams={"anthropic": Upstream(base_url=url)},
+        **options.pop("tables", {}),
     )
 
 

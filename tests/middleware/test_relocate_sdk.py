@@ -68,7 +68,7 @@ def test_relocation_reads_what_a_changing_time_would_have_lost(
 ) -> None:
     with emulator_of() as plain, emulator_of() as moved:
         without = run_of(plain, middleware_of(plain), pause, model)
-        cost = run_of(moved, middleware_of(moved, relocate=True), pause, model)
+        cost = run_of(moved, middleware_of(moved, levers=[scrimp.Relocate()]), pause, model)
         assert cost <= without * share
         for body in (one.body for one in plain.requests):
             assert [message["role"] for message in body["messages"]].count("system") == 0
@@ -76,7 +76,7 @@ def test_relocation_reads_what_a_changing_time_would_have_lost(
 
 def test_a_conversation_is_sent_again_as_it_was() -> None:
     with emulator_of() as emulator:
-        run_of(emulator, middleware_of(emulator, relocate=True))
+        run_of(emulator, middleware_of(emulator, levers=[scrimp.Relocate()]))
         sent = [unmarked(one.body) for one in emulator.requests]
     last_talk = sent[-STEPS:]
     for before, after in pairwise(last_talk):
@@ -107,13 +107,13 @@ def test_without_the_switch_nothing_is_moved() -> None:
 @pytest.mark.parametrize("mode", ["safe", "observe"])
 def test_a_mode_that_changes_nothing_excludes_it(mode: Any) -> None:
     with pytest.raises(InputError, match=f"^relocate: .*mode='{mode}' never does"):
-        scrimp.Middleware(mode=mode, relocate=True)
+        scrimp.Middleware(mode=mode, levers=[scrimp.Relocate()])
 
 
 def test_a_refused_move_is_sent_untouched_and_not_tried_again() -> None:
     with emulator_of(facts=load([NO_SYSTEM_MESSAGES])) as emulator:
         with pytest.warns(ScrimpWarning, match="the API refused the planned request"):
-            run_of(emulator, middleware_of(emulator, relocate=True))
+            run_of(emulator, middleware_of(emulator, levers=[scrimp.Relocate()]))
         assert len(emulator.bill) == TALKS * STEPS
         assert len(emulator.requests) == TALKS * STEPS + 1
 
@@ -122,9 +122,9 @@ def test_a_failure_of_ours_costs_one_warning_and_no_call(monkeypatch: pytest.Mon
     def broken(*args: Any) -> Any:
         raise RuntimeError("secret words of a prompt")
 
-    monkeypatch.setattr("scrimp.middleware.relocating.relocated", broken)
+    monkeypatch.setattr("scrimp.core.passes.relocating.relocated", broken)
     with emulator_of() as emulator:
-        with pytest.warns(ScrimpWarning, match="nothing was relocated") as caught:
-            run_of(emulator, middleware_of(emulator, relocate=True))
+        with pytest.warns(ScrimpWarning, match="relocate changed nothing") as caught:
+            run_of(emulator, middleware_of(emulator, levers=[scrimp.Relocate()]))
         assert "secret" not in str(caught[0].message)
         assert len(emulator.bill) == TALKS * STEPS

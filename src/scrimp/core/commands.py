@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from scrimp.core.budget import Settlement
 from scrimp.core.diagnose import Watched
+from scrimp.core.levers import Answered, Change
 from scrimp.core.meter import Metered, OutputChars
 from scrimp.core.plan import Mode
 from scrimp.core.record import Record, Tags
@@ -35,7 +36,9 @@ __all__ = [
     "Plan",
     "Release",
     "Reserve",
+    "Reshape",
     "Send",
+    "Tell",
 ]
 
 
@@ -43,6 +46,7 @@ class Attempt(msgspec.Struct, frozen=True):
     """One HTTP attempt of a logical call. `number` counts the retries before it.
 
     `max_context` is the most tokens of input that its run allows. Without `plans` it goes out as it is.
+    `betas` are the values of its `anthropic-beta` header (None: not known); with `reshapes` the levers are asked about it.
     """
 
     id: str
@@ -54,6 +58,14 @@ class Attempt(msgspec.Struct, frozen=True):
     stream: bool
     max_context: int | None = None
     plans: bool = True
+    betas: frozenset[str] | None = frozenset()
+    reshapes: bool = False
+
+
+class Reshape(msgspec.Struct, frozen=True):
+    """Ask the levers. Answered with a `Change`, None where all leave the request as it is, or a `Fault`."""
+
+    attempt: Attempt
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -97,10 +109,12 @@ class Send(msgspec.Struct, frozen=True):
     """Send the request with these edits (none: the very request). Answered with an `Answer`.
 
     `previous` is the last answer of the conversation: where the API diagnoses cache misses, it is asked to.
+    `change` is what levers made of the request: its body is then the one that the edits belong to.
     """
 
     edits: tuple[MarkerEdit, ...]
     previous: str | None = None
+    change: Change | None = None
 
 
 class Began(msgspec.Struct, frozen=True):
@@ -127,7 +141,8 @@ class Meter(msgspec.Struct, frozen=True):
 class Billed(msgspec.Struct, frozen=True):
     """A planned request's bill is known: learn from it. Answered with a `Diagnosis` where it missed.
 
-    `missed` is the provider's own word on why, where it was asked.
+    `missed` is the provider's own word on why, where it was asked; `edited` its word on what it took out of
+    the prompt.
     """
 
     planned: Planned
@@ -136,6 +151,13 @@ class Billed(msgspec.Struct, frozen=True):
     watched: Watched | None = None
     missed: str | None = None
     tags: Tags = Tags()
+    edited: Mapping[str, int] | None = None
+
+
+class Tell(msgspec.Struct, frozen=True):
+    """Tell the levers what came of what they were shown; None: the API took it only as the caller wrote it."""
+
+    answered: Answered | None
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -145,7 +167,7 @@ class Keep(msgspec.Struct, frozen=True):
     settlement: Settlement | None = None
 
 
-Command = Plan | Foresee | Reserve | Release | Send | Began | Dropped | Meter | Billed | Keep
+Command = Reshape | Plan | Foresee | Reserve | Release | Send | Began | Dropped | Meter | Billed | Tell | Keep
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from scrimp.core.bill import Bill, bill
 from scrimp.core.budget import Held, Settlement
 from scrimp.core.causes import Diagnosis
 from scrimp.core.commands import Answer, Attempt, Finished, Keep
+from scrimp.core.levers import Change
 from scrimp.core.meter import Metered, OutputChars, estimate_output
 from scrimp.core.record import Outcome, Record
 from scrimp.core.workspace import Planned
@@ -43,6 +44,7 @@ class Draft(msgspec.Struct, frozen=True):
     model: Model
     fault: str | None
     started_at: float
+    change: Change | None = None
     held: Held | None = None
 
     def holding(self, held: Held | None) -> Draft:
@@ -61,7 +63,7 @@ class Draft(msgspec.Struct, frozen=True):
 
     def untouched(self, fault: str) -> Draft:
         """The caller's own request went out."""
-        return msgspec.structs.replace(self, planned=None, fault=fault)
+        return msgspec.structs.replace(self, planned=None, change=None, fault=fault)
 
     def unanswered(self, now: float) -> Record:
         """No answer was seen. The request may have been billed: its input is kept as an estimate."""
@@ -115,13 +117,19 @@ class Draft(msgspec.Struct, frozen=True):
         """The caller's own request under the same model: its predicted input, scaled to the billed total."""
         if self.planned is None or not self.planned.plan.total.mid:
             return None
-        plan = self.planned.plan
+        plan, extra = self.planned.plan, self.change.own_extra if self.change else 0
         if plan.chosen is plan.own:
-            return found.total
+            return found.total + extra
         rest = found.total - sum(line.amount for line in found.lines if line.category in _INPUT)
-        return plan.own.input_cost * usage.total_input // plan.total.mid + rest
+        return plan.own.input_cost * usage.total_input // plan.total.mid + rest + extra
 
-    def _record(self, *, outcome: Outcome, usage: Usage, **fields: Any) -> Record:
+    def _changes(self) -> tuple[str, ...]:
+        decisions = self.change.decisions if self.change else ()
+        return tuple(f"{one.action}: {one.what}" for one in decisions)
+
+    def _record(
+        self, *, outcome: Outcome, usage: Usage, notes: tuple[str, ...] = (), **fields: Any
+    ) -> Record:
         attempt, planned = self.attempt, self.planned
         chosen = planned.plan.chosen if planned else None
         known: dict[str, Any] = {
@@ -141,7 +149,7 @@ class Draft(msgspec.Struct, frozen=True):
             "static_tokens": planned.static_tokens if planned else None,
             "fault": self.fault,
         }
-        return Record(outcome=outcome, usage=usage, **{**known, **fields})
+        return Record(outcome=outcome, usage=usage, notes=(*self._changes(), *notes), **{**known, **fields})
 
 
 _INPUT = frozenset({"input", "write_5m", "write_1h", "read"})

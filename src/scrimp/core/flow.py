@@ -1,4 +1,4 @@
-"""One call, top to bottom: plan, foresee, reserve, send, meter, judge, settle and record.
+"""One call, top to bottom: reshape, plan, foresee, reserve, send, meter, judge, settle and record.
 
 A generator that does no I/O. It yields commands and is sent the answers; two short drivers run it, one sync,
 one async (`scrimp.drive`). Whatever goes wrong while sending is thrown into it, so that what must be written
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
+import msgspec
+
 from scrimp.core.budget import Held
 from scrimp.core.causes import Diagnosis
 from scrimp.core.commands import (
@@ -19,18 +21,23 @@ from scrimp.core.commands import (
     Command,
     Dropped,
     Fault,
+    Finished,
     Foresee,
     Meter,
     Plan,
     Release,
     Reserve,
+    Reshape,
     Send,
+    Tell,
 )
 from scrimp.core.diagnose import Watched
 from scrimp.core.draft import Draft, output_estimate
+from scrimp.core.levers import Answered, Change
 from scrimp.core.workspace import Planned
 from scrimp.errors import ContextExceeded
 from scrimp.facts.models import Facts
+from scrimp.wire.response import Usage
 
 __all__ = ["flow"]
 
@@ -42,22 +49,16 @@ _NO_CONNECTION = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "Un
 def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generator[Command, Any, None]:
     """Everything that happens around one attempt; errors of sending pass through to the caller.
 
-    Raises `BudgetExceeded` or `ContextExceeded` where a limit does not let it go out.
+    Raises `BudgetExceeded` or `ContextExceeded` where a limit does not let it go out, and what a lever says
+    in its place.
     """
-    planned = None
-    if attempt.plans:
-        planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
-    fault = planned.reason if isinstance(planned, Fault) else None
-    plan = planned if isinstance(planned, Planned) else None
-    if plan and attempt.mode == "observe":
-        plan = plan.untouched()
-    model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
-    draft = Draft(attempt, plan, model, fault, clock())
+    draft = yield from _drafted(attempt, facts, clock)
+    attempt, plan, change = draft.attempt, draft.planned, draft.change
     watched = yield from _foreseen(attempt, plan)
     draft = draft.holding((yield from _reserved(draft, watched)))
     edits = plan.plan.edits if plan else ()
     try:
-        answer = yield Send(edits, _diagnosed(attempt, plan, facts))
+        answer = yield Send(edits, _diagnosed(attempt, plan, facts), change)
     except GeneratorExit:
         raise
     except BaseException as error:  # a cancelled call may have been billed like any other
@@ -74,19 +75,56 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     if answer.fault is not None:
         yield from _dropped(plan, watched)
         plan, watched, draft = None, None, draft.untouched(answer.fault)
+        if change is not None:
+            yield Tell(None)
     if plan:
         yield Began(plan, answer, watched)
-    finished = yield Meter(output_estimate(model))
+    finished = yield Meter(output_estimate(draft.model))
     if isinstance(finished, Fault) or finished.metered.usage is None:
         yield draft.kept(draft.unanswered(clock()))
         return
     metered = finished.metered
     found = None
     if plan and metered.input_exact:
-        found = yield Billed(plan, metered.usage, metered.message_id, watched, metered.missed, attempt.tags)
+        usage, told = metered.usage, (metered.missed, attempt.tags, metered.edited)
+        found = yield Billed(plan, usage, metered.message_id, watched, *told)
     miss = found if isinstance(found, Diagnosis) else None
     bills = draft.bills(answer, metered, metered.usage, facts)
     yield draft.kept(draft.billed(answer, finished, bills, miss), bills.most)
+    if attempt.reshapes:
+        yield Tell(_answered(finished))
+
+
+def _drafted(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generator[Command, Any, Draft]:
+    """The request reshaped and planned."""
+    change = yield from _reshaped(attempt)
+    if change is not None:
+        attempt = msgspec.structs.replace(attempt, body=change.body)
+    planned = None
+    if attempt.plans:
+        planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
+    fault = planned.reason if isinstance(planned, Fault) else None
+    plan = planned if isinstance(planned, Planned) else None
+    if plan and attempt.mode == "observe":
+        plan = plan.untouched()
+    model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
+    return Draft(attempt, plan, model, fault, clock(), change)
+
+
+def _reshaped(attempt: Attempt) -> Generator[Command, Any, Change | None]:
+    """What the levers make of the request; raises what one of them says in its place."""
+    found = (yield Reshape(attempt)) if attempt.reshapes else None
+    if not isinstance(found, Change):
+        return None
+    if found.error is not None:
+        raise found.error
+    return found
+
+
+def _answered(finished: Finished) -> Answered:
+    metered = finished.metered
+    usage = metered.usage or Usage()
+    return Answered(usage, metered.stop_reason, metered.complete, finished.ended_at, edited=metered.edited)
 
 
 def _reserved(draft: Draft, watched: Watched | None) -> Generator[Command, Any, Held | None]:

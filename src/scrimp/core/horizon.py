@@ -112,25 +112,36 @@ class Horizon:
         }
         self._paths: dict[Digest, _Path] = {}
 
-    def observe(self, prompt: Prompt, now: float, label: str | None = None, *, live: int = -1) -> Taken:
+    def observe(
+        self,
+        prompt: Prompt,
+        now: float,
+        label: str | None = None,
+        *,
+        live: int = -1,
+        after: Digest | None = None,
+    ) -> Taken:
         """A request went by; returns what it takes up.
 
-        `live` is the position of the longest entry it can read: what is shorter serves it no more.
+        `live` is the position of the longest entry it can read: what is shorter serves it no more. `after` is
+        the prompt that it goes on with where something of that was taken out since.
         """
         if not len(prompt):
             return Taken(-1, None)
         self._next.pass_to(now)
         self._others.pass_to(now)
-        join = self._trails.take_up(prompt, now)
-        owner = join.owner if join is not None and join.goes_on and self._next.end(join.owner, now) else None
-        if join is not None and owner is not None:
-            self._trails.dropped(_kind(prompt), prompt, join)
-            before = self._paths.get(owner, _Path(0, ()))
-            path = _Path(before.step + 1, tuple(fork for fork in before.forks if fork <= join.position))
+        join = self._trails.take_up(prompt, now, cut=after is not None)
+        owner = _owner(join, after)
+        if owner is not None and not self._next.end(owner, now):
+            owner = None
+        if owner is not None:
+            if join is not None and join.goes_on:
+                self._trails.dropped(_kind(prompt), prompt, join)
+            path = self._going_on(owner, join)
             self._used(prompt, now, label or "", [fork for fork in path.forks if fork >= live])
         else:
-            forks = self._new_conversation(prompt, now, label or "", join)
-            path = _Path(max(0, prompt.blocks[-1].message) // 2, forks)
+            path = self._beginning(prompt, label or "", join)
+            self._new_conversation(prompt, now, label or "", join, path.forks)
         self._paths[prompt.prefixes[-1]] = path
         forget_oldest(self._paths, _PATHS_REMEMBERED)
         self._next.end(prompt.prefixes[-1], now)
@@ -142,13 +153,22 @@ class Horizon:
         if not len(prompt):
             return ()
         path = self._paths.get(prompt.prefixes[-1], _Path(0, ()))
-        stable = len(prompt) - 1 - self._trails.usually_dropped(_kind(prompt), prompt)
-        events = [self._goes_on(prompt, stable, label or "", path.step)]
-        for fork in path.forks:
-            alike, own = self._sharing_tables(prompt, fork, label or "")
-            proven = min(1.0, alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF)
-            events.append(Event(fork, (own.chances(),), proven, _SHARED_ON))
-        return tuple(events)
+        return self._events(prompt, path, label or "", self._trails.usually_dropped(_kind(prompt), prompt))
+
+    def foresee(
+        self, prompt: Prompt, label: str | None = None, *, after: Digest | None = None
+    ) -> tuple[Event, ...]:
+        """The events that `observe` would lead to, nothing of this prompt being remembered."""
+        if not len(prompt):
+            return ()
+        join = self._trails.seen(prompt)
+        owner = _owner(join, after)
+        if owner is not None and owner in self._next:
+            path = self._going_on(owner, join)
+        else:
+            path = self._beginning(prompt, label or "", join)
+        dropped = self._trails.usually_dropped(_kind(prompt), prompt)
+        return self._events(prompt, path, label or "", join.dropped if join and join.goes_on else dropped)
 
     def next_use(self, prompt: Prompt, label: str | None = None) -> Returns:
         """When tools and system of this prompt are used again; without either, when the prompt goes on."""
@@ -174,12 +194,32 @@ class Horizon:
         }
         return Event(stable, tuple(map(chances.__getitem__, stages)))
 
-    def _new_conversation(self, prompt: Prompt, now: float, label: str, join: Join | None) -> tuple[int, ...]:
-        """Count what the new conversation shares; returns where others may join it."""
+    def _events(self, prompt: Prompt, path: _Path, label: str, dropped: int) -> tuple[Event, ...]:
+        events = [self._goes_on(prompt, len(prompt) - 1 - dropped, label, path.step)]
+        for fork in path.forks:
+            alike, own = self._sharing_tables(prompt, fork, label)
+            proven = min(1.0, alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF)
+            events.append(Event(fork, (own.chances(),), proven, _SHARED_ON))
+        return tuple(events)
+
+    def _going_on(self, owner: Digest, join: Join | None) -> _Path:
+        """The path of the step after `owner`."""
+        before, shared = self._paths.get(owner, _Path(0, ())), join.position if join is not None else -1
+        return _Path(before.step + 1, tuple(fork for fork in before.forks if fork <= shared))
+
+    def _beginning(self, prompt: Prompt, label: str, join: Join | None) -> _Path:
+        """The path of a new conversation, with the places where others may join it."""
         shared = join.position if join is not None else -1
         forks = {prompt.section_end("tools"), prompt.static_end, *self._foretold(prompt, label)}
         forks.update(self._trails.branches(prompt, shared))
         forks -= {-1, len(prompt) - 1}
+        return _Path(max(0, prompt.blocks[-1].message) // 2, tuple(sorted(forks)))
+
+    def _new_conversation(
+        self, prompt: Prompt, now: float, label: str, join: Join | None, forks: Sequence[int]
+    ) -> None:
+        """Count what the new conversation shares."""
+        shared = join.position if join is not None else -1
         found = join is not None and prompt.prefixes[shared] not in self._others
         if join is not None and found and shared in forks and now - join.at < EDGES[-1]:
             ended = bisect_right(EDGES, now - join.at)
@@ -187,11 +227,10 @@ class Horizon:
                 for bin_ in range(ended):
                     table.outlasted(bin_)
                 table.ended_in(ended)
-        self._used(prompt, now, label, sorted(forks))
+        self._used(prompt, now, label, forks)
         joins = self._joins[label] = self._joins.pop(label, deque(maxlen=_JOINS_REMEMBERED))
         joins.append(_place_of(prompt, shared) if shared >= 0 else None)
         forget_oldest(self._joins, _KINDS_REMEMBERED)
-        return tuple(sorted(forks))
 
     def _used(self, prompt: Prompt, now: float, label: str, forks: Sequence[int]) -> None:
         """These prefixes are used by another request than the next step of who used them last."""
@@ -286,6 +325,11 @@ class Horizon:
         if known is None or not wider[0] or self._heirs.setdefault(wider, digest) != digest:
             return None
         return known.at_most(_INHERITED)
+
+
+def _owner(join: Join | None, after: Digest | None) -> Digest | None:
+    """The prompt whose next step one is that takes up so much."""
+    return join.owner if join is not None and join.goes_on else after
 
 
 def _kind(prompt: Prompt) -> Digest:

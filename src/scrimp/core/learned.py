@@ -21,18 +21,22 @@ __all__ = ["FORMAT", "Part", "Row", "Snapshot", "rows_of", "snapshot_of"]
 FORMAT = 1
 """Version of what rows hold: raise it when a value gets another meaning, as when `gaps.EDGES` move."""
 
-Part = Literal["continuing", "sharing", "joins", "ratios", "elsewhere"]
-"""What a row is about; its key is a label with a stage or place, a label, or a model."""
+Part = Literal["continuing", "sharing", "joins", "ratios", "elsewhere", "levers"]
+"""What a row is about; its key is a label with a stage or place, a label, a model, or a lever's own."""
 
 V = TypeVar("V")
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that was learned: when prompts of a label come again, tokens per model, use of others' entries."""
+    """All that was learned: when prompts of a label come again, tokens per model, use of others' entries.
+
+    `levers` holds what levers have learned, each under its name, as bytes that it alone understands.
+    """
 
     horizon: Learned = Learned()
     ratios: Mapping[str, Ratios] = {}
     elsewhere: Tries = Tries()
+    levers: Mapping[str, bytes] = {}
 
     def since(self, earlier: Snapshot) -> Snapshot:
         """What differs from `earlier`; what only that one knows is left out."""
@@ -45,6 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True):
             ),
             _changed(self.ratios, earlier.ratios),
             self.elsewhere if self.elsewhere != earlier.elsewhere else Tries(),
+            _changed(self.levers, earlier.levers),
         )
 
 
@@ -75,7 +80,8 @@ def snapshot_of(rows: Iterable[Row]) -> tuple[Snapshot, int]:
         else:
             parts[cast(Part, part)][key] = value
     horizon = Learned(parts["continuing"], parts["sharing"], parts["joins"])
-    return Snapshot(horizon, parts["ratios"], parts["elsewhere"].get("", Tries())), refused
+    elsewhere = parts["elsewhere"].get("", Tries())
+    return Snapshot(horizon, parts["ratios"], elsewhere, parts["levers"]), refused
 
 
 def _parts(snapshot: Snapshot) -> Mapping[Part, Mapping[str, Any]]:
@@ -86,6 +92,7 @@ def _parts(snapshot: Snapshot) -> Mapping[Part, Mapping[str, Any]]:
         "joins": horizon.joins,
         "ratios": snapshot.ratios,
         "elsewhere": {"": snapshot.elsewhere},
+        "levers": snapshot.levers,
     }
 
 
@@ -135,4 +142,5 @@ _READ: Mapping[Part, Callable[[bytes], Any]] = {
     "joins": _reader(list[Place | None], _are_places),
     "ratios": _reader(Ratios, _is_sound),
     "elsewhere": _reader(Tries, _is_sound),
+    "levers": _reader(bytes, lambda _: True),
 }

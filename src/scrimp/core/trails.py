@@ -54,8 +54,11 @@ class Trails:
         self._last_drop: dict[Digest, int] = {}
         self._drops: dict[Hashable, deque[int]] = {}
 
-    def take_up(self, prompt: Prompt, now: float) -> Join | None:
-        """Remember `prompt` and say which one it takes up; the cost is that of its new positions."""
+    def take_up(self, prompt: Prompt, now: float, *, cut: bool = False) -> Join | None:
+        """Remember `prompt` and say which one it takes up; the cost is that of its new positions.
+
+        `cut` says that it goes on with a conversation of which something was taken out: none parts there.
+        """
         end = len(prompt) - 1
         owner = prompt.prefixes[end]
         join, open_ = None, True
@@ -68,11 +71,20 @@ class Trails:
                 join = Join(position, place.owner, place.following, goes_on, place.at)
                 break
             open_ = open_ and prompt.blocks[position].role == "user"
-        if join is not None and not join.goes_on:
+        if join is not None and not join.goes_on and not cut:
             self._branches[prompt.prefixes[join.position]] = None
             forget_oldest(self._branches, _PREFIXES_REMEMBERED)
         forget_oldest(self._places, _PREFIXES_REMEMBERED)
         return join
+
+    def seen(self, prompt: Prompt) -> Join | None:
+        """Which one `prompt` takes up, as `take_up` says, without remembering it."""
+        for position in range(len(prompt) - 1, -1, -1):
+            place = self._places.get(prompt.prefixes[position])
+            if place is not None:
+                goes_on = _goes_on(prompt, position, place)
+                return Join(position, place.owner, place.following, goes_on, place.at)
+        return None
 
     def branches(self, prompt: Prompt, upto: int) -> list[int]:
         """Positions up to `upto` where conversations were seen to part."""

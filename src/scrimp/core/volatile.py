@@ -72,7 +72,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         fix = FIXES[cause_of_change(self.change)]
         if self.change.section != "system" or self.kind in _WHOLE:
             return fix
-        return f"{fix} scrimp.Layers puts it there, Middleware(relocate=True) moves it there."
+        return f"{fix} scrimp.Layers puts it there, scrimp.Relocate moves it there."
 
     def describe(self, *, excerpts: bool = False) -> str:
         """A few lines for people. Without `excerpts` there is no prompt text in it."""

@@ -9,7 +9,7 @@ Pure apart from its own memory: no clock, no I/O. The same object plans live req
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -17,16 +17,19 @@ import msgspec
 
 from scrimp.core.bill import day_of
 from scrimp.core.cache import Cache, CacheRules, Entry, windows
+from scrimp.core.carry.history import Place, lengths_of
+from scrimp.core.carry.seen import seen, tail_of
 from scrimp.core.elsewhere import Elsewhere
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.gaps import Returns
 from scrimp.core.hard_lengths import HardLengths
-from scrimp.core.horizon import Horizon
+from scrimp.core.horizon import Horizon, Taken
 from scrimp.core.learned import Snapshot
 from scrimp.core.lengths import Lengths, shared_out
 from scrimp.core.passes.mark import Situation
 from scrimp.core.pending import Pending
-from scrimp.core.plan import Plan, Range, kept_as_it_is, plan
+from scrimp.core.plan import Range, kept_as_it_is, plan
+from scrimp.core.planned import Asked, Planned
 from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
 from scrimp.core.reading_memory import ReadingMemory
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized
@@ -35,10 +38,12 @@ from scrimp.core.tolerance import tolerance
 from scrimp.core.too_short import is_too_short
 from scrimp.core.worst_known import known_bound
 from scrimp.core.worst_parts import may_shorten
+from scrimp.core.worth import Event
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
-from scrimp.wire.request import Body
-from scrimp.wire.response import Usage
+from scrimp.wire.markers import TTL
+from scrimp.wire.request import Body, messages_of
+from scrimp.wire.response import TokenCounts, Usage
 
 __all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
 
@@ -46,55 +51,6 @@ __all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
 _ANSWERS_REMEMBERED = 10_000
 _TERMS_REMEMBERED = 1_024
 _ESTIMATORS_REMEMBERED = 16
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A request as it is understood: its prompt, measured before any bill, and what holds on its day.
-
-    `whole` says that all of the prompt is billed, by this model: see `may_shorten`.
-    """
-
-    prompt: Prompt
-    sized: Sized
-    model: Model
-    rules: CacheRules
-    day: date | None
-    whole: bool = False
-
-
-class Planned(msgspec.Struct, frozen=True):
-    """A plan with what it was made from.
-
-    `previous` is the message id of the conversation's last answer, `writing` the prefixes that this request
-    is the first to write. `too_short` says that no part of the prompt can be in the cache (`is_too_short`).
-    """
-
-    asked: Asked
-    situation: Situation
-    plan: Plan
-    previous: str | None = None
-    writing: tuple[Digest, ...] = ()
-    too_short: bool = False
-
-    @property
-    def prompt(self) -> Prompt:
-        """The prompt under the caller's own markers."""
-        return self.asked.prompt
-
-    @property
-    def model(self) -> Model:
-        """The model asked for."""
-        return self.asked.model
-
-    @property
-    def static_tokens(self) -> int:
-        """About how many tokens tools and system are."""
-        end = self.prompt.static_end
-        return self.situation.ends[end] if end >= 0 else 0
-
-    def untouched(self) -> Planned:
-        """The same request as the caller wrote it: nothing is changed, everything is foreseen."""
-        return msgspec.structs.replace(self, plan=self.plan.untouched())
 
 
 class _Terms(NamedTuple):
@@ -123,6 +79,7 @@ class Workspace:
         self._memory = ReadingMemory()
         self._ruler = Ruler()
         self._answers: dict[Digest, str] = {}
+        self._tails: dict[bytes, Digest] = {}
         self._estimators: dict[str, Estimator] = {}
         self._terms: dict[tuple[str, date, bool], _Terms] = {}
 
@@ -138,18 +95,50 @@ class Workspace:
         Raises `RequestError` when `body` is not a Messages request, `PlanError` when no safe plan was found;
         either way the caller sends the untouched request.
         """
+        asked = self._asked(body, now)
+        return None if asked is None else self.decide(asked, now, again=again, label=label)
+
+    def look(self, body: Body, now: float, label: str | None = None) -> Planned | None:
+        """How a request stands, as `plan` would find it; nothing is remembered of it, nobody counts on it.
+
+        Raises what `plan` raises.
+        """
+        asked = self._asked(body, now)
+        if asked is None:
+            return None
+        prompt, total = asked.prompt, self._total(asked)
+        if is_too_short(prompt, total, asked.rules):
+            return self._left_alone(asked, total, now)
+        events = self._horizon.foresee(prompt, label, after=self._before(asked))
+        situation = self._situation(asked, total, now, events, self._pending.of(prompt, now))
+        return Planned(asked, situation, plan(situation, total=total))
+
+    def _asked(self, body: Body, now: float) -> Asked | None:
+        """The request read and measured; None for the next turn of a thread. Raises `RequestError`."""
         if _continues_thread(body):
             return None
         day = day_of(now)
         name = str(body.get("model", ""))
         model, how, rules = self._terms_of(name, day, in_thread="thread" in body)
+        as_read = seen(body, model, lambda whole: self._parts(whole, model, name, how))
+        prompt, sized = self._measured(as_read.body, model, name, how)
+        whole = not may_shorten(body, model)
+        return Asked(prompt, sized, model, rules, day, whole=whole, edited=as_read.edited)
+
+    def _measured(self, body: Body, model: Model, name: str, how: Reading) -> tuple[Prompt, Sized]:
         read = self._memory.read(body, how, name)
         estimator, prompt = self._estimator(model, name), read.prompt
         measured = estimator.extend(read.kept.measured, read.kept.positions, prompt.blocks, prompt.digests)
         read.remember(measured)
-        sized = estimator.finish(measured, prompt.blocks, read.settings)
-        asked = Asked(prompt, sized, model, rules, day, whole=not may_shorten(body, model))
-        return self.decide(asked, now, again=again, label=label)
+        return prompt, estimator.finish(measured, prompt.blocks, read.settings)
+
+    def _parts(
+        self, body: Body, model: Model, name: str, how: Reading
+    ) -> tuple[Sequence[int], Mapping[Place, int]]:
+        """Tokens up to the end of each message, and of each tool result, as far as bills have shown them."""
+        prompt, sized = self._measured(body, model, name, how)
+        found = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, sized)
+        return lengths_of(prompt, self._lengths.ends(prompt, sized.sizes, found.mid), len(messages_of(body)))
 
     def gaps(self, body: Body, label: str | None = None) -> Returns:
         """When tools and system of `body` are used next, as `label` has taught; without either, its prompt.
@@ -162,33 +151,62 @@ class Workspace:
 
     def decide(self, asked: Asked, now: float, *, again: bool = False, label: str | None = None) -> Planned:
         """Plan a request that was read and measured already. Raises `PlanError`."""
-        prompt, model = asked.prompt, asked.model
-        found = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, asked.sized)
-        total = Range(found.low, found.mid, found.high)
+        prompt, total = asked.prompt, self._total(asked)
         if is_too_short(prompt, total, asked.rules):
             return self._left_alone(asked, total, now)
-        live = next(self._cache.living(prompt, now), -1)
-        taken = None if again else self._horizon.observe(prompt, now, label, live=live)
-        ends = self._lengths.ends(prompt, asked.sized.sizes, total.mid)
+        taken = None if again else self._observed(asked, now, label)
         # What a failed attempt was about to write is not there: its retry has to write it.
         pending = () if again else self._pending.of(prompt, now)
-        situation = Situation(
-            prompt=prompt,
-            ends=ends,
+        situation = self._situation(asked, total, now, self._horizon.events(prompt, label), pending, taken)
+        best = plan(situation, total=total)
+        writing = self._pending.planned(best.chosen.outcome, now)
+        previous = self._answers.get(taken.owner) if taken and taken.owner is not None else None
+        return Planned(asked, situation, best, previous, writing)
+
+    def _observed(self, asked: Asked, now: float, label: str | None) -> Taken:
+        prompt = asked.prompt
+        live = next(self._cache.living(prompt, now), -1)
+        taken = self._horizon.observe(prompt, now, label, live=live, after=self._before(asked))
+        self._tails[tail_of(prompt.digests)] = prompt.prefixes[-1]
+        forget_oldest(self._tails, _ANSWERS_REMEMBERED)
+        return taken
+
+    def _before(self, asked: Asked) -> Digest | None:
+        """The prompt of the step before, where something may have been taken out since."""
+        if asked.edited is None:
+            return None
+        tails, digests = self._tails, asked.prompt.digests
+        ends = range(len(digests), asked.prompt.static_end + 1, -1)
+        known = (tails[tail] for end in ends if (tail := tail_of(digests[:end][-2:])) in tails)
+        return next(known, tails.get(asked.edited.replaced))
+
+    def _total(self, asked: Asked) -> Range:
+        """The length of a prompt by what bills have taught."""
+        found = self._learner.foresee(asked.model.id, asked.prompt.blocks, asked.prompt.prefixes, asked.sized)
+        return Range(found.low, found.mid, found.high)
+
+    def _situation(
+        self,
+        asked: Asked,
+        total: Range,
+        now: float,
+        events: tuple[Event, ...],
+        pending: tuple[tuple[int, TTL], ...],
+        taken: Taken | None = None,
+    ) -> Situation:
+        return Situation(
+            prompt=asked.prompt,
+            ends=self._lengths.ends(asked.prompt, asked.sized.sizes, total.mid),
             total=total.mid,
             cache=self._cache,
             rules=asked.rules,
-            rates=model.rates(asked.day, prompt_tokens=total.mid),
-            events=self._horizon.events(prompt, label),
+            rates=asked.model.rates(asked.day, prompt_tokens=total.mid),
+            events=events,
             now=now,
             pending=pending,
             elsewhere=self._elsewhere.odds if taken and taken.owner is None else 0.0,
             seen=taken.position if taken else -1,
         )
-        best = plan(situation, total=total)
-        writing = self._pending.planned(best.chosen.outcome, now)
-        previous = self._answers.get(taken.owner) if taken and taken.owner is not None else None
-        return Planned(asked, situation, best, previous, writing)
 
     def most_tokens(self, planned: Planned) -> int | None:
         """A hard bound on the prompt's length, where a bill has shown one of its beginning."""
@@ -224,18 +242,33 @@ class Workspace:
         """Nothing came of the planned request: it writes no entries."""
         self._pending.over(planned.writing)
 
-    def billed(self, planned: Planned, usage: Usage, message_id: str | None = None) -> None:
+    def billed(
+        self,
+        planned: Planned,
+        usage: Usage,
+        message_id: str | None = None,
+        edited: Mapping[str, int] | None = None,
+    ) -> None:
         """Learn from a bill: lengths, how far off the estimate was, and what the cache held after all.
 
-        `message_id` names the answer, for the provider's own diagnosis of the step after it.
+        `message_id` names the answer, for the provider's own diagnosis of the step after it. `edited` is what
+        the API says it took out of the prompt (`Metered`): where that is not what was foreseen, the bill is
+        another prompt's.
         """
+        foreseen, summed_up = planned.asked.edited, _summing_up(usage)
+        if foreseen is not None and edited is not None and not foreseen.agrees(edited):
+            return
         if planned.too_short:
-            self._learner.note(planned.prompt.prefixes, usage.total_input)
+            if summed_up is None:
+                self._learner.note(planned.prompt.prefixes, usage.total_input)
             return
         prompt = planned.prompt.remarked(planned.plan.markers)
         if message_id is not None and prompt.prefixes:
             self._answers[prompt.prefixes[-1]] = message_id
             forget_oldest(self._answers, _ANSWERS_REMEMBERED)
+        if summed_up is not None:  # with what asks for the summary the prompt is longer than it says
+            self._correct(planned, prompt, summed_up)
+            return
         self._lengths.reveal(prompt, usage)
         if planned.asked.whole:
             self._hard_lengths.learn(prompt, usage)
@@ -251,7 +284,7 @@ class Workspace:
         """What to keep for the next process."""
         return Snapshot(self._horizon.learned, self._learner.learned, self._elsewhere.learned)
 
-    def _correct(self, planned: Planned, prompt: Prompt, usage: Usage) -> None:
+    def _correct(self, planned: Planned, prompt: Prompt, usage: TokenCounts) -> None:
         """Entries that the bill shows to be gone are dropped, one that it shows to live is added."""
         outcome, rules, now = planned.plan.chosen.outcome, planned.asked.rules, planned.situation.now
         read, slack = usage.cache_read_input_tokens, tolerance(usage.total_input)
@@ -302,6 +335,11 @@ class Workspace:
                 del self._estimators[next(iter(self._estimators))]
             found = self._estimators[name] = Estimator(model, spelling=name, ruler=self._ruler)
         return found
+
+
+def _summing_up(usage: Usage) -> TokenCounts | None:
+    """The sampling that summed the prompt up, where one did: the others had the summary in its place."""
+    return next((one for one in usage.iterations or () if one.type == "compaction"), None)
 
 
 def _continues_thread(body: Body) -> bool:

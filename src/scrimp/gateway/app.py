@@ -210,7 +210,7 @@ class App:
             inbound.hang_up()
         else:
             inbound.refusal = refused
-            await inbound.refuse(refused.status, str(refused), refused.headers)
+            await inbound.refuse(refused)
 
     async def _cut(self, inbound: Inbound, why: Ended) -> None:
         """It was cut short: say so, where nothing else was said yet."""

@@ -148,11 +148,12 @@ class Inbound:
         await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
         await self.write(body, more=False)
 
-    async def refuse(self, status: int, message: str, headers: Headers) -> None:
+    async def refuse(self, refused: RefusedError) -> None:
         """An error in the provider's shape."""
         request_id = f"req_scrimp_{os.urandom(12).hex()}"
-        body = refusal_body(status, message, request_id)
-        await self.respond(status, [_JSON, (b"request-id", request_id.encode()), *headers], body)
+        body = refusal_body(refused.status, str(refused), request_id, refused.details)
+        headers = [_JSON, (b"request-id", request_id.encode()), *refused.headers]
+        await self.respond(refused.status, headers, body)
 
     async def start(self, status: int, headers: Headers) -> None:
         """The status and headers; they go out with the first part of the body."""

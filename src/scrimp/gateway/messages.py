@@ -6,11 +6,12 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
+from scrimp.asgi.shapes import Headers
 from scrimp.core.commands import Answer, Attempt, Send
 from scrimp.core.flow import flow
 from scrimp.core.record import Tags
@@ -31,12 +32,14 @@ from scrimp.gateway.turns import Turns
 from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way
 from scrimp.office import CallDesk, Office, Reading
 from scrimp.runs import Run
+from scrimp.wire.betas import BETAS_HEADER, betas_in, joined_betas
 from scrimp.wire.request import with_markers
 from scrimp.wire.splice import Layout, splice_markers
 
 __all__ = ["Asked", "Call", "Ways"]
 
 _IDEMPOTENCY_KEY = b"idempotency-key"
+_BETAS = BETAS_HEADER.encode()
 _MOST_DIGITS = 3
 _REFUSED = "the API refused the planned request, so the untouched one was sent"
 
@@ -75,6 +78,13 @@ class Asked(msgspec.Struct, frozen=True):
     layout: Layout | None = None
 
 
+class _Planned(NamedTuple):
+    """A request as it was planned, and all it asks for in `anthropic-beta` (None: what the caller does)."""
+
+    body: bytes
+    betas: str | None = None
+
+
 class Call:
     """One logical call, of one attempt or several."""
 
@@ -91,6 +101,10 @@ class Call:
         self._url = f"{asked.caller.base_url}{inbound.path}" + (f"?{query}" if query else "")
         self._headers = upwards(inbound.raw_headers, asked.caller.credential, plain=True)
         self.sent = False
+        self._betas = betas_in(",".join(_values(inbound.raw_headers, _BETAS)))
+        self._reshapes = bool(office.levers) and asked.caller.mode != "observe"
+        if self._reshapes and asked.body.get("thread") is not None:
+            self._refuse_thread()
         # A ceiling on its context needs to know how long a request is, however long that is.
         self._plans = ways.max_context is not None or not is_beyond_any_window(
             asked.text, asked.body, office.facts
@@ -121,7 +135,15 @@ class Call:
             stream=asked.body.get("stream") is True,
             max_context=self._ways.max_context,
             plans=self._plans,
+            betas=frozenset(self._betas),
+            reshapes=self._reshapes,
         )
+
+    def _refuse_thread(self) -> None:
+        """The API holds most of such a request, and would answer what levers never saw."""
+        if self._asked.caller.mode == "save" and any(one.mode == "save" for one in self._office.levers):
+            raise RefusedError.for_good(400, _NO_THREADS, details=_NO_THREADS_DETAILS)
+        self._reshapes = False
 
     async def _attempt(self, attempt: Attempt, left: int) -> float | None:
         """One attempt; the seconds until the next, or None when the client has its answer."""
@@ -188,29 +210,37 @@ class Call:
             response = await self._out(None)
         return self._answered(response, started_at)
 
-    async def _out(self, planned: bytes | None) -> UpstreamAnswer:
+    async def _out(self, planned: _Planned | None) -> UpstreamAnswer:
         headers, body = self._headers, self._asked.raw
         if planned is not None:
-            body = planned
+            body = planned.body
             if self._asked.raw is not self._asked.text:
-                headers = [(name, value) for name, value in headers if name != b"content-encoding"]
+                headers = _without(headers, b"content-encoding")
+            if planned.betas is not None:
+                headers = [*_without(headers, _BETAS), (_BETAS, planned.betas.encode())]
         return await self._ways.way.send("POST", self._url, headers, body)
 
-    def _planned(self, command: Send) -> bytes | None:
-        """The bytes of the planned request; None where it is the caller's own, or cannot be made."""
-        ask = command.previous if self._office.diagnoses else None
+    def _planned(self, command: Send) -> _Planned | None:
+        """The planned request; None where it is the caller's own, or cannot be made."""
+        ask, change = command.previous if self._office.diagnoses else None, command.change
+        body = self._asked.body if change is None else change.body
         if self._office.captures:
             self._desk.sent = self._asked.body
-        if not command.edits and ask is None:
+        if not command.edits and ask is None and change is None:
             return None
         try:
-            planned = splice_markers(self._asked.text, command.edits, self._asked.layout)
+            # What levers have changed is encoded anew; what is only marked keeps every byte it came with.
+            if change is None:
+                planned = splice_markers(self._asked.text, command.edits, self._asked.layout)
+            else:
+                planned = splice_markers(orjson.dumps(body), command.edits)
             if self._office.captures:
-                self._desk.sent = with_markers(self._asked.body, command.edits)
+                self._desk.sent = with_markers(body, command.edits)
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
             self._fault = self._office.fault("the planned request could not be made", error).reason
             return None
-        return planned if ask is None else _asking(planned, ask)
+        betas = joined_betas(self._betas, change.betas) if change and change.betas else None
+        return _Planned(planned if ask is None else _asking(planned, ask), betas)
 
     def _answered(self, response: UpstreamAnswer, started_at: float) -> Answer:
         """The response began: read along, and say what is known of it."""
@@ -219,7 +249,7 @@ class Call:
         if response.status < 400:
             self._office.met(headers)
             streams = "text/event-stream" in headers.get("content-type", "")
-            self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._office.captures)
+            self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds)
         return Answer(
             status=response.status,
             started_at=started_at,
@@ -228,6 +258,20 @@ class Call:
             request_id=headers.get("request-id"),
             fault=self._fault,
         )
+
+
+_NO_THREADS = (
+    "scrimp: histories may be changed here, which threads do not show; send the whole request"
+)
+_NO_THREADS_DETAILS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+
+def _values(headers: Headers, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in headers if name == wanted]
+
+
+def _without(headers: Headers, left_out: bytes) -> Headers:
+    return [(name, value) for name, value in headers if name != left_out]
 
 
 def _asking(body: bytes, previous: str) -> bytes:

@@ -20,6 +20,7 @@ from scrimp.gateway.gate import Gate
 from scrimp.gateway.gating import Gating
 from scrimp.gateway.house import House
 from scrimp.gateway.ids import Ids
+from scrimp.gateway.levers import levers_of
 from scrimp.gateway.messages import Ways
 from scrimp.gateway.metrics import GatewayMetrics
 from scrimp.gateway.offices import Offices
@@ -223,6 +224,7 @@ class Parts:
             facts=self._facts,
             capture=self.settings.serve.capture,
             listeners=self._listeners,
+            levers=levers_of(self.settings),
         )
 
 

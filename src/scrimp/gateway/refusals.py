@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import orjson
 
 from scrimp.asgi.shapes import Headers
@@ -33,13 +36,20 @@ class RefusedError(Exception):
     """The request ends here with an error of the gateway's own; no text of the request is in it."""
 
     def __init__(
-        self, status: int, message: str, *, headers: Headers | None = None, upstream: bool = False
+        self,
+        status: int,
+        message: str,
+        *,
+        headers: Headers | None = None,
+        upstream: bool = False,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
-        """`upstream`: it is the upstream that failed."""
+        """`upstream`: it is the upstream that failed. `details` are for programs."""
         super().__init__(message)
         self.status = status
         self.headers: Headers = headers or []
         self.upstream = upstream
+        self.details = details
 
     @classmethod
     def for_now(cls, status: int, message: str, seconds: int = 1) -> RefusedError:
@@ -47,9 +57,9 @@ class RefusedError(Exception):
         return cls(status, message, headers=[(b"retry-after", b"%d" % seconds)])
 
     @classmethod
-    def for_good(cls, status: int, message: str) -> RefusedError:
+    def for_good(cls, status: int, message: str, *, details: Mapping[str, Any] | None = None) -> RefusedError:
         """One that the same request gets again, so that no client should try."""
-        return cls(status, message, headers=[NOT_AGAIN])
+        return cls(status, message, headers=[NOT_AGAIN], details=details)
 
 
 def error_type(status: int) -> str:
@@ -57,11 +67,14 @@ def error_type(status: int) -> str:
     return _TYPES.get(status, "api_error")
 
 
-def refusal_body(status: int, message: str, request_id: str) -> bytes:
+def refusal_body(
+    status: int, message: str, request_id: str, details: Mapping[str, Any] | None = None
+) -> bytes:
     """The JSON body of an error answer."""
+    error = {"type": error_type(status), "message": message}
     body = {
         "type": "error",
-        "error": {"type": error_type(status), "message": message},
+        "error": error if details is None else {**error, "details": details},
         "request_id": request_id,
     }
     return orjson.dumps(body)

@@ -16,6 +16,7 @@ from scrimp.alerting.settings import AlertSettings
 from scrimp.core.budget import Limit, Window
 from scrimp.core.plan import Mode
 from scrimp.gateway.cache_settings import FanoutSettings, WarmSettings
+from scrimp.gateway.lever_settings import RelocateSettings
 from scrimp.gateway.settings_fields import EnvName, FilePath, ScopeName, Size, UpstreamUrl, Usd, Zone, says
 from scrimp.telemetry.settings import TelemetrySettings
 
@@ -132,6 +133,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[Budget, ...] = msgspec.field(name="budget", default=())
     fanout: FanoutSettings = FanoutSettings()
     warm: tuple[WarmSettings, ...] = ()
+    relocate: RelocateSettings = RelocateSettings()
     alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

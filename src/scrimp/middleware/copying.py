@@ -1,15 +1,16 @@
-"""A copy of the SDK's request with another body, without a copy of the body it had."""
+"""A copy of the SDK's request with another body and more headers, without a copy of the body it had."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 __all__ = ["with_body"]
 
 
-def with_body(request: Any, body: Any) -> Any:
-    """`request.copy(body=body)`, cheaper.
+def with_body(request: Any, body: Any, headers: Mapping[str, str] | None = None) -> Any:
+    """`request.copy(body=body)` with these headers beside its own, cheaper.
 
     The SDK's `copy` copies the whole body, down to the last leaf, before it puts the new one in its place:
     for a long conversation that takes as long as planning it. So a shallow copy without one goes to it.
@@ -20,4 +21,7 @@ def with_body(request: Any, body: Any) -> Any:
     shallow.json_data = None
     bodiless = copy.copy(request)
     bodiless.options = shallow
-    return bodiless.copy(body=body)
+    if not headers:
+        return bodiless.copy(body=body)
+    own = {name: value for name, value in request.headers.items() if name.lower() not in headers}
+    return bodiless.copy(body=body, headers={**own, **headers})

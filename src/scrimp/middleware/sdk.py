@@ -18,18 +18,20 @@ import anthropic
 from scrimp.calls import is_sent_as_marked
 from scrimp.core.commands import Answer, Attempt, Send
 from scrimp.core.flow import flow
+from scrimp.core.levers import Change, Lever
 from scrimp.core.plan import Mode
 from scrimp.core.task_type import with_task_type
 from scrimp.drive import adrive, drive
 from scrimp.errors import BudgetUnavailable, InputError, SdkError
 from scrimp.facts.models import Facts, default
+from scrimp.middleware.betas import Betas
 from scrimp.middleware.copying import with_body
-from scrimp.middleware.relocating import Relocating
 from scrimp.middleware.response import Tee
 from scrimp.office import CallDesk, Listener, Office, Remembering
 from scrimp.runs import current_run, current_tags
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
+from scrimp.wire.betas import BETAS_HEADER, joined_betas
 from scrimp.wire.request import with_markers
 
 try:
@@ -58,9 +60,9 @@ class Middleware(SdkMiddleware):
     `capture` also keeps whole exchanges, prompts included (never keys), there or in a `Capture` given. One
     instance may serve several clients of one API workspace, from any number of threads and tasks.
 
-    `save` may also change what the model reads, each way only where it is asked for. `relocate` (which means
-    `save`) moves system text that changes from request to request behind what stays, so that the rest is
-    read from the cache.
+    `save` may also change what the model reads, each way only where it is asked for: `levers` are those ways,
+    such as `scrimp.Relocate()`, in the order in which they act. One that changes what the model reads means
+    `save` where no mode is given. Each remembers conversations, so give a middleware levers of its own.
 
     `learned` is where to keep what calls have taught (how soon prompts of each label come again, tokens per
     model; no prompt text), so that the next process starts with it: the file at a path, or True for scrimp's
@@ -80,24 +82,31 @@ class Middleware(SdkMiddleware):
         capture: Capture | bool = False,
         facts: Facts | None = None,
         clock: Callable[[], float] = time.time,
-        relocate: bool = False,
+        levers: Sequence[Lever] = (),
         learned: str | Path | bool | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
-        """Raises `InputError` when `relocate` is asked for in a mode that changes nothing the model reads."""
-        if relocate and mode not in (None, "save"):
+        """Raises `InputError` for a lever that changes what the model reads in a mode that never does."""
+        saving = next((lever.name for lever in levers if lever.mode == "save"), None)
+        if saving is not None and mode not in (None, "save"):
             raise InputError(
-                f"relocate: changes what the model reads, which mode={mode!r} never does; leave mode out"
+                f"{saving}: changes what the model reads, which mode={mode!r} never does; leave mode out"
             )
-        self._mode: Mode = mode or ("save" if relocate else "safe")
+        self._mode: Mode = mode or ("save" if saving else "safe")
         self._facts = facts or default()
         self._clock = clock
         place = ledger is None if learned is None else learned
         remembering = Remembering(self._facts, clock, place=place)
         self._office = Office(
-            remembering, ledger, clock=clock, facts=self._facts, capture=capture, listeners=listeners
+            remembering,
+            ledger,
+            clock=clock,
+            facts=self._facts,
+            capture=capture,
+            listeners=listeners,
+            levers=levers,
         )
-        self._relocating = Relocating(self._facts, self._office) if relocate else None
+        self._betas = Betas()
 
     def gaps(self, request: Mapping[str, Any], label: str | None = None) -> Callable[[float], float]:
         """How soon requests like this one come again, as learned from the calls of `label` so far.
@@ -159,52 +168,57 @@ class Middleware(SdkMiddleware):
         if path != _MESSAGES:
             return None
         mode: Mode = "observe" if is_sent_as_marked() else self._mode
-        relocating = self._relocating if mode == "save" else None
-        sent = relocating.moved(body, current_tags()) if relocating else body
+        betas = self._betas.of(request)
         run, tags = current_run(), current_tags()
         key = getattr(request.options, "idempotency_key", None)
         attempt = Attempt(
             id=uuid.uuid4().hex,
             call_id=key if isinstance(key, str) else uuid.uuid4().hex,
             number=request.retries_taken,
-            body=cast("Mapping[str, Any]", sent),
+            body=cast("Mapping[str, Any]", body),
             mode=mode,
             tags=with_task_type(tags, body),
             stream=bool(body.get("stream")),
             max_context=run.max_context if run else None,
+            betas=None if betas is None else frozenset(betas),
+            reshapes=bool(self._office.levers) and mode != "observe" and body.get("thread") is None,
         )
-        call = _Call(request, attempt, self._office, self._facts)
-        call.relocating = relocating if sent is not body else None
-        return call
+        return _Call(request, attempt, self._office, self._betas)
 
 
 class _Call:
     """One attempt under way."""
 
-    def __init__(self, request: Any, attempt: Attempt, office: Office, facts: Facts) -> None:
+    def __init__(self, request: Any, attempt: Attempt, office: Office, betas: Betas) -> None:
         self._request = request
         self._office = office
+        self._betas = betas
         self._fault: str | None = None
-        self._body = attempt.body
-        self._refused = False
-        self.relocating: Relocating | None = None
+        self._added = False
         self.desk = CallDesk(office, current_run())
-        self.flow = flow(attempt, facts, office.clock)
+        self.flow = flow(attempt, office.facts, office.clock)
         self.response: Any = None
 
     def planned(self, command: Send) -> Any:
         """The request as planned; the very request when nothing is to be done, or it cannot be done."""
-        ask = command.previous if self._office.diagnoses else None
-        if not command.edits and ask is None and self.relocating is None:
+        ask, change = command.previous if self._office.diagnoses else None, command.change
+        if not command.edits and ask is None and change is None:
             return self._request
         try:
-            body = with_markers(self._body, command.edits)
+            body = with_markers(self._request.json if change is None else change.body, command.edits)
             if ask is not None:
                 body = {**body, "diagnostics": {"previous_message_id": ask}}
-            return with_body(self._request, body)
+            return with_body(self._request, body, self._headers(change))
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
             self._fault = self._office.fault("the planned request could not be made", error).reason
             return self._request
+
+    def _headers(self, change: Change | None) -> dict[str, str]:
+        """The headers that a change needs."""
+        if change is None or not change.betas:
+            return {}
+        self._added = True
+        return {BETAS_HEADER: joined_betas(self._betas.of(self._request) or (), change.betas)}
 
     def went_out(self, request: Any) -> Any:
         """Remember what is sent, where it is captured."""
@@ -216,7 +230,6 @@ class _Call:
         if sent is self._request or response.status_code != 400:
             return False
         self._office.diagnoses = False
-        self._refused = True
         reason = "the API refused the planned request, so the untouched one was sent"
         self._fault = self._office.tell(reason).reason
         return True
@@ -226,10 +239,10 @@ class _Call:
         self.response = response
         raw = response.http_response
         if response.status_code < 400:
-            if self._refused and self.relocating is not None:
-                self.relocating.refused(self._body)
             self._office.met(raw.headers)
-            tee = Tee(raw, self._office.clock, rebuild=self._office.captures)
+            if not self._added:
+                self._betas.went_out(self._request, raw.request.headers)
+            tee = Tee(raw, self._office.clock, rebuild=self.desk.rebuilds)
             self.desk.reading = tee
             tee.begin()
         host = raw.request.url.host

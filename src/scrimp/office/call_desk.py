@@ -11,14 +11,31 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any, ClassVar
 
+import msgspec
+
 from scrimp.core.budget import Held
-from scrimp.core.commands import Began, Billed, Command, Dropped, Foresee, Keep, Meter, Plan, Release, Reserve
+from scrimp.core.commands import (
+    Began,
+    Billed,
+    Command,
+    Dropped,
+    Foresee,
+    Keep,
+    Meter,
+    Plan,
+    Release,
+    Reserve,
+    Reshape,
+    Tell,
+)
 from scrimp.drive import Flow, resume
 from scrimp.errors import ScrimpError
 from scrimp.office.office import Office
 from scrimp.office.reading import Reading
 from scrimp.office.reserving import Reserving
+from scrimp.office.reshaping import Reshaping
 from scrimp.runs import Run
+from scrimp.tool_servings import take_notes
 
 __all__ = ["CallDesk"]
 
@@ -30,6 +47,7 @@ class CallDesk:
         self._office = office
         self._run = run
         self._reserving = Reserving(office, run)
+        self._reshaping = Reshaping(office) if office.levers else None
         # A stream may end anywhere: listeners hear of it where the call was made, in the caller's trace.
         self._context = copy_context()
         self.reading: Reading | None = None
@@ -53,6 +71,20 @@ class CallDesk:
             return False
         reading.when_finished(lambda: resume(flow, self, self.answer(command)))
         return True
+
+    @property
+    def rebuilds(self) -> bool:
+        """Whether somebody wants to see the whole answer."""
+        return self._office.captures or (self._reshaping is not None and self._reshaping.reads_answer)
+
+    def _reshape(self, command: Reshape) -> Any:
+        return None if self._reshaping is None else self._reshaping.reshape(command.attempt)
+
+    def _tell(self, command: Tell) -> None:
+        if self._reshaping is None:
+            return
+        message = self.reading.message() if self.reading and self._reshaping.reads_answer else None
+        self._reshaping.tell(command.answered, message if isinstance(message, Mapping) else None)
 
     def _plan(self, command: Plan) -> Any:
         return self._office.plan(command)
@@ -79,6 +111,9 @@ class CallDesk:
 
     def _keep(self, command: Keep) -> None:
         record, settlement = command.record, command.settlement
+        served = take_notes(record.tags)
+        if served:
+            record = msgspec.structs.replace(record, notes=(*record.notes, *served))
         if self._run is not None:
             self._run.book(record)
         self._reserving.settled(settlement)
@@ -90,6 +125,7 @@ class CallDesk:
     # By type: every command of every call goes this way, and trying one pattern after another takes longer
     # than what most of them ask for.
     ways: ClassVar[Mapping[type, Callable[[Any, Any], Any]]] = {
+        Reshape: _reshape,
         Plan: _plan,
         Foresee: _foresee,
         Began: _began,
@@ -98,10 +134,12 @@ class CallDesk:
         Billed: _billed,
         Release: _release,
         Keep: _keep,
+        Tell: _tell,
     }
 
 
 _FAILED: dict[type, str] = {
+    Reshape: "no lever changed the request, because asking them failed",
     Plan: "the request goes out as it is, because planning it failed",
     Foresee: "the request is not watched for cache misses",
     Began: "the cache model could not be updated",
@@ -109,5 +147,6 @@ _FAILED: dict[type, str] = {
     Meter: "the response could not be metered",
     Billed: "nothing was learned from a bill",
     Release: "what was held for a call that was not billed is still held",
+    Tell: "the levers learned nothing from an answer",
     Keep: "the call could not be written down",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from scrimp.core.commands import Began, Billed, Dropped, Fault, Foresee, Plan
 from scrimp.core.diagnose import Watch, Watched
 from scrimp.core.diagnose_planned import call_of
 from scrimp.core.gaps import Returns
+from scrimp.core.levers import Lever
 from scrimp.core.prompt import Digest
 from scrimp.core.record import Record, Tags
 from scrimp.core.workspace import Planned
@@ -48,12 +50,16 @@ class Office:
         facts: Facts,
         capture: Capture | bool = False,
         listeners: Sequence[Listener] = (),
+        levers: Sequence[Lever] = (),
     ) -> None:
-        """`ledger` None is the one in scrimp's home folder."""
+        """`ledger` None is the one in scrimp's home folder. `levers` are this office's own: they remember."""
         self.clock = clock
         self.facts = facts
         self.audience = Audience(listeners, self.fault)
         self.diagnoses = False
+        self.levers = tuple(levers)
+        self.lever_lock = threading.RLock()
+        remembering.keeps(self.levers, self.lever_lock)
         self._own_api_met = False
         self._capture = capture
         self._remembering = remembering
@@ -75,6 +81,12 @@ class Office:
         workspace = self._remembering.workspace()
         with self._lock:
             return workspace.replan(planned, self.clock(), own=own)
+
+    def look(self, body: Mapping[str, Any], label: str | None) -> Planned | None:
+        """How a body stands just now, as `levers.Step` says. Raises `RequestError`."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            return workspace.look(body, self.clock(), label=label)
 
     def entry(self, prefix: Digest) -> Entry | None:
         """The cache entry of a prefix, where one can be read."""
@@ -133,7 +145,7 @@ class Office:
         watched, found = command.watched, None
         workspace = self._remembering.workspace()
         with self._lock:
-            workspace.billed(command.planned, command.usage, command.message_id)
+            workspace.billed(command.planned, command.usage, command.message_id, command.edited)
             if watched is not None:
                 found = self._watch.judge(watched, command.usage, provider=command.missed)
         self._remembering.call_ended()

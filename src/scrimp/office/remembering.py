@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from scrimp.core.learned import Snapshot
+from scrimp.core.levers import Learning, Lever
 from scrimp.core.workspace import Workspace
 from scrimp.errors import ScrimpError, ScrimpWarning
 from scrimp.facts.models import Facts
@@ -46,7 +49,14 @@ class Remembering:
         self._saved_at = 0.0
         self._every = _FIRST_SAVE
         self._told = False
+        self._learning: tuple[tuple[str, Learning], ...] = ()
+        self._lever_lock = threading.RLock()
         survive_forks(self)
+
+    def keeps(self, levers: Sequence[Lever], lock: threading.RLock) -> None:
+        """What these levers learn is kept as well; they are asked under `lock`."""
+        self._learning = tuple((one.name, one) for one in levers if isinstance(one, Learning))
+        self._lever_lock = lock
 
     def workspace(self) -> Workspace:
         """The workspace, which knows what earlier processes learned."""
@@ -85,8 +95,24 @@ class Remembering:
             made = Workspace(self._facts, learned=learned)
             with self.lock:  # two first calls may both have loaded
                 begun = self._workspace = self._workspace or made
+            if learned is not None and begun is made:
+                self._recall(learned.levers)
         self._saved_at = self._clock()
         return begun
+
+    def _recall(self, kept: Mapping[str, bytes]) -> None:
+        with self._lever_lock:
+            for name, lever in self._learning:
+                own = f"{name}/"
+                lever.recall({key.removeprefix(own): kept[key] for key in kept if key.startswith(own)})
+
+    def _of_levers(self) -> dict[str, bytes]:
+        with self._lever_lock:
+            return {
+                f"{name}/{key}": value
+                for name, lever in self._learning
+                for key, value in lever.learned().items()
+            }
 
     def _load(self) -> Snapshot | None:
         if self._place is False:
@@ -109,6 +135,8 @@ class Remembering:
             learned = self._workspace.learned
         finally:
             self.lock.release()
+        if self._learning:
+            learned = msgspec.structs.replace(learned, levers=self._of_levers())
 
         def saved(done: Future[None]) -> None:
             error = done.exception()

@@ -1,0 +1,109 @@
+"""Levers: what may change a request beyond its markers, and what one is shown of a step and answers.
+
+A lever looks at a step before it is planned. It answers with the request as it should go out, with the
+reasons, or with the error that keeps the step from going out, or with None where it leaves everything as it
+is. Several act one after the other, each on what the one before it made; what comes out is then planned like
+any request. Levers are called by one thread at a time. A lever that fails is passed over: the step goes on
+without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from scrimp.core.plan import Decision, Mode
+from scrimp.core.record import Tags
+from scrimp.core.workspace import Planned
+from scrimp.errors import ScrimpError
+from scrimp.facts.model import Model
+from scrimp.wire.request import Body
+from scrimp.wire.response import Usage
+
+__all__ = ["Answered", "Change", "Learning", "Lever", "Step"]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One request before it is planned.
+
+    `now` in epoch seconds; `number` counts the retries before it; `betas` are the values of the caller's
+    `anthropic-beta` header (None: not known yet, and nothing that needs one may be asked for). `look` says
+    how a body stands: its prompt, its length, what of it the cache holds and what usually comes next, without
+    anything being remembered of it; None where that cannot be told. `max_context` is the most tokens of input
+    that the run of this step allows.
+    """
+
+    body: Body
+    model: Model
+    tags: Tags
+    now: float
+    look: Callable[[Body], Planned | None]
+    number: int = 0
+    betas: frozenset[str] | None = frozenset()
+    max_context: int | None = None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What a lever makes of a step.
+
+    `body` goes out, with `betas` added to the `anthropic-beta` header where they are not there yet.
+    `own_extra` is what the caller's own request would have cost beyond this one, picodollars, by the lever's
+    estimate. With `error` nothing goes out: it is raised to the caller. `warnings` are told to the user, each
+    once. `reads_answer`: `answered` needs the message. No prompt text in any of these.
+    """
+
+    body: Body
+    betas: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    own_extra: int = 0
+    error: ScrimpError | None = None
+    warnings: tuple[str, ...] = ()
+    reads_answer: bool = False
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What came back: `usage` as billed, `message` the whole answer where the lever asked for it.
+
+    `complete` says that the end of it was seen. `at` is when it was over, epoch seconds. `edited` is what the
+    API says it took out of the prompt: by type of edit, how many tool uses or turns of thinking.
+    """
+
+    usage: Usage
+    stop_reason: str | None
+    complete: bool
+    at: float
+    message: Mapping[str, Any] | None = None
+    edited: Mapping[str, int] | None = None
+
+
+class Lever(Protocol):
+    """One way to change what is sent.
+
+    `name` is what records and warnings call it; `mode` the least mode in which it acts: `safe` where it
+    cannot change an answer, else `save`. Steps are not for keeping: `look` holds all that is behind them.
+    """
+
+    name: str
+    mode: Mode
+
+    def change(self, step: Step) -> Change | None:
+        """What to make of `step`; None: nothing."""
+
+    def answered(self, step: Step, answered: Answered) -> None:
+        """The step as this lever was shown it was answered so, whether or not the lever changed it."""
+
+    def refused(self, step: Step) -> None:
+        """The API took this step only as its caller wrote it."""
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """What a lever has beside, if it learns something that the next process should begin with."""
+
+    def learned(self) -> Mapping[str, bytes]:
+        """What was learned, by whatever it is about, a label mostly: never prompt text or digests of it."""
+
+    def recall(self, kept: Mapping[str, bytes]) -> None:
+        """What an earlier process learned; what cannot be understood is passed over."""

@@ -1,0 +1,93 @@
+"""The levers of an office, asked about one attempt; what fails in one of them ends here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from scrimp.core.commands import Attempt
+from scrimp.core.levers import Answered, Change, Lever, Step
+from scrimp.core.plan import Decision
+from scrimp.office.office import Office
+
+__all__ = ["Reshaping"]
+
+
+class Reshaping:
+    """What the levers make of one attempt, and what each of them was shown of it."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._shown: list[tuple[Lever, Step]] = []
+        self.reads_answer = False
+
+    def reshape(self, attempt: Attempt) -> Change | None:
+        """The changes of all levers as one; None where there are none."""
+        office = self._office
+        self._shown.clear()
+        whole: Change | None = None
+        for lever in office.levers:
+            if lever.mode == "save" and attempt.mode != "save":
+                continue
+            body = attempt.body if whole is None else whole.body
+            betas = attempt.betas
+            if whole is not None and betas is not None:
+                betas = betas.union(whole.betas)
+            step = Step(
+                body=body,
+                model=office.facts.resolve(str(body.get("model", ""))),
+                tags=attempt.tags,
+                now=office.clock(),
+                look=lambda body: office.look(body, attempt.tags.label),
+                number=attempt.number,
+                betas=betas,
+                max_context=attempt.max_context,
+            )
+            change = self._asked(lever, step)
+            if change is not None and change.betas and betas is None:
+                continue
+            if change is not None:
+                whole = _joined(whole, change)
+                for warning in change.warnings:
+                    office.tell(warning)
+            if change is not None and change.error is not None:
+                break
+        self.reads_answer = whole is not None and whole.reads_answer
+        return whole
+
+    def tell(self, answered: Answered | None, message: Mapping[str, Any] | None) -> None:
+        """What came of it, to each lever that was shown the attempt."""
+        if answered is not None and self.reads_answer:
+            answered = msgspec.structs.replace(answered, message=message)
+        for lever, step in self._shown:
+            try:
+                with self._office.lever_lock:
+                    lever.refused(step) if answered is None else lever.answered(step, answered)
+            except Exception as error:  # noqa: BLE001 - our own failure: the call is over as it is
+                self._office.fault(f"{lever.name} learned nothing from an answer", error)
+
+    def _asked(self, lever: Lever, step: Step) -> Change | None:
+        try:
+            with self._office.lever_lock:
+                change = lever.change(step)
+        except Exception as error:  # noqa: BLE001 - our own failure: the request goes on without this lever
+            self._office.fault(f"{lever.name} changed nothing, because it failed", error)
+            return None
+        self._shown.append((lever, step))
+        return change
+
+
+def _joined(before: Change | None, change: Change) -> Change:
+    if before is None:
+        return change
+    decisions: tuple[Decision, ...] = (*before.decisions, *change.decisions)
+    return Change(
+        body=change.body,
+        betas=tuple(dict.fromkeys((*before.betas, *change.betas))),
+        decisions=decisions,
+        own_extra=before.own_extra + change.own_extra,
+        error=change.error,
+        reads_answer=before.reads_answer or change.reads_answer,
+    )
