@@ -10,20 +10,13 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scrimp.core.trim import trimmed
+from scrimp.core.trim import WHY_KEPT, trimmed
 from scrimp.errors import RequestError, ScrimpWarning
 from scrimp.facts.models import default
 
-__all__ = ["trim"]
+__all__ = ["readable", "trim"]
 
 _TRIGGER = 100_000
-
-_WHY = {
-    "bound thinking": (
-        "the thinking of this model is bound to everything before it, and the API would refuse what is left"
-    ),
-    "compaction": "a compaction block stands for the beginning, which the API holds",
-}
 
 
 def trim(
@@ -57,15 +50,18 @@ def trim(
     if isinstance(messages, (str, bytes)) or not isinstance(messages, Sequence):
         raise RequestError(f"messages: expected a list of messages, found {type(messages).__name__}")
     whole = list(messages)
-    readable = [_readable(message, at) for at, message in enumerate(whole)]
-    found = trimmed(readable, default().resolve(model), trigger=trigger, keep=wanted, keep_turns=keep_turns)
+    plain = [readable(message, at) for at, message in enumerate(whole)]
+    found = trimmed(plain, default().resolve(model), trigger=trigger, keep=wanted, keep_turns=keep_turns)
     if found.kept is not None:
-        warnings.warn(f"nothing was trimmed: {_WHY[found.kept]}", ScrimpWarning, stacklevel=2)
+        warnings.warn(f"nothing was trimmed: {WHY_KEPT[found.kept]}", ScrimpWarning, stacklevel=2)
     return [*whole[: found.head], *(whole[at] for at in found.standing), *whole[found.cut :]]
 
 
-def _readable(message: Any, at: int) -> Mapping[str, Any]:
-    """A message as plain values; the SDK's own blocks and messages are taken as they are sent."""
+def readable(message: Any, at: int) -> Mapping[str, Any]:
+    """A message as plain values; the SDK's own blocks and messages are taken as they are sent.
+
+    Raises `RequestError`.
+    """
     plain = _plain(message)
     if not isinstance(plain, Mapping) or "role" not in plain or "content" not in plain:
         raise RequestError(f"messages.{at}: expected an object with role and content")

@@ -7,7 +7,7 @@ from typing import Any
 import anthropic
 import pytest
 
-from scrimp.emulator import Answer, Emulator, Scripted, thinking, tool_use
+from scrimp.emulator import Answer, Emulator, Fault, Scripted, thinking, tool_use
 from scrimp.emulator import text as said
 from tests.emulator.asgi import Answered, body, call, user
 
@@ -280,6 +280,37 @@ def test_summaries_that_are_not_as_they_were_given_or_not_where_they_belong() ->
     assert "Extra inputs" in refused(*TALK, compaction={"type": "summarize", "length": 3})
     counted = call(Emulator(), asking(user("hi")), "/v1/messages/count_tokens", anthropic_beta=SUMS_AT_ONCE)
     assert counted.status == 200
+
+
+def test_no_summary_may_be_had_and_whoever_asks_for_none_notices_nothing() -> None:
+    emulator = Emulator(["ok"])
+    emulator.inject(Fault("no_summary"))
+    assert call(emulator, body(*TALK)).status == 200
+    refusal = call(emulator, asking(*TALK), anthropic_beta=SUMS_AT_ONCE)
+    assert (refusal.status, refusal.error["type"]) == (529, "overloaded_error")
+    assert refusal.error["details"]["error_code"] == "compaction_unavailable"
+    assert call(emulator, asking(*TALK), anthropic_beta=SUMS_AT_ONCE).status == 200
+    assert len(emulator.bill) == 2
+
+
+def test_a_summary_that_failed_leaves_everything_as_it_was() -> None:
+    emulator = Emulator(["ok"])
+    emulator.inject(Fault("failed_summary", times=2))
+    on_demand = call(emulator, asking(*TALK), anthropic_beta=SUMS_AT_ONCE)
+    assert (on_demand.status, on_demand.body["content"]) == (200, [])
+    assert on_demand.body["stop_reason"] != "compaction"
+    answer = summed(emulator, user(LONG))
+    failed = answer.body["content"][0]
+    assert (failed["type"], failed["content"]) == ("compaction", None)
+    assert [one["type"] for one in answer.usage["iterations"]] == ["compaction", "message"]
+    assert total(answer) > 50_000
+    history = [user(LONG), {"role": "assistant", "content": answer.body["content"]}, user("go on")]
+    later = summed(emulator, *history)
+    assert later.status == 200
+    assert [one["type"] for one in later.usage["iterations"]] == [
+        "compaction",
+        "message",
+    ]  # as long as before
 
 
 BOUND = "claude-fable-5-2"

@@ -18,7 +18,7 @@ from scrimp.core.changes import Change, image_change
 from scrimp.core.diagnose_break import Break, find_break
 from scrimp.core.diagnose_loss import foreseen_loss, loss
 from scrimp.core.diagnose_memory import Call, Entry, Found, Mark, Memory, Talk
-from scrimp.core.diagnose_obstacles import nothing_cached, obstacle, unwritten
+from scrimp.core.diagnose_obstacles import nothing_cached, obstacle, shortened, unwritten
 from scrimp.core.prompt import Digest
 from scrimp.core.tolerance import tolerance
 from scrimp.wire.response import Usage
@@ -278,7 +278,7 @@ class Watch:
         if entry is None:
             return Cause.UNKNOWN, "the entry was not known any more"
         if usage.total_input < watched.promised - _slack(watched, usage.total_input) or call.settings.clears:
-            return Cause.CLEARED, f"{usage.total_input:,} tokens were billed in all: the server shortened it"
+            return shortened(usage)
         if call.at < entry.written_at + entry.wrote_for:
             return Cause.CONCURRENT, "the call that wrote this prefix had not been answered"
         if watched.origin is not None and image_change(watched.origin.call.prompt, call.prompt) is not None:

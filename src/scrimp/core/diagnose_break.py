@@ -7,6 +7,7 @@ from operator import itemgetter
 
 import msgspec
 
+from scrimp.core.carry.clearing import is_placeholder
 from scrimp.core.causes import Cause, cause_of_change, cause_of_switch
 from scrimp.core.changes import Change, Difference, first_difference, shared_after
 from scrimp.core.diagnose_memory import Call, Mark, Talk
@@ -69,13 +70,22 @@ def find_break(talk: Talk, call: Call) -> Break | None:
         if not _same_static(talk, call, why.change):
             return None
         mark, continues = static, False
-    cause, *others = (_cause_of(one) for one in (first, *(one for _, one in breaks)))
+    cause, *others = (_cause_of(one, call) for one in (first, *(one for _, one in breaks)))
     also = tuple(other for other in others if other is not cause)
     return Break(position, cause, why.change if why else None, mark, continues=continues, also=also)
 
 
-def _cause_of(found: Setting | Difference) -> Cause:
-    return cause_of_change(found.change) if isinstance(found, Difference) else cause_of_switch(found)
+def _cause_of(found: Setting | Difference, call: Call) -> Cause:
+    if not isinstance(found, Difference):
+        return cause_of_switch(found)
+    blocks = call.prompt.blocks
+    block = blocks[found.position] if found.position < len(blocks) else None
+    if block is not None and block.kind == "compaction":
+        return Cause.COMPACTED
+    if block is not None and is_placeholder(block.value):
+        return Cause.CLEARED
+    cause = cause_of_change(found.change)
+    return Cause.CLEARED if cause is Cause.THINKING_DROPPED and call.settings.clears else cause
 
 
 def _goes_on(talk: Talk, call: Call, position: int, difference: Difference | None) -> bool:

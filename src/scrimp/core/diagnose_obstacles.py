@@ -6,7 +6,7 @@ from scrimp.core.causes import Cause
 from scrimp.core.diagnose_memory import Call, Entry, Talk, reaches
 from scrimp.wire.response import Usage
 
-__all__ = ["nothing_cached", "obstacle", "unwritten"]
+__all__ = ["nothing_cached", "obstacle", "shortened", "unwritten"]
 
 _ABOUT_MINIMUM = 1.25
 """How far beyond the minimum an estimated length must be to count as long enough."""
@@ -54,3 +54,10 @@ def nothing_cached(call: Call, usage: Usage) -> bool:
     last = max(marker.position for marker in call.prompt.markers)
     share = call.ends[last] / max(call.total, 1)
     return share * usage.total_input >= _ABOUT_MINIMUM * call.rules.minimum
+
+
+def shortened(usage: Usage) -> tuple[Cause, str]:
+    """What the server did to a prompt that was billed shorter than what was to be read of it."""
+    if any(one.type == "compaction" for one in usage.iterations or ()):
+        return Cause.COMPACTED, f"{usage.total_input:,} tokens were left after a summary took its place"
+    return Cause.CLEARED, f"{usage.total_input:,} tokens were billed in all: the server shortened it"

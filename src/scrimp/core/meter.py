@@ -53,6 +53,8 @@ class Metered(msgspec.Struct, frozen=True):
     `error` is an error that the stream reported after its HTTP 200. `missed` is the provider's own word on
     why a cached prefix was missed, where it was asked: the type of reason and the tokens, or None. `hidden`:
     the stream broke off while the model was thinking unseen, so that nothing tells how much it had put out.
+    `edited` is what the provider took out of the prompt, where it says so: by type of edit, how many tool
+    uses or turns of thinking.
     """
 
     usage: Usage | None
@@ -65,6 +67,7 @@ class Metered(msgspec.Struct, frozen=True):
     error: ApiError | None = None
     missed: str | None = None
     hidden: bool = False
+    edited: Mapping[str, int] | None = None
 
 
 def estimate_output(seen: OutputChars) -> int:
@@ -106,6 +109,7 @@ class Meter:
         self._stop_reason: str | None = None
         self._error: ApiError | None = None
         self._missed: str | None = None
+        self._edited: Mapping[str, int] | None = None
         self._silent_thinking = False
         self._hidden = False
         self._resampled = False
@@ -155,6 +159,7 @@ class Meter:
             error=self._error,
             missed=self._missed,
             hidden=estimated and self._hidden,
+            edited=self._edited,
         )
 
     def _feed_unnamed(self, event: Event) -> None:
@@ -209,6 +214,7 @@ class Meter:
         delta, usage = body.get("delta"), body.get("usage")
         if isinstance(delta, Mapping):
             self._stop_reason = _text(delta.get("stop_reason")) or self._stop_reason
+        self._edited = _edited(body.get("context_management")) or self._edited
         if not isinstance(usage, Mapping):
             return
         if self._usage is None and usage.get("input_tokens") is None:
@@ -226,6 +232,7 @@ class _Message(msgspec.Struct):
     model: str | None = None
     stop_reason: str | None = None
     diagnostics: Any = None
+    context_management: Any = None
 
 
 _message = msgspec.json.Decoder(_Message)
@@ -242,6 +249,7 @@ def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
             stop_reason=found.stop_reason,
             complete=True,
             missed=_missed(found.diagnostics),
+            edited=_edited(found.context_management),
         )
     response = read_response(body)
     return Metered(
@@ -251,6 +259,7 @@ def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
         stop_reason=response.stop_reason,
         complete=True,
         missed=_missed(response.body.get("diagnostics")),
+        edited=_edited(response.body.get("context_management")),
     )
 
 
@@ -280,6 +289,19 @@ def _missed(diagnostics: Any) -> str | None:
         return None
     tokens = reason.get("cache_missed_input_tokens")
     return f"{kind}, {tokens:,} tokens" if isinstance(tokens, int) else kind
+
+
+def _edited(management: Any) -> Mapping[str, int] | None:
+    """Tool uses or turns of thinking by type of edit, from `applied_edits` ("Context editing")."""
+    applied = management.get("applied_edits") if isinstance(management, Mapping) else None
+    if not isinstance(applied, list):
+        return None
+    counts = {}
+    for edit in applied:
+        if isinstance(edit, Mapping) and isinstance(kind := edit.get("type"), str):
+            told = (edit.get(name) for name in ("cleared_tool_uses", "cleared_thinking_turns"))
+            counts[kind] = next((count for count in told if isinstance(count, int)), 0)
+    return counts
 
 
 def _object(source: Mapping[str, Any], name: str, where: str) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ prefix that was written to the cache is read until the next cut, which comes sel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Literal
 
@@ -16,15 +16,20 @@ import msgspec
 from scrimp.core.tokens.estimator import Estimator
 from scrimp.errors import RequestError
 from scrimp.facts.model import Model
-from scrimp.wire.request import message_blocks
+from scrimp.wire.request import Block, message_blocks
 
-__all__ = ["Kept", "Trimmed", "trimmed"]
+__all__ = ["WHY_KEPT", "Kept", "Trimmed", "trimmed"]
 
 Message = Mapping[str, Any]
 Kept = Literal["bound thinking", "compaction"]
 """Why nothing may be cut: thinking is bound to what was before it, or the API holds the beginning itself."""
 
-_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+WHY_KEPT: Mapping[Kept, str] = {
+    "bound thinking": (
+        "this model binds its thinking to everything before it, and the API would refuse what is left"
+    ),
+    "compaction": "a compaction block stands for the beginning, which the API holds",
+}
 
 
 class Trimmed(msgspec.Struct, frozen=True):
@@ -62,20 +67,27 @@ class _History(msgspec.Struct, frozen=True):
 
 
 def trimmed(
-    messages: Sequence[Message], model: Model, *, trigger: int, keep: int, keep_turns: int
+    messages: Sequence[Message],
+    model: Model,
+    *,
+    trigger: int,
+    keep: int,
+    keep_turns: int,
+    size: Callable[[Block], float] | None = None,
 ) -> Trimmed:
     """Where to cut a conversation that has grown beyond `trigger` tokens so that `keep` are left.
 
     The messages before the first answer and the last `keep_turns` answers with what followed them stay
-    whatever their length. Raises RequestError for what is no list of messages.
+    whatever their length. `size` gives a block's tokens, by default the estimate for the model. Raises
+    RequestError for what is no list of messages.
     """
-    history = _read(messages, Estimator(model))
+    history = _read(messages, size or Estimator(model).block_size)
     cut = history.head
     for end in history.requests:
         cut = _next_cut(history, cut, end=end, trigger=trigger, keep=keep, keep_turns=keep_turns)
     if cut == history.head:
         return Trimmed(cut, cut)
-    kept = _untouchable(messages, cut, model)
+    kept = _untouchable(messages, model)
     if kept is not None:
         return Trimmed(history.head, history.head, kept=kept)
     end = len(messages)
@@ -97,10 +109,10 @@ def _next_cut(history: _History, cut: int, *, end: int, trigger: int, keep: int,
     return next(short, allowed[-1] if allowed else cut)
 
 
-def _read(messages: Sequence[Message], estimator: Estimator) -> _History:
+def _read(messages: Sequence[Message], size: Callable[[Block], float]) -> _History:
     sizes = [0.0] * len(messages)
     for block in message_blocks(messages):
-        sizes[block.message] += estimator.block_size(block)
+        sizes[block.message] += size(block)
     roles = [str(message.get("role")) for message in messages]
     user = roles.index("user") if "user" in roles else 0
     head = next((at for at in range(user, len(roles)) if roles[at] == "assistant"), len(roles))
@@ -139,12 +151,12 @@ def _places(messages: Sequence[Message], roles: Sequence[str], head: int) -> lis
     return [at for at in range(head + 1, len(messages)) if _begins_answer(roles, at) and torn_until[at] < at]
 
 
-def _untouchable(messages: Sequence[Message], cut: int, model: Model) -> Kept | None:
-    kinds = [block.get("type") for message in messages for block in _blocks(message)]
-    if "compaction" in kinds:
+def _untouchable(messages: Sequence[Message], model: Model) -> Kept | None:
+    """Why nothing may be cut. A model that binds its thinking may think at any later step, bound to what is
+    left; and what is left changes with the next cut."""
+    if any(block.get("type") == "compaction" for message in messages for block in _blocks(message)):
         return "compaction"
-    left = {block.get("type") for message in messages[cut:] for block in _blocks(message)}
-    return "bound thinking" if left & _THOUGHTS and model.features.thinking_binding != "none" else None
+    return "bound thinking" if model.features.thinking_binding != "none" else None
 
 
 def _blocks(message: Message) -> list[Mapping[str, Any]]:

@@ -32,6 +32,7 @@ from scrimp.core.plan import Range, kept_as_it_is, plan
 from scrimp.core.planned import Asked, Planned
 from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
 from scrimp.core.reading_memory import ReadingMemory
+from scrimp.core.terms import cache_rules, reading
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized
 from scrimp.core.tokens.learner import Learner
 from scrimp.core.tolerance import tolerance
@@ -109,8 +110,9 @@ class Workspace:
         prompt, total = asked.prompt, self._total(asked)
         if is_too_short(prompt, total, asked.rules):
             return self._left_alone(asked, total, now)
-        events = self._horizon.foresee(prompt, label, after=self._before(asked))
-        situation = self._situation(asked, total, now, events, self._pending.of(prompt, now))
+        events, taken = self._horizon.foresee(prompt, label, after=self._before(asked))
+        pending = self._pending.of(prompt, now)
+        situation = self._situation(asked, total, now=now, events=events, pending=pending, taken=taken)
         return Planned(asked, situation, plan(situation, total=total))
 
     def _asked(self, body: Body, now: float) -> Asked | None:
@@ -157,7 +159,8 @@ class Workspace:
         taken = None if again else self._observed(asked, now, label)
         # What a failed attempt was about to write is not there: its retry has to write it.
         pending = () if again else self._pending.of(prompt, now)
-        situation = self._situation(asked, total, now, self._horizon.events(prompt, label), pending, taken)
+        events = self._horizon.events(prompt, label)
+        situation = self._situation(asked, total, now=now, events=events, pending=pending, taken=taken)
         best = plan(situation, total=total)
         writing = self._pending.planned(best.chosen.outcome, now)
         previous = self._answers.get(taken.owner) if taken and taken.owner is not None else None
@@ -189,6 +192,7 @@ class Workspace:
         self,
         asked: Asked,
         total: Range,
+        *,
         now: float,
         events: tuple[Event, ...],
         pending: tuple[tuple[int, TTL], ...],
@@ -229,6 +233,18 @@ class Workspace:
         """The cache entry of a prefix, where one can be read."""
         return self._cache.alive(prefix, now)
 
+    def written_elsewhere(self, prefix: Digest, ttl: TTL, now: float) -> None:
+        """Another process of this account has written a prefix just now."""
+        self._pending.over((prefix,))
+        self._cache.add(prefix, ttl, now, now)
+
+    def writing_elsewhere(self, prefix: Digest, write: tuple[int, TTL] | None, now: float) -> None:
+        """Another process is writing a prefix: its position, and for how long; None: it is no more."""
+        if write is None:
+            self._pending.over((prefix,))
+        else:
+            self._pending.begun(prefix, *write, now)
+
     def sent(self, planned: Planned, started_at: float, first_event_at: float) -> None:
         """The planned request went out and its response began: its entries are there now."""
         if planned.too_short:
@@ -257,6 +273,8 @@ class Workspace:
         """
         foreseen, summed_up = planned.asked.edited, _summing_up(usage)
         if foreseen is not None and edited is not None and not foreseen.agrees(edited):
+            for write in planned.plan.chosen.outcome.writes:
+                self._cache.drop(write.prefix)
             return
         if planned.too_short:
             if summed_up is None:
@@ -268,6 +286,7 @@ class Workspace:
             forget_oldest(self._answers, _ANSWERS_REMEMBERED)
         if summed_up is not None:  # with what asks for the summary the prompt is longer than it says
             self._correct(planned, prompt, summed_up)
+            self._went_on(planned, prompt, usage)
             return
         self._lengths.reveal(prompt, usage)
         if planned.asked.whole:
@@ -301,6 +320,16 @@ class Workspace:
             position = min(reach, key=lambda place: abs(ends[place] - read))
             if abs(ends[position] - read) <= slack:
                 self._cache.add(prompt.prefixes[position], "5m", now, now)
+
+    def _went_on(self, planned: Planned, prompt: Prompt, usage: Usage) -> None:
+        """What followed a summary had tools and system before it, with the markers they had."""
+        now, touched = (
+            planned.situation.now,
+            usage.cache_creation_input_tokens + usage.cache_read_input_tokens,
+        )
+        for marker in prompt.markers:
+            if touched and marker.position <= prompt.static_end:
+                self._cache.add(prompt.prefixes[marker.position], marker.ttl, now, now)
 
     def _left_alone(self, asked: Asked, total: Range, now: float) -> Planned:
         """A request that goes out as it is and teaches nothing: conversations begin where caching can."""
@@ -345,28 +374,3 @@ def _summing_up(usage: Usage) -> TokenCounts | None:
 def _continues_thread(body: Body) -> bool:
     thread = body.get("thread")
     return isinstance(thread, Mapping) and thread.get("type") == "continue"
-
-
-def reading(facts: Facts, model: Model, day: date | None) -> Reading:
-    """How `model` reads a request."""
-    return Reading(
-        key=model.id,
-        strips_thinking=not model.features.thinking_kept,
-        default_effort=model.features.default_effort or "high",
-        nested_positions=facts.rules.nested_blocks_are_positions(day),
-        images_break_messages=facts.rules.images_break_messages(day),
-    )
-
-
-def cache_rules(
-    facts: Facts, model: Model, provider: str, day: date | None, *, in_thread: bool = False
-) -> CacheRules:
-    """What the provider's cache allowed `model` on a day (None: today's rules)."""
-    rules = facts.rules
-    limit = rules.max_markers_in_thread(day) if in_thread else rules.max_markers(day)
-    return CacheRules(
-        lookback=rules.lookback(day),
-        minimum=model.cache_minimum,
-        max_markers=limit,
-        caches=model.features.caching and rules.caches(provider.split("-", 1)[0].split(":", 1)[0], day),
-    )

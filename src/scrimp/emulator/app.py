@@ -6,6 +6,8 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from scrimp.emulator.asked import VERSIONS
 from scrimp.emulator.bodies import MOST_BYTES, read_object, unpacked
 from scrimp.emulator.books import Inbox, Received
@@ -127,6 +129,8 @@ class Api:
             return effects.refusal
         now = call.now()
         asked = self._provider.ask(body, call.line.headers, now)
+        if effects.failed_summary:
+            asked = msgspec.structs.replace(asked, unsummed=True)
         if effects.error_event is not None and not asked.stream:
             return effects.error_event
         return self._provider.serve(asked, call.workspace, now, call.request_id)

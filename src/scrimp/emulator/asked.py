@@ -21,7 +21,8 @@ class Asked(msgspec.Struct, frozen=True):
     """One request to the Messages API or to its token count.
 
     `name` is the model id as asked for, `day` the day whose rules hold, `counting` says that only a token
-    count was asked for, `retires` that models are refused once they have retired.
+    count was asked for, `retires` that models are refused once they have retired, `unsummed` that
+    no summary of it comes about.
     """
 
     body: dict[str, Any]
@@ -32,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
     betas: frozenset[str] = frozenset()
     counting: bool = False
     retires: bool = False
+    unsummed: bool = False
 
     @property
     def stream(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from scrimp.core.carry.summaries import asked_to_compact
 from scrimp.emulator.refusals import Refusal
 from scrimp.errors import InputError
 
@@ -25,15 +26,20 @@ Kind = Literal[
     "stream_error",
     "slow_start",
     "slow_events",
+    "no_summary",
+    "failed_summary",
 ]
 """`rate_limit`: 429 with retry-after. `spend_limit`: the tier's cap, 429 without. `overloaded`: 529.
 `server_error`: 500. `disconnect`: hung up before the first byte. `cut`: hung up in the middle of a stream, or
 of the body. `stream_error`: an `error` event in the middle of a stream, a 529 where nothing is streamed.
-`slow_start`: a pause before the first byte. `slow_events`: a pause before each event."""
+`slow_start`: a pause before the first byte. `slow_events`: a pause before each event. `no_summary`: a request
+for a summary on demand is refused, 529 `compaction_unavailable`. `failed_summary`: whoever asks for a summary
+gets an empty one. These two let all other requests pass."""
 
 _PAUSES = frozenset({"slow_start", "slow_events"})
 _RATE_LIMITED = "This request would exceed your organization's rate limit. Please try again later."
 _CAPPED = "You have reached your monthly spend limit. Your limit resets at the start of next month."
+_NO_SUMMARY = "compaction: temporarily unavailable, please try again later"
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -63,13 +69,15 @@ class Effects(msgspec.Struct):
     """What the faults do to one attempt; pauses in seconds.
 
     `refusal` answers instead of the model. `hang_up` closes the connection unanswered. `break_after` ends a
-    stream after so many events, with an `error` event where `error_event` says so.
+    stream after so many events, with an `error` event where `error_event` says so. `failed_summary`: no
+    summary comes of it.
     """
 
     refusal: Refusal | None = None
     hang_up: bool = False
     break_after: int | None = None
     error_event: Refusal | None = None
+    failed_summary: bool = False
     pause: float = 0.0
     event_pause: float = 0.0
 
@@ -99,9 +107,17 @@ class Faults:
         for rule, count in self._rules:
             if effects.ended and rule.kind not in _PAUSES:
                 continue
-            if (rule.match is None or rule.match(body)) and count.hits(rule):
+            if _concerns(rule, body) and count.hits(rule):
                 _apply(rule, effects)
         return effects
+
+
+def _concerns(rule: Fault, body: Mapping[str, Any]) -> bool:
+    if rule.kind == "no_summary" and not body.get("compaction"):
+        return False
+    if rule.kind == "failed_summary" and not (body.get("compaction") or asked_to_compact(body)):
+        return False
+    return rule.match is None or rule.match(body)
 
 
 class _Count(msgspec.Struct):
@@ -126,6 +142,8 @@ def _apply(rule: Fault, effects: Effects) -> None:
         effects.event_pause += rule.seconds
     elif rule.kind == "disconnect":
         effects.hang_up = True
+    elif rule.kind == "failed_summary":
+        effects.failed_summary = True
     elif rule.kind in ("cut", "stream_error"):
         effects.break_after = rule.events
         effects.error_event = Refusal(529, "Overloaded") if rule.kind == "stream_error" else None
@@ -141,5 +159,7 @@ def _refusal(rule: Fault) -> Refusal:
             return Refusal(429, _CAPPED, details={"error_code": "enforced_spend_limit_reached"})
         case "overloaded":
             return Refusal(529, "Overloaded")
+        case "no_summary":
+            return Refusal(529, _NO_SUMMARY, details={"error_code": "compaction_unavailable"})
         case _:
             return Refusal(500, "Internal server error")

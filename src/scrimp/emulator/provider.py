@@ -317,13 +317,17 @@ class Provider:
 
     def _summed_up(self, read: _Read, outcome: Outcome, *, signed: bool) -> _Sampled:
         """A summary and nothing else: all it costs is in `iterations`."""
-        block = compaction_block(summary_of(read.rendered.asked.messages), signed=signed)
-        tokens = estimated_output(str(block["content"]))
-        answer = Answer((block,), stop_reason="compaction", output_tokens=0)
+        if read.asked.unsummed:
+            blocks: tuple[dict[str, Any], ...] = () if signed else ({"type": "compaction", "content": None},)
+            answer, tokens = Answer(blocks, stop_reason="end_turn", output_tokens=0), 0
+        else:
+            block = compaction_block(summary_of(read.rendered.asked.messages), signed=signed)
+            tokens = estimated_output(str(block["content"]))
+            answer = Answer((block,), stop_reason="compaction", output_tokens=0)
         own = iteration_of("compaction", _with_plain(outcome, _ASKING_FOR_A_SUMMARY), tokens)
         usage = usage_of(read.asked, _NOTHING, 0, 0, answer)
         usage = msgspec.structs.replace(usage, iterations=(own,))
-        spoken = Said((block,), "compaction", None, 0, 0)
+        spoken = Said(answer.content, str(answer.stop_reason), None, 0, 0)
         return _Sampled(read.prompt, read.length, outcome, spoken, usage, answer)
 
     def _gone_on(
@@ -332,10 +336,11 @@ class Provider:
         """The answer to what is left after a summary, which begins it."""
         state.cache.commit(summed.prompt, summed.outcome, now, now)
         asked = read.rendered.asked
-        summary = {"role": "assistant", "content": list(summed.said.content)}
-        left = msgspec.structs.replace(
-            asked, body={**asked.body, "messages": since_compaction([*asked.messages, summary])}
-        )
+        messages = asked.messages
+        if not asked.unsummed:
+            summary = {"role": "assistant", "content": list(summed.said.content)}
+            messages = since_compaction([*messages, summary])
+        left = msgspec.structs.replace(asked, body={**asked.body, "messages": messages})
         prompt, length = self._measured(left)
         rendered = msgspec.structs.replace(read.rendered, asked=left)
         shorter = msgspec.structs.replace(read, rendered=rendered, prompt=prompt, length=length)

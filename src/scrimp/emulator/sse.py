@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from scrimp.core.meter import OutputChars, estimate_output
+from scrimp.core.meter import OutputChars
 from scrimp.emulator.encode import encode
 from scrimp.emulator.messages import Said, input_json, usage_json
 from scrimp.emulator.replies import Block
@@ -51,7 +51,7 @@ def pieces(message: dict[str, Any], content: Said, usage: Usage, extra: dict[str
             data = _event(name, {"index": index, **fields})
             if not index and not number:
                 data += _event("ping", {})
-            yield Piece(data, min(content.output_tokens, max(estimate_output(seen), placeholder(content))))
+            yield Piece(data, min(content.output_tokens, max(content.tokens_of(seen), placeholder(content))))
     delta: dict[str, Any] = {
         "stop_reason": content.stop_reason,
         "stop_sequence": content.stop_sequence,

@@ -13,6 +13,9 @@ __all__ = ["MessageBuilder"]
 _APPENDED = {"text_delta": "text", "thinking_delta": "thinking", "compaction_delta": "content"}
 """Kind of delta → the field of its block that grows by it; the delta's own field has the same name."""
 
+_SEALED = "encrypted_content"
+"""What a summary brings beside its text, to be sent back as it is."""
+
 
 class MessageBuilder:
     """Folds stream events into a message: `feed` each in order, then `message`.
@@ -58,7 +61,10 @@ class MessageBuilder:
         kind = str(delta.get("type"))
         field = _APPENDED.get(kind)
         if field is not None:
-            block[field] = f"{block.get(field) or ''}{delta.get(field) or ''}"
+            if delta.get(field) is not None:
+                block[field] = f"{block.get(field) or ''}{delta[field]}"
+            if delta.get(_SEALED) is not None:
+                block[_SEALED] = delta[_SEALED]
         elif kind == "input_json_delta":
             self._inputs[index] = self._inputs.get(index, "") + str(delta.get("partial_json") or "")
         elif kind == "signature_delta":

@@ -160,6 +160,8 @@ def _message(index: int, message: Any) -> Iterator[Block]:
         yield Block((*path, 0), "messages", role, "text", content, None, bool(content), 0, index)
         return
     for number, value in enumerate(_items(content, f"messages.{index}.content")):
+        if value == {}:
+            continue  # a gap (`core.carry`): the API takes no block without a type
         here = (*path, number)
         kind = _kind(value)
         if kind == "tool_result" and isinstance(value.get("content"), (list, tuple)):

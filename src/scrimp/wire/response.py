@@ -20,6 +20,7 @@ __all__ = [
     "OutputTokensDetails",
     "Response",
     "ServerToolUse",
+    "TokenCounts",
     "Usage",
     "read_response",
     "read_usage",

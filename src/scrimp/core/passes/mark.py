@@ -112,6 +112,7 @@ class _Pricing:
         self._situation = situation
         self._living = tuple(situation.cache.living(situation.prompt, situation.now))
         self._hits: dict[int, int] = {}
+        self._own = {m.position for m in situation.prompt.markers}
         self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
 
     @lazily
@@ -125,11 +126,11 @@ class _Pricing:
         if not any_worth_a_slot(situation.ends, situation.rules):
             return  # all that follow would come to no markers as well
         prompt, live, tail = situation.prompt, self._deepest_live(), situation.tail
-        forks = self._forks(tail)
+        forks = self._forks(tail, -1 if live is None else self._hit(live))
         # Where the step before may have left an entry that this process does not know of; the caller's own,
         # which may know which block stays; what precedes the last block of a turn, which may be one question
         # of many. As long as slots are free these cost nothing.
-        spare = [_last_question(prompt), *_own(prompt), _before(prompt, tail)]
+        spare = [_last_question(prompt), *_own(prompt), _before(prompt, tail), _tools_end(prompt)]
         if live is not None:
             yield "read the deepest live entry", self._markers(self._places([live, *forks], live), 0)
         if tail is not None:
@@ -275,25 +276,34 @@ class _Pricing:
                     return at
         return None
 
-    def _forks(self, tail: int | None) -> list[int]:
-        """Where other conversations may join, the most promising first; system and tools always end there."""
+    def _forks(self, tail: int | None, hit: int) -> list[int]:
+        """Where other conversations may join, the most promising first; system and tools always end there.
+
+        Not within what is read anyway, up to `hit`: a marker there writes nothing, and takes a slot. That of
+        the system prompt stays for when the entry turns out to be gone.
+        """
         prompt, ends = self._situation.prompt, self._situation.ends
         value = {place: one.for_1h * ends[place] for place, one in self._worths[1:]}
         places = sorted(value, key=value.__getitem__, reverse=True)
+        joins = [place for place in places if place > hit]
         forks: list[int] = []
-        for place in (*places, prompt.static_end, prompt.section_end("tools")):
-            position = prompt.last_markable(at_most=place) if place >= 0 else None
+        for place in (*joins, prompt.static_end, prompt.section_end("tools")):
+            within = place <= hit and place != prompt.static_end
+            position = None if place < 0 or within else prompt.last_markable(at_most=place)
             if position is not None and position != tail and position not in forks:
                 forks.append(position)
         return forks
 
     def _places(self, wanted: Iterable[int | None], last: int) -> list[int]:
-        """The first `max_markers` positions wanted up to `last` that are worth a slot, in order."""
+        """The first `max_markers` positions wanted up to `last` that are worth a slot, in order.
+
+        The caller's own stay where slots are free: how long a prefix is may be a guess of ours.
+        """
         positions: list[int] = []
         for position in wanted:
             if position is None or position > last or position in positions:
                 continue
-            if _worth_a_slot(self._situation, position):
+            if position in self._own or _worth_a_slot(self._situation, position):
                 positions.append(position)
         return sorted(positions[: self._situation.rules.max_markers])
 
@@ -349,6 +359,12 @@ def _worth_a_slot(situation: Situation, position: int) -> bool:
 def _own(prompt: Prompt) -> list[int]:
     """The caller's own markers, the last first."""
     return sorted((marker.position for marker in prompt.markers), reverse=True)
+
+
+def _tools_end(prompt: Prompt) -> int | None:
+    """The last tool."""
+    end = prompt.section_end("tools")
+    return prompt.last_markable(at_most=end) if end >= 0 else None
 
 
 def _before(prompt: Prompt, tail: int | None) -> int | None:

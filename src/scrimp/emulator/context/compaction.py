@@ -6,6 +6,7 @@ import re
 from hashlib import blake2b
 from typing import Any
 
+from scrimp.core.carry.history import content_blocks, since_summary
 from scrimp.emulator.asked import Asked, flagged
 from scrimp.emulator.refusals import Refusal, invalid
 
@@ -58,7 +59,7 @@ def misplaced(asked: Asked) -> Refusal | None:
     found = [
         (at, number, message["role"], block)
         for at, message in enumerate(asked.messages)
-        for number, block in enumerate(_blocks(message))
+        for number, block in enumerate(content_blocks(message))
         if block["type"] == "compaction"
     ]
     if not found:
@@ -89,12 +90,7 @@ def _altered(path: str, block: dict[str, Any]) -> Refusal | None:
 
 def since_compaction(messages: Messages) -> Messages:
     """What the model still reads: the last summary and what follows it (all, where there is none)."""
-    for at in range(len(messages) - 1, -1, -1):
-        blocks = _blocks(messages[at])
-        for number in range(len(blocks) - 1, -1, -1):
-            if blocks[number]["type"] == "compaction" and blocks[number].get("content"):
-                return [{**messages[at], "content": blocks[number:]}, *messages[at + 1 :]]
-    return messages
+    return [dict(message) for message in since_summary(messages)]
 
 
 def summary_of(messages: Messages) -> str:
@@ -125,7 +121,7 @@ def _nothing_to_sum_up(asked: Asked) -> Refusal | None:
     messages = asked.messages
     if len(messages) < 2:
         return _refused("nothing_to_summarize", "there is nothing to summarize yet")
-    last = {block["type"] for block in _blocks(messages[-1])}
+    last = {block["type"] for block in content_blocks(messages[-1])}
     if messages[-1]["role"] == "assistant" and "tool_use" in last:
         return _refused("incomplete_turn", "the last turn still waits for tool results")
     return None
@@ -144,8 +140,3 @@ def _texts(message: dict[str, Any]) -> list[str]:
     if isinstance(content, str):
         return [content]
     return [str(block["text"]) for block in content if block["type"] == "text"]
-
-
-def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
-    content = message["content"]
-    return content if isinstance(content, list) else []

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import accumulate
 from typing import Any
 
 import msgspec
 
+from scrimp.core.carry.edits import Compact, Edits
+from scrimp.core.carry.history import Place, lengths_of
 from scrimp.core.prompt import Prompt
 from scrimp.emulator.asked import Asked
 from scrimp.emulator.context.binding import Bound, check
 from scrimp.emulator.context.clearing import clear
 from scrimp.emulator.context.compaction import since_compaction
-from scrimp.emulator.context.edits import Compact, Edits, read_edits
+from scrimp.emulator.context.edits import read_edits
 from scrimp.emulator.measure import PromptLength
 from scrimp.emulator.refusals import Refusal
 
@@ -74,19 +75,10 @@ class _Lengths:
         """The whole prompt, in tokens."""
         return self._prompts(_with(self._asked, messages))[1].total
 
-    def parts(self, messages: list[dict[str, Any]]) -> tuple[list[int], dict[str, int]]:
-        """The prompt up to the end of each message, and the result of each tool use by its id."""
+    def parts(self, messages: list[dict[str, Any]]) -> tuple[list[int], dict[Place, int]]:
+        """The prompt up to the end of each message, and the tool results by where they stand."""
         prompt, length = self._prompts(_with(self._asked, messages))
-        ends, results, begun = [0] * len(messages), {}, 0
-        for block, end in zip(prompt.blocks, length.ends, strict=True):
-            if block.message >= 0:
-                ends[block.message] = end
-            if block.depth:
-                continue
-            if block.kind == "tool_result":
-                results[str(block.value["tool_use_id"])] = end - begun
-            begun = end
-        return list(accumulate(ends, max)), results
+        return lengths_of(prompt, length.ends, len(messages))
 
 
 def _with(asked: Asked, messages: list[dict[str, Any]]) -> Asked:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from scrimp.core.carry.history import content_blocks
 from scrimp.emulator.asked import NEWEST_VERSION, Asked
 from scrimp.emulator.refusals import Refusal, invalid
-from scrimp.emulator.validate.shape import content_blocks
+from scrimp.emulator.validate.shape import content_blocks as all_blocks
 
 __all__ = [
     "amount",
@@ -43,7 +44,7 @@ def amount(asked: Asked) -> Refusal | None:
 
 def empty_text(asked: Asked) -> Refusal | None:
     """Text says something; only the last answer may be empty."""
-    for path, block in content_blocks(asked.body):
+    for path, block in all_blocks(asked.body):
         if block["type"] == "text" and not block["text"] and not block.get("cache_control"):
             section = "system" if path.startswith("system") else "messages"
             return invalid(f"{section}: text content blocks must be non-empty")
@@ -63,7 +64,7 @@ def newer_version(asked: Asked) -> Refusal | None:
     if asked.version != NEWEST_VERSION:
         return None
     for index, message in enumerate(asked.messages):
-        for number, block in enumerate(_blocks(message)):
+        for number, block in enumerate(content_blocks(message)):
             path = f"messages.{index}.content.{number}"
             if message["role"] == "assistant" and block["type"] == "document":
                 return invalid(f"{path}: `document` blocks are not permitted in assistant messages")
@@ -116,7 +117,7 @@ def unique_ids(asked: Asked) -> Refusal | None:
     """Calls of one message have ids of their own and one result each; later messages may use them again."""
     for index, message in enumerate(asked.messages):
         seen: set[tuple[str, str]] = set()
-        for number, block in enumerate(_blocks(message)):
+        for number, block in enumerate(content_blocks(message)):
             field = _ID_FIELDS.get(block["type"])
             if field is None:
                 continue
@@ -146,7 +147,7 @@ def pairing(asked: Asked) -> Refusal | None:
 
 
 def _last_text(message: dict[str, Any]) -> str:
-    content = _blocks(message)
+    content = content_blocks(message)
     return content[-1]["text"] if content and content[-1]["type"] == "text" else ""
 
 
@@ -154,7 +155,7 @@ def _thoughtless(asked: Asked) -> Refusal | None:
     """With a thinking budget, a turn that still calls tools begins with the thinking that led to them."""
     for index in range(len(asked.messages) - 1, -1, -1):
         message = asked.messages[index]
-        kinds = [block["type"] for block in _blocks(message)]
+        kinds = [block["type"] for block in content_blocks(message)]
         if message["role"] == "assistant" and "tool_use" in kinds and kinds[0] not in _THOUGHTS:
             return invalid(
                 f"messages.{index}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
@@ -178,7 +179,7 @@ def _unanswered(turn: list[Numbered], answered: set[str]) -> Refusal | None:
     for index, message in turn:
         open_calls = [
             block["id"]
-            for block in _blocks(message)
+            for block in content_blocks(message)
             if block["type"] == "tool_use" and block["id"] not in answered
         ]
         if open_calls:
@@ -192,7 +193,7 @@ def _unanswered(turn: list[Numbered], answered: set[str]) -> Refusal | None:
 
 def _strays(turn: list[Numbered], called: set[str]) -> Refusal | None:
     for index, message in turn:
-        for number, block in enumerate(_blocks(message)):
+        for number, block in enumerate(content_blocks(message)):
             if block["type"] == "tool_result" and block["tool_use_id"] not in called:
                 return invalid(
                     f"messages.{index}.content.{number}: unexpected `tool_use_id` found in `tool_result` "
@@ -212,12 +213,7 @@ def _results(turn: Iterable[Numbered]) -> set[str]:
 
 def _blocks_of(turn: Iterable[Numbered]) -> Iterator[dict[str, Any]]:
     for _, message in turn:
-        yield from _blocks(message)
-
-
-def _blocks(message: dict[str, Any]) -> list[dict[str, Any]]:
-    content = message["content"]
-    return content if isinstance(content, list) else []
+        yield from content_blocks(message)
 
 
 def _role(numbered: Numbered) -> str:
@@ -229,6 +225,6 @@ def _takes_system_after(role: str, run: list[Numbered]) -> bool:
 
 
 def _ends_in_server_work(message: dict[str, Any]) -> bool:
-    content = _blocks(message)
+    content = content_blocks(message)
     kind = content[-1]["type"] if content else ""
     return kind in _SERVER_USES or (kind.endswith("_tool_result") and kind != "tool_result")
