@@ -36,6 +36,8 @@ def _table(kind: type[Any], path: tuple[str, ...], names: dict[tuple[str, ...], 
     title, place = f"[{'.'.join(path)}]", path
     if path == ("upstream",):
         title, place, single = "[upstream.NAME]", ("upstream", "NAME"), True
+    elif path == ("output", "of"):
+        title = "[output.of.NAME]"
     elif not single:
         title = f"[{title}]"
     yield f"| `{title}` | {'environment | ' if single else ''}default | |"

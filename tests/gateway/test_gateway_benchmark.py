@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from benchmarks.gateway.bodies import PACED, SIZES, Usage, asked_step, family, is_repeated, sent_again
 from benchmarks.gateway.books import Books, audited, counted
-from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP, serving
+from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP, serving, spread
 from benchmarks.gateway.load import Job, Seen
 from benchmarks.gateway.rounds import CELLS, Figures, quantile
 from benchmarks.gateway.tables import Report, as_json, print_report
@@ -79,7 +79,7 @@ def test_load_counts_what_the_upstream_counts() -> None:
 
 
 def figures(rate: float, latency: int, delay: int) -> Figures:
-    return Figures([rate, rate * 2, rate / 2], [0.001], [latency] * 100, [delay] * 100, {})
+    return Figures([rate, rate * 2, rate / 2], [0.001], [0.0001], [latency] * 100, [delay] * 100, {})
 
 
 TABLE = {
@@ -88,6 +88,8 @@ TABLE = {
         SCRIMP: figures(2_000.0, 1_100, 950),
         LITELLM: figures(40.0, 50_100, 9_000),
         PORTKEY: figures(600.0, 4_000, 900),
+        spread(SCRIMP): figures(3_000.0, 1_100, 950),
+        spread(LITELLM): figures(100.0, 50_100, 9_000),
     }
     for cell in CELLS
 }
@@ -96,9 +98,10 @@ TABLE = {
 def test_promises_are_ratios_of_medians() -> None:
     found = {promise.what: (promise.figure, promise.kept) for promise in promises(TABLE)}
     kind = "growing conversations"
-    assert found[f"2 KB, {kind}: × requests/s of {LITELLM}"] == (50.0, True)
+    assert found[f"2 KB, {kind}: requests/s of {SCRIMP} ÷ {LITELLM}"] == (50.0, True)
+    assert found[f"200 KB, {kind}: requests/s of {spread(SCRIMP)} ÷ {spread(LITELLM)}"] == (30.0, True)
     assert found[f"2 KB, {kind}: added p50 of {LITELLM} ÷ ours"] == (50.0, True)
-    ratio, kept = found[f"2 KB, {kind}: × requests/s of {PORTKEY}"]
+    ratio, kept = found[f"2 KB, {kind}: requests/s of {SCRIMP} ÷ {PORTKEY}"]
     assert ratio == pytest.approx(10 / 3)
     assert kept
     [late] = [promise for promise in promises(TABLE) if promise.at_most]
@@ -110,7 +113,7 @@ def test_promises_are_ratios_of_medians() -> None:
 def test_only_what_was_measured_is_judged_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
     alone = {name: {DIRECT: cells[DIRECT], SCRIMP: cells[SCRIMP]} for name, cells in TABLE.items()}
     assert len(promises(alone)) == 1
-    report = Report(alone, {SCRIMP: 0.8}, {SCRIMP: (10**8, 2 * 10**8)}, None)
+    report = Report(alone, {SCRIMP: 0.8}, {SCRIMP: (10**8, 2 * 10**8)}, {})
     print_report(report)
     said = capsys.readouterr().out
     assert all(cell.name in said for cell in CELLS)

@@ -9,6 +9,7 @@ import pytest
 
 from scrimp.emulator import Clock, Emulator
 from scrimp.gateway.lever_settings import RelocateSettings
+from scrimp.gateway.loop_settings import LoopSettings
 from tests.gateway.doors import Door, ask, door, encoded
 
 MODEL = "claude-opus-4-8"
@@ -53,9 +54,28 @@ def test_a_lever_acts_in_the_mode_it_needs(mode: str, moves: bool) -> None:
 
 def test_what_is_not_changed_keeps_every_byte() -> None:
     with open_door(serve={"mode": "save"}, tables=RELOCATING) as gate:
-        body = b'{ "max_tokens" : 9,"model":"claude-haiku-4-5","messages":[{"content":"\\u00e9","role":"user"}] }'
+        body = b'{ "model":"claude-opus-4-8","max_tokens":9,"messages":[{"content":"\\u00e9","role":"user"}]}'
         assert gate.raw("POST", "/v1/messages", body).status == 200
         assert gate.emulator.requests[0].raw == body
+
+
+@pytest.mark.filterwarnings("ignore:scrimp. an agent seems to go round:scrimp.errors.ScrimpWarning")
+def test_a_lever_that_only_has_words_for_the_ledger_leaves_every_byte() -> None:
+    turn = (
+        b'{"role":"assistant","content":'
+        b'[{"type":"tool_use","id":"toolu_%d","name":"read","input":{"n": 1e2}}]}, '
+        b'{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_%d","content":"no"}]}'
+    )
+    turns = b",".join(turn % (number, number) for number in range(6))
+    body = (
+        b'{ "model":"claude-haiku-4-5","max_tokens":9,"messages":[{"role":"user","content":"go"},%b],'
+        b'"tools":[{"name":"read","input_schema":{"type":"object"}}]}' % turns
+    )
+    with open_door(tables={"loop": LoopSettings(enabled=True, on_loop="warn")}) as gate:
+        assert gate.raw("POST", "/v1/messages", body).status == 200
+        assert gate.emulator.requests[0].raw == body
+        (record,) = gate.records(1)
+    assert any(note.startswith("loop: ") for note in record.notes)
 
 
 def test_a_thread_is_refused_where_histories_are_changed() -> None:

@@ -18,7 +18,9 @@ URL = "https://api.example"
 def offices() -> Offices:
     facts, ledger = default(), MemoryLedger()
     return Offices(
-        lambda: Office(Remembering(facts, time.time, place=False), ledger, clock=time.time, facts=facts)
+        lambda account: Office(  # noqa: ARG005 - all accounts are alike
+            Remembering(facts, time.time, place=False), ledger, clock=time.time, facts=facts
+        )
     )
 
 

@@ -124,7 +124,7 @@ def in_house(
     clock, ledger = Clock(BEGIN), MemoryLedger()
     facts = default()
 
-    def office() -> Office:
+    def office(account: bytes) -> Office:
         return Office(Remembering(facts, clock.now, place=False), ledger, clock=clock.now, facts=facts)
 
     async def run(emulator: Emulator) -> None:

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from scrimp.emulator import Agent, Answer, Emulator, Replies, Scripted, tool_use
+from tests.forks import Forks
 
 PROJECT = Path(__file__).parents[2]
 SDK = "2.11.0"
@@ -142,22 +142,22 @@ def test_every_example_is_in_one_of_the_tables(examples: Path) -> None:
     assert not RUN.keys() & LEFT_OUT.keys()
 
 
+@pytest.fixture(scope="module")
+def forks(examples: Path) -> Iterator[Forks]:
+    """Processes that have the SDK the examples are of."""
+    assert examples.is_dir()
+    with Forks(PYTHON, "anthropic", "anthropic.resources.beta", env={"PYTHONPATH": ""}) as ready:
+        yield ready
+
+
 @pytest.mark.parametrize("name", RUN)
-def test_the_example_runs(name: str, examples: Path, tmp_path: Path) -> None:
+def test_the_example_runs(name: str, examples: Path, forks: Forks, tmp_path: Path) -> None:
     example = RUN[name]
     with Emulator(example.replies()) as emulator:
         # A home and a folder of its own: some keep files, and profiles at home could stand for the key.
         where = {"ANTHROPIC_BASE_URL": emulator.url, "ANTHROPIC_API_KEY": "key", "HOME": str(tmp_path)}
-        done = subprocess.run(
-            [PYTHON, examples / name],
-            input=example.typed,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env={"PATH": os.environ["PATH"], "PYTHONIOENCODING": "utf-8", "COLUMNS": "200", **where},
-            timeout=60,
-        )
+        env = {"PATH": os.environ["PATH"], "COLUMNS": "200", **where}
+        done = forks.run(examples / name, env=env, cwd=tmp_path, typed=example.typed)
     assert done.returncode == 0, done.stderr[-3000:]
     assert [one.stream for one in emulator.bill] == example.calls
     for expected in example.prints:

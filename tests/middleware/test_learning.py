@@ -23,6 +23,7 @@ from scrimp.emulator.clock import Clock
 from scrimp.errors import ScrimpWarning
 from scrimp.stores.learned import LearnedStore
 from scrimp.stores.memory import MemoryLedger
+from tests.forks import Forks
 
 AGENTS = Path(__file__).with_name("agents.py")
 FORK = """
@@ -77,28 +78,30 @@ def emulator() -> Iterator[Emulator]:
 class Process:
     """What a process of `agents.py` is given, and where its home is."""
 
-    def __init__(self, emulator: Emulator, tmp_path: Path) -> None:
+    def __init__(self, emulator: Emulator, forks: Forks, tmp_path: Path) -> None:
         self.url = emulator.url
+        self.forks = forks
         self.home = tmp_path / "home"
         self.file = tmp_path / "learned.sqlite"
 
     def run(self, place: str, now: float, calls: int) -> tuple[dict[str, int], str]:
         """So many single calls and conversations; returns what the first ones wrote, and the warnings."""
         numbers = (f"{now}", f"{calls}", f"{calls}")
-        done = subprocess.run(
-            [sys.executable, AGENTS, self.url, place, *numbers],
-            env=os.environ | {"SCRIMP_HOME": str(self.home)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
+        env = os.environ | {"SCRIMP_HOME": str(self.home)}
+        done = self.forks.run(AGENTS, self.url, place, *numbers, env=env)
+        done.check_returncode()
         return json.loads(done.stdout), done.stderr
 
 
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    with Forks(sys.executable, "anthropic", "scrimp.middleware", "scrimp.stores.opening") as ready:
+        yield ready
+
+
 @pytest.fixture
-def process(emulator: Emulator, tmp_path: Path) -> Process:
-    return Process(emulator, tmp_path)
+def process(emulator: Emulator, forks: Forks, tmp_path: Path) -> Process:
+    return Process(emulator, forks, tmp_path)
 
 
 def test_the_next_process_places_its_first_markers_by_what_was_learned(process: Process) -> None:

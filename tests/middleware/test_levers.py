@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
+import os
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,7 @@ import pytest
 
 import scrimp
 from scrimp.core.levers import Answered, Change, Step
+from scrimp.core.money import dollars
 from scrimp.core.plan import Decision, Mode
 from scrimp.emulator import Clock, Emulator, Scripted
 from scrimp.errors import ContextExceeded, InputError, ScrimpWarning
@@ -66,21 +72,22 @@ def middleware_of(emulator: Emulator, *levers: Any, **options: Any) -> tuple[scr
     return scrimp.Middleware(ledger=ledger, clock=emulator.clock.now, levers=levers, **options), ledger
 
 
-def call(emulator: Emulator, middleware: scrimp.Middleware, *, times: int = 1, **client: Any) -> Any:
+def call(emulator: Emulator, middleware: scrimp.Middleware, *, times: int = 1, **asked: Any) -> Any:
+    asked = {**ASKED, "betas": ["files-api-2025-04-14"], **asked}
     with anthropic.Anthropic(
-        base_url=emulator.url, api_key="k", max_retries=0, middleware=[middleware], **client
+        base_url=emulator.url, api_key="k", max_retries=0, middleware=[middleware]
     ) as sdk:
-        return [sdk.beta.messages.create(**ASKED, betas=["files-api-2025-04-14"]) for _ in range(times)]
+        return [sdk.beta.messages.create(**asked) for _ in range(times)]
 
 
-def call_async(emulator: Emulator, middleware: scrimp.Middleware, *, times: int = 1) -> Any:
+def call_async(emulator: Emulator, middleware: scrimp.Middleware, *, times: int = 1, **asked: Any) -> Any:
+    asked = {**ASKED, "betas": ["files-api-2025-04-14"], **asked}
+
     async def calls() -> Any:
         async with anthropic.AsyncAnthropic(
             base_url=emulator.url, api_key="k", max_retries=0, middleware=[middleware]
         ) as sdk:
-            return [
-                await sdk.beta.messages.create(**ASKED, betas=["files-api-2025-04-14"]) for _ in range(times)
-            ]
+            return [await sdk.beta.messages.create(**asked) for _ in range(times)]
 
     return asyncio.run(calls())
 
@@ -204,3 +211,51 @@ def test_what_a_lever_learns_is_there_for_the_next_process(emulator: Emulator, t
         gc.collect()
         eventually(lambda: LearnedStore(kept).load().levers == {"writing/agents": b"%d" % lever.asked})  # noqa: B023 - at once
     assert lever.asked == 5
+
+
+def too_much(step: Step) -> Change:
+    """Cheap, and nothing that the API takes."""
+    return Change({**step.body, "max_tokens": 5, "top_k": -1})
+
+
+@pytest.mark.parametrize("calls", [call, call_async])
+@pytest.mark.filterwarnings("ignore:scrimp. the API refused:scrimp.errors.ScrimpWarning")
+def test_the_callers_own_request_is_paid_for_before_it_takes_the_place_of_a_refused_one(
+    emulator: Emulator, calls: Any
+) -> None:
+    ask = functools.partial(calls, emulator, max_tokens=8_000)
+    lever = Writing(too_much)
+    with scrimp.run("small", budget="0.10") as run, pytest.raises(scrimp.BudgetExceeded):
+        ask(middleware_of(emulator, lever)[0])
+    assert [one.body["max_tokens"] for one in emulator.requests] == [5]
+    assert (run.cost, run.left, lever.refusals) == (0, Decimal("0.10"), 0)
+    with scrimp.run("large", budget="0.50") as run:
+        ask(middleware_of(emulator, lever)[0])
+    assert [one.body["max_tokens"] for one in emulator.requests] == [5, 5, 8_000]
+    assert (run.cost, lever.refusals) == (dollars(emulator.total), 1)
+    assert run.left == Decimal("0.50") - run.cost
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_process_forked_while_a_lever_acts_can_call(emulator: Emulator, tmp_path: Path) -> None:
+    acts, go_on = threading.Event(), threading.Event()
+
+    def slow(step: Step) -> None:
+        acts.set()
+        go_on.wait(10)
+
+    middleware, _ = middleware_of(emulator, Writing(slow))
+    thread = threading.Thread(target=call, args=(emulator, middleware))
+    thread.start()
+    assert acts.wait(10)
+    threading.Timer(0.3, go_on.set).start()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            call(emulator, middleware)
+            (tmp_path / "called").touch()
+        os._exit(0)
+    thread.join()
+    eventually(lambda: os.waitpid(child, os.WNOHANG)[0] == child, seconds=20)
+    assert (tmp_path / "called").exists()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scrimp.emulator import Agent, Emulator, Fault, Scripted
+from tests.forks import Forks
 
 PROJECT = Path(__file__).parents[2]
 SESSION = Path(__file__).with_name("session.py")
@@ -29,7 +30,7 @@ FAULTS = (
 )
 
 
-@pytest.fixture(params=["installed", *VERSIONS])
+@pytest.fixture(scope="module", params=["installed", *VERSIONS])
 def python(request: pytest.FixtureRequest) -> str:
     """An interpreter that has one version of the SDK."""
     if request.param == "installed":
@@ -40,22 +41,23 @@ def python(request: pytest.FixtureRequest) -> str:
     return str(found)
 
 
-def session(python: str, url: str, *kind: str) -> dict[str, Any]:
-    done = subprocess.run(
-        [python, "-W", "error::scrimp.errors.ScrimpWarning", str(SESSION), url, *kind],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(PROJECT / "src")},
-        timeout=120,
-    )
+@pytest.fixture(scope="module")
+def forks(python: str) -> Iterator[Forks]:
+    """Processes of that interpreter."""
+    env = {"PYTHONPATH": str(PROJECT / "src")}
+    with Forks(python, "anthropic", "scrimp.middleware", env=env) as ready:
+        yield ready
+
+
+def session(forks: Forks, url: str, *kind: str) -> dict[str, Any]:
+    done = forks.run(SESSION, url, *kind, env=os.environ, errors=["scrimp.errors.ScrimpWarning"])
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)  # type: ignore[no-any-return]  # any JSON
 
 
-def test_every_way_to_call_is_recorded_to_the_picodollar(python: str) -> None:
+def test_every_way_to_call_is_recorded_to_the_picodollar(forks: Forks) -> None:
     with Emulator(Scripted(["An answer of some length. " * 9])) as emulator:
-        found = session(python, emulator.url, "mixed")
+        found = session(forks, emulator.url, "mixed")
     assert found["calls"] == found["records"] == len(emulator.bill)
     assert found["faults"] == []
     assert found["runs"] == ["async", "sync"]
@@ -66,13 +68,13 @@ def test_every_way_to_call_is_recorded_to_the_picodollar(python: str) -> None:
     assert exact == {message: billed[message] for message in exact}
 
 
-def test_mixed_calls_with_faults_add_up_to_the_picodollar(python: str) -> None:
+def test_mixed_calls_with_faults_add_up_to_the_picodollar(python: str, forks: Forks) -> None:
     with Emulator(Scripted(["An answer of some length. " * 9])) as emulator:
         for fault in FAULTS:
             emulator.inject(fault)
         # All versions do the same; the newest does it long enough for every fault to meet every way to call.
         calls = 2000 if VERSIONS[-1] in python else 300
-        found = session(python, emulator.url, "many", str(calls))
+        found = session(forks, emulator.url, "many", str(calls))
     assert found["calls"] == calls
     assert found["faults"] == []
     complete = {one.message_id: one.cost for one in emulator.bill if one.outcome == "complete"}
@@ -87,9 +89,9 @@ def test_mixed_calls_with_faults_add_up_to_the_picodollar(python: str) -> None:
     ]
 
 
-def test_the_tool_runner_works_and_is_recorded(python: str) -> None:
+def test_the_tool_runner_works_and_is_recorded(forks: Forks) -> None:
     with Emulator(Agent()) as emulator:
-        found = session(python, emulator.url, "tools")
+        found = session(forks, emulator.url, "tools")
     assert found["calls"] >= 1
     assert found["records"] == len(emulator.bill) >= 2
     assert found["faults"] == []

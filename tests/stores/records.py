@@ -128,6 +128,7 @@ any_records = st.builds(
     miss=_maybe_text,
     lost=st.none() | _money,
     static_tokens=st.none() | _tokens,
+    window=st.none() | _tokens,
 )
 """Any record a ledger keeps, whatever it says."""
 

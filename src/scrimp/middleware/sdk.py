@@ -26,6 +26,7 @@ from scrimp.errors import BudgetUnavailable, InputError, SdkError
 from scrimp.facts.models import Facts, default
 from scrimp.middleware.betas import Betas
 from scrimp.middleware.copying import with_body
+from scrimp.middleware.fetching import Fetching
 from scrimp.middleware.response import Tee
 from scrimp.office import CallDesk, Listener, Office, Remembering
 from scrimp.runs import current_run, current_tags
@@ -61,7 +62,7 @@ class Middleware(SdkMiddleware):
     instance may serve several clients of one API workspace, from any number of threads and tasks.
 
     `save` may also change what the model reads, each way only where it is asked for: `levers` are those ways,
-    such as `scrimp.Relocate()`, in the order in which they act. One that changes what the model reads means
+    such as `scrimp.Relocate()`. One that changes what the model reads means
     `save` where no mode is given. Each remembers conversations, so give a middleware levers of its own.
 
     `learned` is where to keep what calls have taught (how soon prompts of each label come again, tokens per
@@ -106,6 +107,7 @@ class Middleware(SdkMiddleware):
             listeners=listeners,
             levers=levers,
         )
+        self._fetching = Fetching.of(self._office)
         self._betas = Betas()
 
     def gaps(self, request: Mapping[str, Any], label: str | None = None) -> Callable[[float], float]:
@@ -118,34 +120,54 @@ class Middleware(SdkMiddleware):
 
     def handle(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
         """One attempt of a sync client."""
-        call = self._call(request)
+        served = None if self._fetching is None else self._fetching.begun(request)
+        if served is not None:
+            return served.run(lambda request: self._attempt(request, call_next, asked=served.asked))
+        return self._attempt(request, call_next)
+
+    async def handle_async(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
+        """One attempt of an async client."""
+        served = None if self._fetching is None else self._fetching.begun(request)
+        if served is not None:
+            return await served.run_async(
+                lambda request: self._attempt_async(request, call_next, asked=served.asked)
+            )
+        return await self._attempt_async(request, call_next)
+
+    def _attempt(self, request: Any, call_next: Callable[[Any], Any], *, asked: bool = True) -> Any:
+        """One request, top to bottom; without `asked` one that the caller did not make."""
+        call = self._call(request, asked=asked)
         if call is None:
             return call_next(request)
 
         def send(command: Send) -> Answer:
-            planned = call.planned(command)
-            started_at = self._clock()
+            started_at, planned = self._clock(), call.planned(command)
+            if planned is None:
+                return call.unsent(started_at)
             response = call_next(call.went_out(planned))
-            if call.refused(planned, response):
+            if call.refused(planned, response) and command.change is None:
                 response = call_next(call.went_out(request))
-            return call.answered(response, started_at)
+            return call.answered(response, started_at, command)
 
         drive(call.flow, call.desk, send)
         return call.response
 
-    async def handle_async(self, request: Any, call_next: Callable[[Any], Any]) -> Any:
-        """One attempt of an async client."""
-        call = self._call(request)
+    async def _attempt_async(
+        self, request: Any, call_next: Callable[[Any], Any], *, asked: bool = True
+    ) -> Any:
+        """The same for an async client."""
+        call = self._call(request, asked=asked)
         if call is None:
             return await call_next(request)
 
         async def send(command: Send) -> Answer:
-            planned = call.planned(command)
-            started_at = self._clock()
+            started_at, planned = self._clock(), call.planned(command)
+            if planned is None:
+                return call.unsent(started_at)
             response = await call_next(call.went_out(planned))
-            if call.refused(planned, response):
+            if call.refused(planned, response) and command.change is None:
                 response = await call_next(call.went_out(request))
-            return call.answered(response, started_at)
+            return call.answered(response, started_at, command)
 
         await adrive(call.flow, call.desk, send)
         return call.response
@@ -154,7 +176,7 @@ class Middleware(SdkMiddleware):
         run = current_run()
         return (run is not None and run.limited) or self._office.budgets() is not None
 
-    def _call(self, request: Any) -> _Call | None:
+    def _call(self, request: Any, *, asked: bool) -> _Call | None:
         """The call this attempt belongs to, or None for what is not a Messages call."""
         body = request.json
         if request.method.lower() != "post" or not isinstance(body, Mapping):
@@ -182,6 +204,7 @@ class Middleware(SdkMiddleware):
             max_context=run.max_context if run else None,
             betas=None if betas is None else frozenset(betas),
             reshapes=bool(self._office.levers) and mode != "observe" and body.get("thread") is None,
+            asked=asked,
         )
         return _Call(request, attempt, self._office, self._betas)
 
@@ -200,7 +223,11 @@ class _Call:
         self.response: Any = None
 
     def planned(self, command: Send) -> Any:
-        """The request as planned; the very request when nothing is to be done, or it cannot be done."""
+        """The request as planned; the very request when nothing is to be done, or it cannot be done.
+
+        None where it is what levers made of the request that cannot be sent.
+        """
+        self._fault = None
         ask, change = command.previous if self._office.diagnoses else None, command.change
         if not command.edits and ask is None and change is None:
             return self._request
@@ -211,7 +238,11 @@ class _Call:
             return with_body(self._request, body, self._headers(change))
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
             self._fault = self._office.fault("the planned request could not be made", error).reason
-            return self._request
+            return self._request if change is None else None
+
+    def unsent(self, at: float) -> Answer:
+        """Nothing went out: what levers made of the request cannot be sent."""
+        return Answer(400, at, at, "anthropic", fault=self._fault, refused=True)
 
     def _headers(self, change: Change | None) -> dict[str, str]:
         """The headers that a change needs."""
@@ -234,9 +265,11 @@ class _Call:
         self._fault = self._office.tell(reason).reason
         return True
 
-    def answered(self, response: Any, started_at: float) -> Answer:
+    def answered(self, response: Any, started_at: float, command: Send) -> Answer:
         """The response began: read along, and say what is known of it."""
-        self.response = response
+        refused = command.change is not None and self._fault is not None
+        if not refused and (self.response is None or response.status_code < 400):
+            self.response = response
         raw = response.http_response
         if response.status_code < 400:
             self._office.met(raw.headers)
@@ -253,4 +286,5 @@ class _Call:
             provider=next((name for part, name in _PROVIDERS if part in host), "anthropic"),
             request_id=raw.headers.get("request-id"),
             fault=self._fault,
+            refused=refused,
         )

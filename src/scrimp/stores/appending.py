@@ -40,7 +40,7 @@ class Appender(Generic[T]):
         busy_seconds: float = BUSY_SECONDS,
         warn: Warn | None = None,
     ) -> None:
-        self._patience = _PATIENCE * busy_seconds
+        self.patience = _PATIENCE * busy_seconds
         self._name = str(path)
         self._insert = insert
         self._warn = warn
@@ -66,7 +66,7 @@ class Appender(Generic[T]):
 
     def append(self, item: T) -> Any:
         """Append one item and wait until it is durable; its answer. Raises StoreError."""
-        return wait(self.submit(item), self._patience, self._name)
+        return wait(self.submit(item), self.patience, self._name)
 
     def write(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Do `work` in a transaction of its own, between the batches; raises StoreError."""
@@ -82,7 +82,7 @@ class Appender(Generic[T]):
 
     def flush(self) -> None:
         """Wait until everything submitted is durable or has failed; raises StoreError on a stall."""
-        self._writer.flush(self._patience)
+        self._writer.flush(self.patience)
 
     def close(self) -> None:
         """Write what was submitted, then close the files; what is submitted later fails."""

@@ -41,6 +41,7 @@ Columns: TypeAlias = Mapping[str, str]
 """Column → its type in Parquet."""
 
 _TEXT, _WHOLE, _TRUTH, _MONEY, _TIME = "VARCHAR", "BIGINT", "BOOLEAN", "DECIMAL(38, 12)", "TIMESTAMP"
+_PERCENT = "DECIMAL(38, 2)"
 _COUNTS = ("input_tokens", "write_5m", "write_1h", "read", "output_tokens")
 
 RECORD_COLUMNS: Columns = {
@@ -59,7 +60,8 @@ RECORD_COLUMNS: Columns = {
     **dict.fromkeys(("predicted_read", "predicted_write"), _WHOLE),
     **dict.fromkeys(("prompt", "message_id", "request_id", "fault", "miss"), _TEXT),
     "lost_usd": _MONEY,
-    "static_tokens": _WHOLE,
+    **dict.fromkeys(("static_tokens", "window"), _WHOLE),
+    "window_percent": _PERCENT,
     **dict.fromkeys(("notes", "usage"), _TEXT),
 }
 """Of records. `run` and `run_ids` are paths with `/`, `prompt` is hexadecimal, `notes`, `usage` are JSON."""
@@ -102,6 +104,7 @@ def record_row(record: Record) -> Row:
         "own_cost_usd": _usd(record.own_cost),
         "prompt": record.prompt.hex() if record.prompt is not None else None,
         "lost_usd": _usd(record.lost),
+        "window_percent": None if record.window_used is None else f"{100 * record.window_used:.2f}",
         "notes": _json(record.notes),
         "usage": _json(
             {name: value for name, value in msgspec.structs.asdict(usage).items() if value is not None}

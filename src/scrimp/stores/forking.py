@@ -37,19 +37,20 @@ class _Forks:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: WeakSet[Forkable] = WeakSet()
+        self._first: WeakSet[Forkable] = WeakSet()
         self._paused: list[Forkable] = []
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before, after_in_parent=self._in_parent, after_in_child=self._in_child
             )
 
-    def add(self, store: Forkable) -> None:
+    def add(self, store: Forkable, *, first: bool) -> None:
         with self._lock:
-            self._known.add(store)
+            (self._first if first else self._known).add(store)
 
     def _before(self) -> None:
         self._lock.acquire()
-        self._paused = list(self._known)
+        self._paused = [*self._first, *self._known]
         for store in self._paused:
             store.pause()
 
@@ -69,6 +70,9 @@ class _Forks:
 _forks = _Forks()
 
 
-def survive_forks(store: Forkable) -> None:
-    """Have `store` paused around every fork of this process, for as long as it lives."""
-    _forks.add(store)
+def survive_forks(store: Forkable, *, first: bool = False) -> None:
+    """Have `store` paused around every fork of this process, for as long as it lives.
+
+    `first`: before those that may be used while it is held, so that whoever holds it can finish.
+    """
+    _forks.add(store, first=first)

@@ -28,9 +28,9 @@ _INSERT = """INSERT INTO records (
     id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
     input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
     predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage, miss, lost,
-    static_tokens
+    static_tokens, window
 ) VALUES """
-_VALUES = f"({', '.join('?' * 29)})"
+_VALUES = f"({', '.join('?' * 30)})"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = 32
 _INSERTS = [_INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in range(_AT_ONCE + 1)]
@@ -45,7 +45,7 @@ _NEW_LABEL = f"""INSERT INTO labels (
 COLUMNS = """id, call_id, attempt, started_at, first_event_at, ended_at,
     provider, model, run, run_ids, user, task_type, agent, mode, outcome,
     status, stream, usage, cost, measured, notes, own_cost, predicted_read, predicted_write,
-    prompt, message_id, request_id, fault, miss, lost, static_tokens, team, key_name, inferred"""
+    prompt, message_id, request_id, fault, miss, lost, static_tokens, team, key_name, inferred, window"""
 """Of `records JOIN labels`, in the order `read_record` takes them."""
 
 _usages = msgspec.json.Decoder(Usage)
@@ -135,6 +135,7 @@ def _row(record: Record, label: int) -> Row:
         record.miss,
         record.lost,
         record.static_tokens,
+        record.window,
     )
 
 
@@ -149,7 +150,7 @@ def read_record(row: Row) -> Record:
     (id_, call_id, attempt, started_at, first_event_at, ended_at, provider, model, run, run_ids) = row[:10]
     (user, task_type, agent, mode, outcome, status, stream, usage, cost, measured, notes) = row[10:21]
     (own_cost, predicted_read, predicted_write, prompt, message_id, request_id, fault) = row[21:28]
-    (miss, lost, static_tokens, team, key, inferred) = row[28:]
+    (miss, lost, static_tokens, team, key, inferred, window) = row[28:]
     return Record(
         id=id_,
         call_id=call_id,
@@ -178,6 +179,7 @@ def read_record(row: Row) -> Record:
         miss=miss,
         lost=lost,
         static_tokens=static_tokens,
+        window=window,
     )
 
 

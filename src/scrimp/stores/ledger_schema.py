@@ -120,6 +120,19 @@ def m0003_misses(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE records ADD COLUMN lost INTEGER")
 
 
-_MIGRATIONS = (m0001_records, m0002_hours, m0003_misses, m0004_budgets, m0005_more_labels, m0006_feared)
+def m0007_window(db: sqlite3.Connection) -> None:
+    """How much the model's context holds; unknown of records from before."""
+    db.execute("ALTER TABLE records ADD COLUMN window INTEGER")
+
+
+_MIGRATIONS = (
+    m0001_records,
+    m0002_hours,
+    m0003_misses,
+    m0004_budgets,
+    m0005_more_labels,
+    m0006_feared,
+    m0007_window,
+)
 
 LEDGER = Schema("ledger", 0x73637231, _MIGRATIONS, open_changes)

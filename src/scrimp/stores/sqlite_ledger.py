@@ -16,6 +16,7 @@ from scrimp.core.totals import Group, StaticSize, Total
 from scrimp.errors import StoreError
 from scrimp.stores.adding import HOUR, hour_of
 from scrimp.stores.appending import Appender, Warn
+from scrimp.stores.carrier import Carrier
 from scrimp.stores.checking import in_unicode, keepable
 from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.ledger import EVERYTHING, Query
@@ -33,7 +34,29 @@ __all__ = ["SqliteLedger"]
 
 
 class _Items(Appender[Item]):
-    """What a ledger is given, written by its own thread."""
+    """What a ledger is given, written by its own thread, or by the process that a carrier takes it to."""
+
+    carrier: Carrier | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait to be written."""
+        return super().waiting + (0 if self.carrier is None else self.carrier.waiting)
+
+    def submit(self, item: Item, *, awaited: bool = True) -> Future[Any]:
+        """See `Appender`."""
+        if self.carrier is None:
+            return super().submit(item, awaited=awaited)
+        return self.carrier.submit(item, awaited=awaited, otherwise=self._here)
+
+    def flush(self) -> None:
+        """See `Appender`."""
+        if self.carrier is not None:
+            self.carrier.flush(self.patience)
+        super().flush()
+
+    def _here(self, item: Item, awaited: bool) -> Future[Any]:  # noqa: FBT001 - see `Otherwise`
+        return super().submit(item, awaited=awaited)
 
     def fault(self, item: Item | None, why: str) -> Exception:
         """See `fault_of`."""
@@ -50,12 +73,19 @@ class SqliteLedger:
     """
 
     def __init__(
-        self, path: str | Path, *, busy_seconds: float = BUSY_SECONDS, warn: Warn | None = None
+        self,
+        path: str | Path,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        warn: Warn | None = None,
+        carrier: Carrier | None = None,
     ) -> None:
+        """A `carrier` takes what is to be written to the one process that writes it."""
         self._labels = Labels()
         limits = LimitsFile(Path(path))
         self._books = SqliteBooks(limits)
         self._store = _Items(Path(path), LEDGER, self._write, busy_seconds=busy_seconds, warn=warn)
+        self._store.carrier = carrier
         self._budgets = SqliteBudgets(self._store, limits, self._books)
 
     @property
@@ -82,6 +112,10 @@ class SqliteLedger:
             refused.set_exception(error)
             return refused
         return self._store.submit(Kept(kept, settlement), awaited=False)
+
+    def give(self, item: Item, *, awaited: bool) -> Future[Any]:
+        """Write what another process asks to be written; its answer, as `Writer.submit` has it."""
+        return self._store.submit(item, awaited=awaited)
 
     def records(self, query: Query = EVERYTHING) -> Iterator[Record]:
         """See `Ledger`; read page by page, so that no reader keeps a writer waiting."""

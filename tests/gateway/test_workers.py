@@ -1,0 +1,184 @@
+"""Several workers behind one port: one gateway to everybody outside, and to the money."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+
+from scrimp.core.worst_case import worst_case
+from scrimp.emulator import Agent, Emulator, Fault
+from scrimp.facts.models import default
+from tests.gateway.doors import MODEL, ask, eventually
+from tests.gateway.served import Served, served
+from tests.gateway.test_fanout_through import marked
+
+BUDGET = """
+[fanout]
+enabled = false
+
+[[budget]]
+scope = "organisation"
+amount = "{amount}"
+alert_at = [10]
+"""
+"""Nobody waits for another's prefix, so that all of them ask for money at once."""
+
+
+def at_once(gateway: Served, bodies: list[dict[str, Any]]) -> list[str]:
+    """Send every request by a client of its own, so that each has a connection; how they ended."""
+
+    def one(body: dict[str, Any]) -> str:
+        with gateway.sdk(max_retries=0, timeout=30) as client:
+            try:
+                return client.messages.create(**body).id
+            except anthropic.APIStatusError as error:
+                return str(error.status_code)
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(one, bodies))
+
+
+def balanced(gateway: Served) -> None:
+    """Each call that was billed is in the ledger once, at what it was billed."""
+    kept = Counter(record.message_id for record in gateway.records())
+    assert set(kept.values()) <= {1}
+    assert set(kept) == {billed.message_id for billed in gateway.emulator.bill}
+    assert sum(record.cost for record in gateway.records()) == gateway.emulator.total
+
+
+def test_of_8_at_once_over_two_workers_one_writes_and_7_read(tmp_path: Path) -> None:
+    emulator = Emulator(faults=[Fault("slow_start", times=1, seconds=0.6)])
+    with served(tmp_path, emulator, "--workers", "2") as gateway:
+        ended = at_once(gateway, [marked(f"Question {n}?") for n in range(8)])
+        page = gateway.page("/metrics")
+        assert gateway.metric("scrimp_requests_total") == 8
+        assert gateway.ready()
+        gateway.stop()
+        balanced(gateway)
+        assert "Traceback" not in gateway.log()
+    assert len(set(ended)) == 8
+    usages = [billed.usage for billed in emulator.bill]
+    assert sum(usage.cache_creation_input_tokens > 4_000 for usage in usages) == 1
+    assert sum(usage.cache_read_input_tokens > 4_000 for usage in usages) == 7
+    assert 'scrimp_fanout_total{end="read"} 7\n' in page
+
+
+def test_a_worker_that_crashes_begins_anew_and_nobody_waits_for_what_it_was_writing(tmp_path: Path) -> None:
+    emulator = Emulator(Agent(), faults=[Fault("slow_start", times=1, seconds=30.0)])
+    with served(tmp_path, emulator, "--workers", "2") as gateway, ThreadPoolExecutor(2) as pool:
+        assert gateway.metric("scrimp_requests_total") == 0
+        leader = pool.submit(at_once, gateway, [marked("First?")])
+        eventually(lambda: gateway.metric("scrimp_in_flight") == 1, 20)
+        time.sleep(0.5)  # whoever asked for metrics has left, so that the next one goes to the other worker
+        follower = pool.submit(at_once, gateway, [marked("Second?")])
+        eventually(lambda: gateway.metric("scrimp_following") == 1, 20)
+        before = gateway.workers()
+        [dies] = [pid for pid in before if _holds_the_upstream(pid, gateway)]
+        os.kill(dies, signal.SIGKILL)
+        [second] = follower.result(8)  # less than it would have waited for the one that died
+        assert second.startswith("msg_")
+        with pytest.raises(anthropic.APIConnectionError):
+            leader.result(30)
+        eventually(lambda: len(gateway.workers()) == 2 and gateway.ready(), 30)
+        assert set(gateway.workers()) != set(before)
+        assert gateway.metric("scrimp_requests_total") == 1
+        os.kill(next(pid for pid in gateway.workers() if pid in before), signal.SIGKILL)
+        eventually(lambda: not set(gateway.workers()) & set(before) and gateway.ready(), 30)
+        assert gateway.metric("scrimp_requests_total") == 1  # what the dead had counted is not forgotten
+        with gateway.sdk() as client:
+            client.messages.create(**ask("And now?"))
+        assert gateway.metric("scrimp_requests_total") == 2
+        assert gateway.stop() == 0
+        messages = Counter(record.message_id for record in gateway.records())
+        assert {billed.message_id for billed in emulator.bill} == set(messages)
+        assert set(messages.values()) == {1}
+        told = [line["message"] for line in gateway.said("message") if "unexpectedly" in line["message"]]
+    assert len(told) == 2
+    assert all("(-9)" in text for text in told)
+
+
+def _holds_the_upstream(pid: int, gateway: Served) -> bool:
+    """Whether a process has a connection to the emulator."""
+    port = f":{int(gateway.emulator.url.rpartition(':')[2]):04X}"
+    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    sockets = {fields[9] for fields in map(str.split, lines) if fields[2].endswith(port)}
+    links = (str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir())
+    return any(link.removeprefix("socket:[").rstrip("]") in sockets for link in links)
+
+
+def test_one_budget_holds_over_all_workers_and_its_alerts_are_told_once(tmp_path: Path) -> None:
+    body = ask("How far?", model=MODEL)
+    facts = default()
+    most = worst_case(body, facts.resolve(MODEL), facts=facts, at=time.time()).amount
+    amount = 6 * most
+    settings = BUDGET.format(amount=f"{amount // 10**12}.{amount % 10**12:012d}")
+    emulator = Emulator(faults=[Fault("slow_start", times=None, seconds=4.0)])
+    with served(tmp_path, emulator, "--workers", "3", settings=settings) as gateway:
+        ended = Counter(one if one == "402" else "sent" for one in at_once(gateway, [body] * 16))
+        assert gateway.metric("scrimp_budget_refusals_total") == ended["402"]
+        gateway.stop()
+        balanced(gateway)
+        [standing] = gateway.standings(time.time())
+        told = [line["message"] for line in gateway.said("message") if line["source"] == "scrimp.alerts"]
+    assert 4 <= ended["sent"] <= 6  # all at once, so that each needs its worst case; a plan may need more
+    assert ended["402"] == 16 - ended["sent"]
+    assert standing.spent == emulator.total <= amount
+    assert (standing.held, standing.overrun) == (0, 0)
+    assert len(gateway.said("refused")) == ended["402"]
+    assert sum("10 %" in text for text in told) == 1
+    assert sum(text.startswith("scrimp: budget exceeded") for text in told) == 1
+
+
+def test_told_to_stop_even_with_its_whole_group_it_finishes_what_is_under_way(tmp_path: Path) -> None:
+    emulator = Emulator(faults=[Fault("slow_start", times=None, seconds=2.0)])
+    with served(tmp_path, emulator, "--workers", "2") as gateway, ThreadPoolExecutor(1) as pool:
+        calls = pool.submit(at_once, gateway, [ask(f"{n}") for n in range(5)])
+        eventually(lambda: gateway.metric("scrimp_in_flight") == 5, 20)
+        for pid in gateway.workers():
+            os.kill(pid, signal.SIGINT)  # as a terminal does
+        gateway.process.send_signal(signal.SIGINT)
+        eventually(lambda: "stopping" in gateway.log(), 20)
+        assert not gateway.ready()
+        assert all(one.startswith("msg_") for one in calls.result(30))
+        assert gateway.process.wait(30) == 0
+        balanced(gateway)
+        log = gateway.log()
+    assert "5 calls under way are waited for" in log
+    assert "Traceback" not in log
+
+
+def test_without_its_supervisor_a_worker_ends_and_writes_down_what_it_has(tmp_path: Path) -> None:
+    emulator = Emulator(faults=[Fault("slow_start", times=None, seconds=1.0)])
+    with served(tmp_path, emulator, "--workers", "2") as gateway, ThreadPoolExecutor(1) as pool:
+        workers = gateway.workers()
+        calls = pool.submit(at_once, gateway, [ask(f"{n}") for n in range(4)])
+        eventually(lambda: gateway.metric("scrimp_in_flight") == 4, 20)
+        gateway.process.kill()
+        gateway.process.wait(10)
+        assert all(one.startswith("msg_") for one in calls.result(30))
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 30)
+        balanced(gateway)
+
+
+def test_workers_that_cannot_start_end_the_gateway_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\nif 'spawn_main' in str(sys.orig_argv): raise SystemExit(7)\n", encoding="utf-8"
+    )
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(tmp_path), before]))
+    try:
+        with served(tmp_path, Emulator(), "--workers", "2", ready=False) as gateway:
+            assert gateway.process.wait(30) != 0
+            assert "could not start" in gateway.log()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before

@@ -1,0 +1,363 @@
+"""The parts of several workers, each by itself: claims, the way to the ledger, sums, and shares."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import threading
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import msgpack
+
+from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope, Settlement
+from scrimp.errors import BudgetUnavailable, StoreError
+from scrimp.gateway.cache_settings import FanoutSettings
+from scrimp.gateway.gating import Gating
+from scrimp.gateway.settings import Limits, Settings
+from scrimp.gateway.workers.board import Board, Handle, open_memory
+from scrimp.gateway.workers.carrying import Carrying
+from scrimp.gateway.workers.channel import Channel
+from scrimp.gateway.workers.child import own_settings
+from scrimp.gateway.workers.clerk import Clerk
+from scrimp.gateway.workers.words import Answer, Answers, Flush, Given, Items, from_supervisor, from_worker
+from scrimp.office.listening import Audience
+from scrimp.stores.ledger_items import Extended, Item, Kept, Released
+from scrimp.stores.sqlite_ledger import SqliteLedger
+from scrimp.telemetry.summing import summed
+from tests.gateway import claiming
+from tests.gateway.test_gating import House, body, run
+from tests.telemetry.records import record
+
+KEYS = [bytes([n]) * 16 for n in range(1, 9)]
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board(open_memory(), 3)
+
+
+def test_what_one_claims_the_others_are_told_of(board: Board) -> None:
+    mine, other = board.claims(0), board.claims(1)
+    assert mine.take(KEYS[:2]) == {}
+    assert mine.take(KEYS[:2]) == {}  # once more is no harm
+    found = other.take(KEYS[1:3])
+    assert set(found) == {KEYS[1]}
+    assert not found[KEYS[1]].written
+    assert abs(time.monotonic() - found[KEYS[1]].since) < 5
+    assert mine.look(KEYS[2]) is None  # for some of them were taken: nothing was claimed
+    mine.written(KEYS[:2])
+    claim = other.look(KEYS[0])
+    assert claim is not None
+    assert claim.written
+
+
+def test_what_came_to_nothing_is_free(board: Board) -> None:
+    mine, other = board.claims(0), board.claims(1)
+    mine.take(KEYS[:4])
+    mine.dropped(KEYS[:2])
+    assert other.take(KEYS[:2]) == {}
+    other.dropped(KEYS[2:4])  # not its own
+    assert set(other.take(KEYS[2:4])) == set(KEYS[2:4])
+    mine.forget()  # as for a worker that died
+    assert other.take(KEYS[2:4]) == {}
+
+
+def test_where_every_place_is_taken_nothing_is_claimed_and_nothing_is_lost(board: Board) -> None:
+    mine, other = board.claims(0), board.claims(1)
+    same_place = [KEYS[0][:4] + bytes([n]) * 12 for n in range(9)]
+    assert mine.take(same_place) == {}
+    told = other.take(same_place)
+    assert 0 < len(told) < len(same_place)
+    assert set(told) <= set(same_place)
+
+
+def test_how_workers_stand(board: Board) -> None:
+    assert not board.ready
+    for worker in range(3):
+        board.set_ready(worker, ready=True)
+    assert board.ready
+    board.stands(1, 7)
+    assert (board.closed(0), board.closed(1)) == (0, 7)
+    assert board.ready
+    board.begin(1)
+    assert not board.ready
+    assert board.closed(1) == 0
+
+
+def test_two_processes_never_have_the_same_claim(board: Board) -> None:
+    context = multiprocessing.get_context("spawn")
+    ends = []
+    for worker in range(2):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=claiming.take_all, args=(Handle(board.memory), worker, theirs))
+        process.start()
+        theirs.close()
+        ends.append((ours, process))
+    taken = [list(iter(ours.recv, -1)) for ours, _ in ends]
+    for ours, process in ends:
+        process.join()
+        ours.close()
+        assert process.exitcode == 0
+    assert sorted(taken[0] + taken[1]) == list(range(claiming.KEYS))
+
+
+class Wire:
+    """A worker's way to a ledger with the supervisor's clerk at its other end, in one loop."""
+
+    def __init__(self, path: Path) -> None:
+        self.ledger = SqliteLedger(path)
+        self.clerk = Clerk(self.ledger, Audience([], lambda what, error: None), self._to_worker)
+        self.cut = False
+        loop = asyncio.get_running_loop()
+        self.carrying = Carrying(loop, self._to_clerk)
+        self.theirs = SqliteLedger(path, carrier=self.carrying)
+
+    def _to_clerk(self, message: bytes) -> None:
+        if self.cut:
+            return
+        match from_worker.decode(message):
+            case Items(given):
+                self.clerk.take(given)
+            case Flush() as asked:
+                self.clerk.flush(asked)
+
+    def _to_worker(self, message: bytes) -> None:
+        found = from_supervisor.decode(message)
+        if isinstance(found, Answers):
+            self.carrying.answered(found)
+        else:
+            self.carrying.flushed(found)  # type: ignore[arg-type]  # nothing else is sent here
+
+    def close(self) -> None:
+        self.theirs.close()
+        self.ledger.close()
+
+
+def ask(number: int, amount: int = 10) -> Ask:
+    return Ask(f"hold {number}", amount, 1.0, 1e12, (Scope("organisation"),))
+
+
+LIMIT = Limit(scope=Scope("organisation"), amount=35)
+
+
+def test_money_is_held_and_settled_through_the_supervisor(tmp_path: Path) -> None:
+    async def through() -> None:
+        wire = Wire(tmp_path / "ledger.sqlite")
+        wire.ledger.budgets.put(LIMIT)
+        asked = [wire.theirs.budgets.reserve(ask(number)) for number in range(5)]
+        answers = [await asyncio.wrap_future(one) for one in asked]
+        assert [type(one) for one in answers] == [Held, Held, Held, Refusal, Refusal]
+        kept = wire.theirs.submit(record(id="hold 0", cost=4), Settlement("hold 0", 4))
+        released = wire.theirs.budgets.release("hold 1")
+        await asyncio.wrap_future(kept)
+        await asyncio.wrap_future(released)
+        await asyncio.to_thread(wire.theirs.flush)
+        assert wire.theirs.waiting == 0
+        [standing] = wire.theirs.budgets.standings(2.0)
+        assert (standing.spent, standing.held) == (4, 10)
+        assert [one.id for one in wire.theirs.records()] == ["hold 0"]
+        await asyncio.to_thread(wire.close)
+
+    run(through())
+
+
+def test_from_other_threads_too(tmp_path: Path) -> None:
+    async def through() -> None:
+        wire = Wire(tmp_path / "ledger.sqlite")
+        done: list[Any] = []
+
+        def write() -> None:
+            done.extend(wire.theirs.submit(record(id=f"{n}")).result(10) for n in range(20))
+
+        threads = [threading.Thread(target=write) for _ in range(1)]
+        for thread in threads:
+            thread.start()
+        while threads[0].is_alive():
+            await asyncio.sleep(0.01)
+        assert len(done) == len(list(wire.ledger.records())) == 20
+        await asyncio.to_thread(wire.close)
+
+    run(through())
+
+
+def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) -> None:
+    async def through() -> None:
+        wire = Wire(tmp_path / "ledger.sqlite")
+        wire.ledger.budgets.put(LIMIT)
+        first = wire.theirs.submit(record(id="first", cost=1))
+        await asyncio.wrap_future(first)
+        wire.cut = True
+        held = wire.theirs.budgets.reserve(ask(1))
+        lost = wire.theirs.submit(record(id="lost", cost=1))
+        await asyncio.sleep(0.05)
+        assert not held.done()
+        assert not lost.done()
+        wire.carrying.lost()
+        assert isinstance(await asyncio.wrap_future(held), Held)
+        await asyncio.wrap_future(lost)
+        later = wire.theirs.submit(record(id="later", cost=1))
+        await asyncio.wrap_future(later)
+        await asyncio.to_thread(wire.theirs.flush)
+        assert [one.id for one in wire.ledger.records()] == ["first", "lost", "later"]
+        await asyncio.to_thread(wire.close)
+
+    run(through())
+
+
+@pytest.mark.parametrize(
+    ("item", "result", "wanted"),
+    [
+        (ask(1), Held("hold 1", 10, ("organisation/total",)), None),
+        (ask(1), Refusal(LIMIT, LIMIT.scope, 1, 2, 3, 4.0), None),
+        (ask(1), BudgetUnavailable("no disk"), BudgetUnavailable),
+        (Kept(record(id="x"), None), (), None),
+        (Kept(record(id="x"), Settlement("x", 3)), StoreError("no disk"), StoreError),
+        (Released("hold 1"), None, None),
+        (Extended("hold 1", 5.0), None, None),
+    ],
+)
+def test_items_and_answers_are_the_same_at_the_other_end(
+    item: Item, result: Any, wanted: type | None
+) -> None:
+    sent = msgpack.decode(msgpack.encode(Given.of(7, item, awaited=True)), type=Given)
+    assert (sent.number, sent.item, sent.awaited) == (7, item, True)
+    back = msgpack.decode(msgpack.encode(Answer.of(7, result)), type=Answer)
+    found = back.to(item)
+    if wanted is None:
+        assert found == result
+    else:
+        assert type(found) is wanted
+        assert str(found) == str(result)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20), st.lists(st.integers(1, 50), min_size=1))
+def test_messages_arrive_whole_however_they_are_cut(messages: list[bytes], cuts: list[int]) -> None:
+    heard: list[bytes] = []
+    channel = Channel(lambda message: heard.append(bytes(message)), lambda: None)
+    wire = b"".join(len(one).to_bytes(4, "big") + one for one in messages)
+    at = turn = 0
+    while at < len(wire):
+        step = cuts[turn % len(cuts)]
+        channel.data_received(wire[at : at + step])
+        at, turn = at + step, turn + 1
+    assert heard == messages
+
+
+def test_metrics_of_several_processes_add_up_exactly() -> None:
+    head = "# HELP scrimp_cost_dollars_total Cost.\n# TYPE scrimp_cost_dollars_total counter\n"
+    cost = "scrimp_cost_dollars_total{model="
+    one = f'{head}{cost}"a b"}} 0.1\n{cost}"c"}} 1E-12\n'
+    two = f'{head}{cost}"a b"}} 0.2\n{cost}"d"}} 7\n'
+    found = summed([one.encode(), two.encode()]).decode()
+    assert found.startswith(head)
+    values = {line.split("} ")[0]: Decimal(line.split("} ")[1]) for line in found.splitlines()[2:]}
+    assert values == {
+        f'{cost}"a b"': Decimal("0.3"),
+        f'{cost}"c"': Decimal("1E-12"),
+        f'{cost}"d"': Decimal(7),
+    }
+    assert "E" not in found.partition("counter\n")[2]
+    assert summed([one.encode()]) == summed([one.encode(), f"{head}".encode()])
+
+
+def test_workers_share_what_may_be_taken_in() -> None:
+    whole = Settings(limits=Limits(concurrent=100, waiting=7, buffered=2**30))
+    share = own_settings(whole, 3, number=1).limits
+    assert (share.concurrent, share.waiting) == (34, 3)
+    assert share.buffered == 2**30 // 3 + 1
+    assert own_settings(Settings(limits=Limits(buffered=2**20)), 8, number=0).limits.buffered == 2**20
+
+
+class Two:
+    """Two workers of one gateway in one process, each with its own memory of what is cached."""
+
+    def __init__(self) -> None:
+        self.board = Board(open_memory(), 2)
+        self.houses = [House(), House()]
+        for number, house in enumerate(self.houses):
+            house.gating = Gating(
+                FanoutSettings(),
+                lambda how, waited, ends=house.ends: ends.append((how, waited)),  # type: ignore[misc]
+                self.board.claims(number),
+            )
+
+    @property
+    def writes(self) -> int:
+        return sum(written > 1_000 for house in self.houses for written in house.writes)
+
+    @property
+    def reads(self) -> int:
+        return sum(read > 1_000 for house in self.houses for read in house.reads)
+
+
+def test_over_two_workers_one_writes_and_the_others_read() -> None:
+    two = Two()
+
+    async def all_at_once() -> None:
+        calls = (two.houses[n % 2].call(body(f"question {n}"), begins=0.2) for n in range(8))
+        await asyncio.gather(*calls)
+
+    run(all_at_once())
+    assert (two.writes, two.reads) == (1, 7)
+    assert [house.settled() for house in two.houses] == [True, True]
+
+
+def test_what_another_worker_wrote_just_now_is_read_without_waiting() -> None:
+    two = Two()
+
+    async def one_after_another() -> float:
+        await two.houses[0].call(body("first"))
+        began = time.perf_counter()
+        await two.houses[1].call(body("second"), begins=0.0)
+        return time.perf_counter() - began
+
+    assert run(one_after_another()) < 1.0
+    assert (two.writes, two.reads) == (1, 1)
+    assert two.houses[1].ends == []  # nobody waited
+
+
+def test_when_another_worker_fails_one_takes_its_place() -> None:
+    two = Two()
+
+    async def fails() -> None:
+        leader = asyncio.create_task(two.houses[0].call(body("leader"), begins=0.3, fails=True))
+        await asyncio.sleep(0.05)
+        others = [asyncio.create_task(two.houses[1].call(body(f"{n}"), begins=0.1)) for n in range(3)]
+        await asyncio.gather(leader, *others)
+
+    run(fails())
+    assert sorted(how for how, _ in two.houses[1].ends) == ["lead", "read", "read"]
+
+
+def test_a_worker_that_died_is_waited_for_no_longer() -> None:
+    two = Two()
+
+    async def dies() -> float:
+        leader = asyncio.create_task(two.houses[0].call(body("leader"), begins=8.0))
+        await asyncio.sleep(0.05)
+        other = asyncio.create_task(two.houses[1].call(body("other"), begins=0.0))
+        await asyncio.sleep(0.1)
+        began = time.perf_counter()
+        two.board.begin(0)  # as the supervisor does
+        await other
+        leader.cancel()
+        return time.perf_counter() - began
+
+    assert run(dies()) < 1.0
+
+
+def test_accounts_of_two_workers_do_not_wait_for_each_other() -> None:
+    two = Two()
+    two.houses[1].office.account = b"another"
+
+    async def both() -> None:
+        await asyncio.gather(*(house.call(body(), begins=0.2) for house in two.houses))
+
+    run(both())
+    assert two.writes == 2
