@@ -10,6 +10,7 @@ import gzip
 import lzma
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.conversations import MODEL
@@ -44,11 +45,16 @@ def write_copies(files: Sequence[Path], home: Path, *, size: int) -> list[Path]:
         path = home / "projects" / file.parent.name / name
         path.parent.mkdir(parents=True, exist_ok=True)
         mark = f"{number:03}".encode()
-        copy = _IDS.sub(lambda found, mark=mark: found.group()[: -len(mark)] + mark, raw)  # type: ignore[misc] # bound now
+        copy = _IDS.sub(partial(_other_id, mark), raw)
         path.write_bytes(copy)
         written.append(path)
         done += len(copy)
     return written
+
+
+def _other_id(mark: bytes, found: re.Match[bytes]) -> bytes:
+    """An id with its end replaced."""
+    return found.group()[: -len(mark)] + mark
 
 
 def _again_and_again(files: Sequence[Path]) -> Iterator[tuple[int, Path, bytes]]:

@@ -1,6 +1,6 @@
 """Mixed load on the gateway for minutes, with all going wrong upstream: memory, books, and hung clients.
 
-    python -m benchmarks.soak [--minutes 10] [--json]
+    python -m benchmarks.soak [--minutes 10] [--workers 1] [--json]
 
 The official SDK (async), several virtual keys, limits on everybody, streams and messages, conversations that
 grow, clients that leave in the middle; an emulator that refuses, overloads, cuts and dawdles. At the end
@@ -176,7 +176,7 @@ class _Load:
         return "left a message"
 
 
-def soak(seconds: float, *, folder: Path, seed: int = 1, port: int = _PORT) -> Outcome:
+def soak(seconds: float, *, folder: Path, seed: int = 1, port: int = _PORT, workers: int = 1) -> Outcome:
     """Load a gateway that runs in a process of its own for so long, then read its books."""
     outcome = Outcome(seconds)
     folder.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,10 @@ def soak(seconds: float, *, folder: Path, seed: int = 1, port: int = _PORT) -> O
         proxy = Proxy(
             name="scrimp",
             port=port,
-            command=[sys.executable, "-m", "scrimp", "serve", "--config", "scrimp.toml"],
+            command=[
+                *(sys.executable, "-m", "scrimp", "serve"),
+                *("--config", "scrimp.toml", "--workers", str(workers)),
+            ],
             headers={"x-api-key": secrets["u_1"]},
             env={"SCRIMP_HOME": str(home), "SOAK_UPSTREAM_KEY": _UPSTREAM_KEY},
             folder=folder,
@@ -293,12 +296,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Soak, print, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (10)")
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve (1)")
     parser.add_argument("--port", type=int, default=_PORT, help=f"a free port ({_PORT})")
     parser.add_argument("--seed", type=int, default=1, help="seed of what clients do (1)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="scrimp-soak-") as name:
-        outcome = soak(options.minutes * 60, folder=Path(name), seed=options.seed, port=options.port)
+        outcome = soak(
+            options.minutes * 60,
+            folder=Path(name),
+            seed=options.seed,
+            port=options.port,
+            workers=options.workers,
+        )
     if options.json:
         print_json(msgspec.to_builtins(outcome))
     else:

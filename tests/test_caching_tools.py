@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 import anthropic
@@ -334,6 +336,106 @@ def test_a_forked_child_waits_for_no_call_of_its_parent() -> None:
         tool.may_end.set()
         asked.result()
     assert os.waitpid(child, 0)[1] == 0
+
+
+class Slow:
+    """A coroutine function whose first call never ends by itself."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def fetch(self, url: str) -> str:
+        self.calls += 1
+        if self.calls == 1:
+            await asyncio.get_running_loop().create_future()
+        return f"text of {url}"
+
+
+async def within_a_while(asked: Any) -> Any:
+    return await asyncio.wait_for(asked, 5)
+
+
+def left_pending(asked: Any) -> tuple[asyncio.AbstractEventLoop, Any]:
+    """A loop that has begun a task and runs no more, and the task."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(asked)
+    loop.run_until_complete(asyncio.sleep(0.01))
+    task._log_destroy_pending = False  # type: ignore[attr-defined]  # what it would say is what this is about
+    return loop, task
+
+
+def test_a_call_whose_loop_was_closed_and_collected_keeps_nobody_waiting() -> None:
+    tool = Slow()
+    fetch = cached_tool(tool.fetch)
+    loop, task = left_pending(fetch("a"))
+    loop.close()
+    del loop, task
+    gc.collect()
+    assert asyncio.run(within_a_while(fetch("a"))) == "text of a"
+    assert asyncio.run(within_a_while(fetch("a"))) == "text of a"
+    assert tool.calls == 2
+
+
+def test_a_call_whose_loop_stands_still_keeps_nobody_waiting() -> None:
+    tool = Slow()
+    fetch = cached_tool(tool.fetch)
+    loop, task = left_pending(fetch("a"))
+    assert asyncio.run(within_a_while(fetch("a"))) == "text of a"
+    task.cancel()
+    loop.run_until_complete(asyncio.wait([task]))  # which must not take away what is known by now
+    loop.close()
+    assert asyncio.run(within_a_while(fetch("a"))) == "text of a"
+    assert tool.calls == 2
+
+
+def test_a_coroutine_closed_in_another_context_keeps_nobody_waiting() -> None:
+    tool = Slow()
+    fetch = cached_tool(tool.fetch)
+
+    async def run() -> str:
+        asked = fetch("a")
+        copy_context().run(asked.send, None)
+        asked.close()
+        return str(await within_a_while(fetch("a")))
+
+    assert asyncio.run(run()) == "text of a"
+
+
+def test_a_coroutine_driven_without_a_loop_is_cached() -> None:
+    fetch = cached_tool(Slow().fetch)
+    with pytest.raises(RuntimeError):
+        fetch("a").send(None)  # the tool itself wants a loop
+    with pytest.raises(StopIteration, match="text of a"):
+        fetch("a").send(None)
+    assert fetch.cache_info().entries == 1
+
+
+def test_a_call_that_is_collected_while_a_result_is_kept_locks_nobody_out() -> None:
+    tool, pending = Slow(), list[Any]()
+
+    class Collects:
+        def __deepcopy__(self, memo: Any) -> Collects:
+            return self
+
+        @property
+        def __dict__(self) -> dict[str, Any]:  # read where its size is taken
+            pending.clear()
+            gc.collect()
+            return {}
+
+    @cached_tool(key=lambda name: name)
+    async def fetch(name: str) -> Any:
+        return await tool.fetch(name) if name == "slow" else Collects()
+
+    loop, task = left_pending(fetch("slow"))
+    loop.close()
+    pending.append(task)
+    del loop, task
+    asks = threading.Thread(target=lambda: asyncio.run(fetch("other")), daemon=True)
+    asks.start()
+    asks.join(5)
+    assert not asks.is_alive()
+    assert fetch.cache_info().entries == 1
 
 
 @pytest.mark.parametrize(

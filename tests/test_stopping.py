@@ -4,106 +4,169 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anthropic
 import pytest
 
 import scrimp
-from scrimp.emulator import Answer, Emulator, Fault, text, tool_use
+from scrimp.emulator import Answer, Emulator, Fault, text, thinking, tool_use
 from scrimp.errors import ResponseError
 from scrimp.stores.memory import MemoryLedger
 
 WANTED = {"name": "llama", "legs": 4, "says": 'he said "}"', "list": [1, [2, 3]]}
-PROSE = "Here is the object you asked for:\n```json\n"
+PROSE = "Here it is:\n```json\n"
 REST = "\n```\nAnd here is a long explanation. " + "More words. " * 400
 FIELDS: dict[str, Any] = {
-    "model": "claude-opus-4-5",
+    "model": "claude-opus-4-8",
     "max_tokens": 4_000,
     "messages": [{"role": "user", "content": "An object, please."}],
 }
-Read = Callable[[Emulator, MemoryLedger], Any]
+SLOW = Fault("slow_events", times=None, seconds=0.15)
+"""One event at a time, so that a client that leaves is noticed before the next."""
+
+SAID = json.dumps(WANTED)
+ANSWERS = {
+    "text": [text(PROSE + SAID + REST)],
+    "a tool's input": [text("I will {call} it:"), tool_use("save", WANTED), text(REST)],
+    "thinking first": [thinking("An object {of which kind} would do?"), text(PROSE + SAID + REST)],
+}
+Stop = Callable[[Any], Any]
 
 
-def stream_sync(emulator: Emulator, ledger: MemoryLedger) -> Any:
+def clients(emulator: Emulator, ledger: MemoryLedger) -> dict[str, Any]:
+    """What a client of the emulator is made with."""
+    return {
+        "base_url": emulator.url,
+        "api_key": "any",
+        "middleware": [scrimp.Middleware(ledger=ledger)],
+    }
+
+
+def stream_sync(options: dict[str, Any], stop: Stop, **fields: Any) -> Any:
     with (
-        anthropic.Anthropic(
-            base_url=emulator.url, api_key="any", middleware=[scrimp.Middleware(ledger=ledger)]
-        ) as client,
-        client.messages.stream(**FIELDS) as stream,
+        anthropic.Anthropic(**options) as client,
+        client.messages.stream(**{**FIELDS, **fields}) as stream,
     ):
-        return scrimp.until_json(stream)
+        return stop(stream)
 
 
-def create_sync(emulator: Emulator, ledger: MemoryLedger) -> Any:
-    with anthropic.Anthropic(
-        base_url=emulator.url, api_key="any", middleware=[scrimp.Middleware(ledger=ledger)]
-    ) as client:
-        return scrimp.until_json(client.messages.create(**FIELDS, stream=True))
+def create_sync(options: dict[str, Any], stop: Stop, **fields: Any) -> Any:
+    with anthropic.Anthropic(**options) as client:
+        return stop(client.messages.create(**{**FIELDS, **fields}, stream=True))
 
 
-def stream_async(emulator: Emulator, ledger: MemoryLedger) -> Any:
+def stream_async(options: dict[str, Any], stop: Stop, **fields: Any) -> Any:
     async def read() -> Any:
         async with (
-            anthropic.AsyncAnthropic(
-                base_url=emulator.url, api_key="any", middleware=[scrimp.Middleware(ledger=ledger)]
-            ) as client,
-            client.messages.stream(**FIELDS) as stream,
+            anthropic.AsyncAnthropic(**options) as client,
+            client.messages.stream(**{**FIELDS, **fields}) as stream,
         ):
-            return await scrimp.until_json(stream)
+            return await stop(stream)
 
     return asyncio.run(read())
 
 
-def create_async(emulator: Emulator, ledger: MemoryLedger) -> Any:
+def create_async(options: dict[str, Any], stop: Stop, **fields: Any) -> Any:
     async def read() -> Any:
-        async with anthropic.AsyncAnthropic(
-            base_url=emulator.url, api_key="any", middleware=[scrimp.Middleware(ledger=ledger)]
-        ) as client:
-            return await scrimp.until_json(await client.messages.create(**FIELDS, stream=True))
+        async with anthropic.AsyncAnthropic(**options) as client:
+            return await stop(await client.messages.create(**{**FIELDS, **fields}, stream=True))
 
     return asyncio.run(read())
 
 
-@pytest.fixture
-def slow() -> Iterator[Emulator]:
-    """One event at a time, so that a client that leaves is noticed at the next."""
-    with Emulator([text(PROSE + json.dumps(WANTED) + REST)]) as emulator:
-        emulator.inject(Fault("slow_events", times=None, seconds=0.1))
-        yield emulator
+WAYS = {
+    "stream": stream_sync,
+    "create": create_sync,
+    "async stream": stream_async,
+    "async create": create_async,
+}
+PAIRS = [("text", way) for way in WAYS] + [
+    (answer, way) for answer in ("a tool's input", "thinking first") for way in ("create", "async stream")
+]
 
 
-@pytest.mark.parametrize("read", [stream_sync, create_sync, stream_async, create_async])
-def test_the_object_comes_back_and_what_was_generated_is_billed(read: Read, slow: Emulator) -> None:
-    ledger = MemoryLedger()
-    assert read(slow, ledger) == WANTED
+@pytest.mark.parametrize(("answer", "way"), PAIRS)
+def test_the_object_comes_back_and_what_was_generated_is_billed(answer: str, way: str) -> None:
+    fields = {"thinking": {"type": "adaptive"}} if answer == "thinking first" else {}
+    with Emulator([Answer(ANSWERS[answer])]) as emulator:
+        emulator.inject(SLOW)
+        ledger = MemoryLedger()
+        assert WAYS[way](clients(emulator, ledger), scrimp.until_json, **fields) == WANTED
+        is_billed_as_generated(emulator, ledger)
+
+
+@pytest.mark.parametrize(
+    ("way", "model"), [("create", "claude-haiku-4-5"), ("async create", "claude-opus-5")]
+)
+def test_text_that_is_enough_is_billed_as_generated(way: str, model: str) -> None:
+    with Emulator([PROSE + REST]) as emulator:
+        emulator.inject(SLOW)
+        ledger = MemoryLedger()
+        stop = partial(scrimp.until, stop_when=lambda text: "```json" in text)
+        found = WAYS[way](clients(emulator, ledger), stop, model=model)
+        assert PROSE in found
+        assert len(found) < 0.1 * len(REST)
+        is_billed_as_generated(emulator, ledger)
+
+
+@pytest.mark.parametrize("way", ["stream", "async create"])
+def test_a_condition_that_fails_closes_the_stream_and_is_raised(way: str) -> None:
+    def broken(text: str) -> bool:
+        raise LookupError("no such word")
+
+    with Emulator([PROSE + REST]) as emulator:
+        emulator.inject(SLOW)
+        ledger = MemoryLedger()
+        with pytest.raises(LookupError):
+            WAYS[way](clients(emulator, ledger), partial(scrimp.until, stop_when=broken))
+        is_billed_as_generated(emulator, ledger)
+
+
+def test_a_cancelled_reader_closes_the_stream() -> None:
+    async def given_up(options: dict[str, Any]) -> None:
+        async with anthropic.AsyncAnthropic(**options) as client:
+            stream = await client.messages.create(**FIELDS, stream=True)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(scrimp.until(stream, stop_when=lambda _: False), 0.8)
+
+    with Emulator([PROSE + REST]) as emulator:
+        emulator.inject(SLOW)
+        ledger = MemoryLedger()
+        asyncio.run(given_up(clients(emulator, ledger)))
+        is_billed_as_generated(emulator, ledger, within=40)
+
+
+def is_billed_as_generated(emulator: Emulator, ledger: MemoryLedger, *, within: int = 0) -> None:
+    """The ledger has what the emulator billed, which is a small part of the whole answer."""
     ledger.flush()
     [record] = ledger.records()
-    whole = len(PROSE + json.dumps(WANTED) + REST) / 4
-    for _ in range(200):
-        if slow.bill:
+    for _ in range(300):
+        if emulator.bill:
             break
-        asyncio.run(asyncio.sleep(0.01))
-    [billed] = slow.bill
-    assert billed.outcome == "cut off"
-    assert billed.usage.output_tokens < 0.2 * whole
-    assert record.usage is not None
+        time.sleep(0.01)
+    [billed] = emulator.bill
+    assert (billed.outcome, record.outcome) == ("cut off", "cut off")
     assert record.usage.input_tokens == billed.usage.input_tokens
-    # The provider may generate an event or two more before it sees that nobody listens.
-    assert 0 <= billed.usage.output_tokens - record.usage.output_tokens <= 40
+    assert 0 <= billed.usage.output_tokens - record.usage.output_tokens <= within
+    assert within or record.cost == billed.cost == emulator.total
+    assert 0 < billed.usage.output_tokens < 0.2 * 0.335 * len(REST)
+    assert not record.measured
 
 
 def test_the_input_of_a_tool_call_is_an_object_too() -> None:
     said = Answer([text("I will {call} it:"), tool_use("save", WANTED), text("never read " * 50)])
     with Emulator([said]) as emulator:
-        assert create_sync(emulator, MemoryLedger()) == WANTED
+        assert create_sync(clients(emulator, MemoryLedger()), scrimp.until_json) == WANTED
 
 
 @pytest.mark.parametrize("said", ["no object here", '{"cut": "off', "{not json}"])
 def test_an_answer_without_a_whole_object_is_an_error(said: str) -> None:
     with Emulator([said]) as emulator, pytest.raises(ResponseError, match="before its JSON was complete"):
-        create_sync(emulator, MemoryLedger())
+        create_sync(clients(emulator, MemoryLedger()), scrimp.until_json)
 
 
 def test_text_is_read_until_it_is_enough() -> None:

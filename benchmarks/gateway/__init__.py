@@ -13,5 +13,8 @@ The map:
     verdict.py     the ratios that are promised, and whether they hold
     tables.py      figures for people and for programs
 
-Upstream and load share one core, the proxy has another to itself; every proxy is one process.
+Upstream and load share one core. Two comparisons: every proxy as one process with another core to itself; and
+every proxy with the whole machine, as many workers as there are cores where it knows workers (scrimp and
+LiteLLM do; Portkey has no such mode, and stays one process of Node). In the second the load takes part of
+what the proxies could use: on a small machine, CPU time of a request says more than requests/s.
 """

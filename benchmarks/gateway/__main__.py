@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from benchmarks.gateway.books import audited, counted
@@ -15,11 +16,14 @@ from benchmarks.gateway.contenders import (
     LITELLM,
     PORTKEY,
     SCRIMP,
+    WORKERS,
     Running,
     cores,
+    cpu_of,
     proxies,
     running,
     serving,
+    spread,
 )
 from benchmarks.gateway.rounds import Place, measure
 from benchmarks.gateway.tables import Report, as_json, print_report
@@ -44,15 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measured(options: argparse.Namespace, folder: Path) -> Report:
     wanted = [_NAMES[name] for name in options.only]
+    wanted += [spread(name) for name in wanted if WORKERS > 1 and not options.alone]
     seed = str(options.seed)
     proxy_core, load_core = cores()
     if proxy_core == load_core:
         print("no two cores to pin to: proxies, upstream and load disturb each other", file=sys.stderr)
     with ExitStack() as stack:
-        upstreams = {}
-        for name in (DIRECT, *_NAMES.values()):
+        upstreams: dict[str, int] = {}
+        beside: dict[str, list[int]] = {}
+        for name in (DIRECT, *_NAMES.values(), *map(spread, _NAMES.values())):
             helper = serving("benchmarks.gateway.upstream", seed, core=load_core)
-            upstreams[name] = _port(stack.enter_context(helper).stdout)
+            process = stack.enter_context(helper)
+            upstreams[name], beside[name] = _port(process.stdout), [process.pid]
         load = stack.enter_context(serving("benchmarks.gateway.load", seed, core=load_core))
         with ExitStack() as proxied:
             up: dict[str, Running] = {}
@@ -63,12 +70,23 @@ def _measured(options: argparse.Namespace, folder: Path) -> Report:
             for name in set(wanted) - set(up):
                 print(f"{name} is not installed: `make bench-gateway` does it", file=sys.stderr)
             idle = {name: one.memory() for name, one in up.items()}
-            places = {DIRECT: Place(upstreams[DIRECT], {"x-api-key": "any"}, lambda: 0.0)}
-            places |= {name: Place(one.proxy.port, one.proxy.headers, one.cpu) for name, one in up.items()}
+            places = {DIRECT: Place(upstreams[DIRECT], {"x-api-key": "any"}, lambda: 0.0, lambda: 0.0)}
+            places |= {
+                name: Place(
+                    one.proxy.port,
+                    one.proxy.headers,
+                    one.cpu,
+                    partial(cpu_of, [load.pid, *beside[name]]),
+                    workers=one.proxy.workers,
+                )
+                for name, one in up.items()
+            }
             table = measure(places, load, rounds=options.rounds, seconds=options.seconds)
             memory = {name: (idle[name], one.memory()) for name, one in up.items()}
-            sums = counted(upstreams[SCRIMP])
-        books = audited(folder / "scrimp" / "home" / "ledger.sqlite", sums) if SCRIMP in up else None
+            ours = [name for name in (SCRIMP, spread(SCRIMP)) if name in up]
+            sums = {name: counted(upstreams[name]) for name in ours}
+        folders = {name: up[name].proxy.folder / "home" / "ledger.sqlite" for name in ours}
+        books = {name: audited(folders[name], sums[name]) for name in ours}
         return Report(table, {name: one.start_seconds for name, one in up.items()}, memory, books)
 
 
@@ -85,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", nargs="+", choices=_NAMES, default=list(_NAMES), help="these contenders (all)"
     )
-    parser.add_argument("--port", type=int, default=18_378, help="first of three free ports (18378)")
+    parser.add_argument("--alone", action="store_true", help="one process each, and nobody with more")
+    parser.add_argument("--port", type=int, default=18_378, help="first of six free ports (18378)")
     parser.add_argument("--seed", type=int, default=1, help="seed of everything made up (1)")
     return parser
 

@@ -1,9 +1,9 @@
 """The proxies: how each is set up, started, and asked.
 
-Everybody is one process with the settings of its own documents, its usual log to a file, and no database
-service. Portkey keeps nothing and knows no keys. LiteLLM checks a master key, keeps no spend. scrimp checks
-a virtual key, plans in mode safe, holds the worst case durably against three limits, settles it to the bill
-and keeps the record durably.
+Everybody has the settings of its own documents, its usual log to a file, and no database service. Portkey
+keeps nothing and knows no keys. LiteLLM checks a master key, keeps no spend. scrimp checks a virtual key,
+plans in mode safe, holds the worst case durably against three limits, settles it to the bill and keeps the
+record durably.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -27,15 +27,21 @@ __all__ = [
     "LITELLM",
     "PORTKEY",
     "SCRIMP",
+    "WORKERS",
     "Proxy",
     "Running",
     "cores",
+    "cpu_of",
     "proxies",
     "running",
     "serving",
+    "spread",
 ]
 
 DIRECT, SCRIMP, LITELLM, PORTKEY = "direct", "scrimp", "LiteLLM proxy 1.109.1", "Portkey gateway 1.15.2"
+
+WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""As many as there are cores."""
 
 PROJECT = Path(__file__).parents[2]
 _LITELLM = PROJECT / ".sdks" / "litellm-proxy" / "bin" / "litellm"
@@ -89,7 +95,7 @@ window = "day"
 
 
 class Proxy(NamedTuple):
-    """How to start one, and what a caller sends besides the request."""
+    """How to start one, and what a caller sends besides the request. `workers`: one is kept on one core."""
 
     name: str
     port: int
@@ -97,6 +103,7 @@ class Proxy(NamedTuple):
     headers: dict[str, str]
     env: Mapping[str, str]
     folder: Path
+    workers: int = 1
 
 
 class Running(NamedTuple):
@@ -115,23 +122,38 @@ class Running(NamedTuple):
         return sum(_cpu(pid) for pid in _family(self.process.pid))
 
 
+def spread(name: str) -> str:
+    """What a contender is called where it has the whole machine."""
+    return f"{name.partition(' ')[0]}, {'one process' if name == PORTKEY else f'{WORKERS} workers'}"
+
+
 def proxies(folder: Path, upstreams: Mapping[str, int], port: int) -> list[Proxy]:
-    """Those that are installed, each with its own upstream; they listen on `port` and the next ones."""
-    found = [_scrimp(folder / "scrimp", upstreams[SCRIMP], port)]
-    if _LITELLM.exists():
-        found.append(_litellm(folder / "litellm", upstreams[LITELLM], port + 1))
-    if _PORTKEY.exists():
-        found.append(_portkey(folder / "portkey", upstreams[PORTKEY], port + 2))
+    """Those that are installed, each with its own upstream; they listen on `port` and the next ones.
+
+    Each as one process on one core, and then, where there are several, with all of them.
+    """
+    makers = [(SCRIMP, _scrimp)]
+    makers += [(LITELLM, _litellm)] if _LITELLM.exists() else []
+    makers += [(PORTKEY, _portkey)] if _PORTKEY.exists() else []
+    found = [
+        make(folder / f"{name.partition(' ')[0]}-1", upstreams[name], port + number, 1)
+        for number, (name, make) in enumerate(makers)
+    ]
+    if WORKERS > 1:
+        found += [
+            make(folder / f"{name.partition(' ')[0]}-all", upstreams[spread(name)], port + number, WORKERS)
+            for number, (name, make) in enumerate(makers, 3)
+        ]
     return found
 
 
 @contextmanager
 def running(proxy: Proxy, *, core: int | None) -> Iterator[Running]:
-    """Serve inside the block, on one core; told to stop at its end, and waited for."""
+    """Serve inside the block, one worker on one core; told to stop at its end, and waited for."""
     with (proxy.folder / "log.txt").open("wb") as log:
         begin = time.monotonic()
         process = subprocess.Popen(
-            _pinned(proxy.command, core),
+            _pinned(proxy.command, core if proxy.workers == 1 else None),
             cwd=proxy.folder,
             env={**os.environ, **proxy.env},
             stdin=subprocess.DEVNULL,
@@ -164,7 +186,11 @@ def serving(module: str, *arguments: str, core: int | None) -> Iterator[subproce
             process.stdin.close()
 
 
-def _scrimp(folder: Path, upstream: int, port: int) -> Proxy:
+def _name(name: str, workers: int) -> str:
+    return name if workers == 1 else spread(name)
+
+
+def _scrimp(folder: Path, upstream: int, port: int, workers: int = 1) -> Proxy:
     folder.mkdir(parents=True)
     (folder / "scrimp.toml").write_text(_SCRIMP_CONFIG.format(port=port, upstream=upstream, user=_USER))
     env = {"SCRIMP_HOME": str(folder / "home"), "BENCH_UPSTREAM_KEY": _UPSTREAM_KEY}
@@ -173,20 +199,21 @@ def _scrimp(folder: Path, upstream: int, port: int) -> Proxy:
         create, cwd=folder, env={**os.environ, **env}, capture_output=True, text=True, check=True
     )
     secret = json.loads(made.stdout)["secret"]
-    command = [sys.executable, "-m", "scrimp", "serve", "--config", "scrimp.toml"]
-    return Proxy(SCRIMP, port, command, {"x-api-key": secret}, env, folder)
+    command = [sys.executable, "-m", "scrimp", "serve", "--config", "scrimp.toml", "--workers", f"{workers}"]
+    return Proxy(_name(SCRIMP, workers), port, command, {"x-api-key": secret}, env, folder, workers)
 
 
-def _litellm(folder: Path, upstream: int, port: int) -> Proxy:
+def _litellm(folder: Path, upstream: int, port: int, workers: int) -> Proxy:
     folder.mkdir(parents=True)
     config = _LITELLM_CONFIG.format(model=MODEL, upstream=upstream, key=_UPSTREAM_KEY, master=_MASTER_KEY)
     (folder / "config.yaml").write_text(config)
     command = [str(_LITELLM), "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)]
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_TELEMETRY": "False"}
-    return Proxy(LITELLM, port, [*command, "--num_workers", "1"], {"x-api-key": _MASTER_KEY}, env, folder)
+    command += ["--num_workers", f"{workers}"]
+    return Proxy(_name(LITELLM, workers), port, command, {"x-api-key": _MASTER_KEY}, env, folder, workers)
 
 
-def _portkey(folder: Path, upstream: int, port: int) -> Proxy:
+def _portkey(folder: Path, upstream: int, port: int, workers: int) -> Proxy:
     folder.mkdir(parents=True)
     command = ["node", str(_PORTKEY), f"--port={port}", "--headless"]
     headers = {
@@ -194,7 +221,8 @@ def _portkey(folder: Path, upstream: int, port: int) -> Proxy:
         "x-portkey-provider": "anthropic",
         "x-portkey-custom-host": f"http://127.0.0.1:{upstream}/v1",
     }
-    return Proxy(PORTKEY, port, command, headers, {"NODE_ENV": "production"}, folder)
+    env = {"NODE_ENV": "production"}
+    return Proxy(_name(PORTKEY, workers), port, command, headers, env, folder, workers)
 
 
 def cores() -> tuple[int | None, int | None]:
@@ -203,6 +231,11 @@ def cores() -> tuple[int | None, int | None]:
         return None, None
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
+
+
+def cpu_of(pids: Sequence[int]) -> float:
+    """Seconds of a processor that these processes used so far."""
+    return sum(map(_cpu, pids))
 
 
 def _pinned(command: list[str], core: int | None) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.gateway.contenders import DIRECT, LITELLM
+from benchmarks.gateway.contenders import DIRECT, LITELLM, spread
 from benchmarks.gateway.load import Job, Seen
 
 __all__ = ["CELLS", "Cell", "Figures", "Place", "measure", "quantile"]
@@ -27,22 +27,28 @@ class Cell(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a contender listens, what it wants to be sent besides requests, and the CPU seconds it used."""
+    """Where a contender listens, what it wants to be sent besides requests, and the CPU seconds it used.
+
+    `beside` are those of load and upstream.
+    """
 
     port: int
     headers: dict[str, str]
     cpu: Callable[[], float]
+    beside: Callable[[], float]
+    workers: int = 1
 
 
 class Figures(NamedTuple):
     """One cell of one contender: figures of each round, and everything else pooled (µs).
 
     `rates` are requests a second, `costs` CPU seconds a request: those hardly depend on what else the
-    machine does.
+    machine does. `beside` are those of load and upstream.
     """
 
     rates: list[float]
     costs: list[float]
+    beside: list[float]
     latencies: list[int]
     delays: list[int]
     faults: dict[str, int]
@@ -79,18 +85,28 @@ def measure(
 ) -> dict[str, dict[str, Figures]]:
     """Every cell for every contender: cell name → contender → figures."""
     names = list(places)
-    found = {cell.name: {name: Figures([], [], [], [], {}) for name in names} for cell in CELLS}
+    found = {
+        cell.name: {name: Figures([], [], [], [], [], {}) for name in _measured(cell, places)}
+        for cell in CELLS
+    }
     for name in names:  # what is compiled, connected or learned once is there in a service too
-        for cell in CELLS[:-1]:
+        for cell in [cell for cell in CELLS[:-1] if name in found[cell.name]]:
             _once(load, _job(cell, name, places[name], min(seconds, 0.4)))
     for number in range(rounds):
         for cell in CELLS:
+            names = list(found[cell.name])
             first = number % len(names)
             for name in (*names[first:], *names[:first]):
-                before = places[name].cpu()
-                seen = _once(load, _job(cell, name, places[name], seconds))
-                _add(found[cell.name][name], seen, places[name].cpu() - before)
+                place = places[name]
+                before, beside = place.cpu(), place.beside()
+                seen = _once(load, _job(cell, name, place, seconds))
+                _add(found[cell.name][name], seen, place.cpu() - before, place.beside() - beside)
     return found
+
+
+def _measured(cell: Cell, places: Mapping[str, Place]) -> list[str]:
+    """Whoever has the whole machine is asked for as much as it can, and not how long a few calls take."""
+    return [name for name, place in places.items() if place.workers == 1 or cell.connections >= 32]
 
 
 def quantile(values: Sequence[int], part: float) -> float:
@@ -107,7 +123,7 @@ def _job(cell: Cell, name: str, place: Place, seconds: float) -> Job:
     what a proxy adds.
     """
     alone = name == DIRECT and cell.connections < 32 and not cell.paced
-    longer = 2.2 if cell.paced else 2.0 if name == LITELLM else 1.0
+    longer = 2.2 if cell.paced else 2.0 if name in (LITELLM, spread(LITELLM)) else 1.0
     return Job(
         port=place.port,
         headers=place.headers,
@@ -128,9 +144,10 @@ def _once(load: subprocess.Popen[str], job: Job) -> Seen:
     return msgspec.json.decode(load.stdout.readline(), type=Seen)
 
 
-def _add(figures: Figures, seen: Seen, cpu: float) -> None:
+def _add(figures: Figures, seen: Seen, cpu: float, beside: float) -> None:
     figures.rates.append(seen.requests / seen.seconds)
     figures.costs.append(cpu / max(seen.answered, 1))
+    figures.beside.append(beside / max(seen.answered, 1))
     figures.latencies.extend(seen.latencies)
     figures.delays.extend(seen.delays)
     for fault, times in seen.faults.items():

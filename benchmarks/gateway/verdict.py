@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP
+from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP, spread
 from benchmarks.gateway.rounds import Figures, quantile
 
 __all__ = ["Promise", "added", "beyond", "promises"]
@@ -51,10 +51,7 @@ def _promises(table: Table) -> Iterator[Promise]:
     if SCRIMP not in measured:
         return
     for kind in _KINDS:
-        for size, peer, bound in (("2 KB", LITELLM, 50), ("2 KB", PORTKEY, 3), ("200 KB", LITELLM, 20)):
-            if peer in measured:
-                ratio = _ratio(table, f"{size}, {kind}, c=32", peer)
-                yield Promise(f"{size}, {kind}: × requests/s of {peer}", ratio, bound, "×")
+        yield from _throughput(table, kind)
         if LITELLM in measured:
             cell = f"2 KB, {kind}, c=4"
             share = added(table, cell, LITELLM, 0.5) / max(added(table, cell, SCRIMP, 0.5), 1e-9)
@@ -63,5 +60,11 @@ def _promises(table: Table) -> Iterator[Promise]:
     yield Promise("paced streams: an event comes later by, p99", late, 1.0, "ms", at_most=True)
 
 
-def _ratio(table: Table, cell: str, peer: str) -> float:
-    return table[cell][SCRIMP].rate / max(table[cell][peer].rate, 1e-9)
+def _throughput(table: Table, kind: str) -> Iterator[Promise]:
+    """Requests/s beside the peers': one process each, then the whole machine for each."""
+    for size, peer, bound in (("2 KB", LITELLM, 50), ("2 KB", PORTKEY, 3), ("200 KB", LITELLM, 20)):
+        cells = table[f"{size}, {kind}, c=32"]
+        for ours, theirs in ((SCRIMP, peer), (spread(SCRIMP), spread(peer))):
+            if ours in cells and theirs in cells:
+                ratio = cells[ours].rate / max(cells[theirs].rate, 1e-9)
+                yield Promise(f"{size}, {kind}: requests/s of {ours} ÷ {theirs}", ratio, bound, "×")

@@ -10,10 +10,9 @@ async with client.messages.stream(…) as stream:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from scrimp.core.early_stop import JsonSought, TextSought
-from scrimp.errors import ResponseError
+from scrimp.core.early_stop import JsonSought, Sought, TextSought
 
 __all__ = ["until", "until_json"]
 
@@ -24,11 +23,12 @@ def until_json(stream: Any) -> Any:
     """The first whole JSON object or array that the answer says; the stream is then closed.
 
     `stream` is what `client.messages.stream(…)` or `create(…, stream=True)` gives; an asynchronous one gives
-    a coroutine to await. The object may stand behind words or in a fence, or be the input of a tool call.
-    Output that was generated until then is billed, and no more: the ledger has an estimate of it, marked as
-    such. Raises `ResponseError` where the answer ends before its JSON does.
+    a coroutine to await. The object may stand behind words or in a fence, or be the input of a call of one of
+    your tools; arrays begin a line. Empty ones, and footnotes such as [1], count only where nothing better
+    comes. Output that was generated until then is billed, and no more: the ledger has an estimate of it,
+    marked as such. Raises `ResponseError` where the answer ends before its JSON does.
     """
-    return _read(stream, _UntilJson())
+    return _read(stream, JsonSought())
 
 
 def until(stream: Any, *, stop_when: Callable[[str], bool]) -> Any:
@@ -37,93 +37,41 @@ def until(stream: Any, *, stop_when: Callable[[str], bool]) -> Any:
     `stop_when` is asked after every piece of text. As for `until_json`, an asynchronous stream gives a
     coroutine.
     """
-    return _read(stream, _UntilText(stop_when))
+    return _read(stream, TextSought(stop_when))
 
 
-class _Reader(Generic[T]):
-    """Takes the events of a stream; `result` is what was sought."""
-
-    def take(self, event: Any) -> bool:
-        """Whether this event makes it enough."""
-        kind = getattr(event, "type", None)
-        if kind == "content_block_start":
-            self.begin()
-        if kind != "content_block_delta":
-            return False
-        text = getattr(event.delta, "text", None)
-        asked = getattr(event.delta, "partial_json", None)
-        return (text is not None and self.said(text)) or (asked is not None and self.asked(asked))
-
-    def begin(self) -> None:
-        """A content block begins."""
-
-    def said(self, piece: str) -> bool:
-        """The next piece of text."""
-        raise NotImplementedError  # each kind has its own
-
-    def asked(self, piece: str) -> bool:  # noqa: ARG002 - what most seek is no tool call
-        """The next piece of a tool call's input."""
-        return False
-
-    @property
-    def result(self) -> T:
-        """What was sought, or as much of it as there is."""
-        raise NotImplementedError  # each kind has its own
+def _read(stream: Any, sought: Sought[Any]) -> Any:
+    return _read_async(stream, sought) if hasattr(stream, "__aiter__") else _read_sync(stream, sought)
 
 
-class _UntilText(_Reader[str]):
-    def __init__(self, stop_when: Callable[[str], bool]) -> None:
-        self._sought = TextSought(stop_when)
-
-    def said(self, piece: str) -> bool:
-        return self._sought.feed(piece)
-
-    @property
-    def result(self) -> str:
-        return self._sought.text
-
-
-class _UntilJson(_Reader[Any]):
-    def __init__(self) -> None:
-        self._sought = JsonSought()
-
-    def begin(self) -> None:
-        self._sought = JsonSought()  # brackets left open in one block are no part of the next
-
-    def said(self, piece: str) -> bool:
-        return self._sought.feed(piece)
-
-    def asked(self, piece: str) -> bool:
-        return self._sought.feed(piece)
-
-    @property
-    def result(self) -> Any:
-        if not self._sought.found:
-            raise ResponseError(
-                "the answer ended before its JSON was complete: ask for JSON, or raise max_tokens"
-            )
-        return self._sought.value
-
-
-def _read(stream: Any, reader: _Reader[Any]) -> Any:
-    return _read_async(stream, reader) if hasattr(stream, "__aiter__") else _read_sync(stream, reader)
-
-
-def _read_sync(stream: Any, reader: _Reader[T]) -> T:
+def _read_sync(stream: Any, sought: Sought[T]) -> T:
     try:
         for event in stream:
-            if reader.take(event):
+            if _is_enough(event, sought):
                 break
     finally:
         stream.close()
-    return reader.result
+    return sought.result()
 
 
-async def _read_async(stream: Any, reader: _Reader[T]) -> T:
+async def _read_async(stream: Any, sought: Sought[T]) -> T:
     try:
         async for event in stream:
-            if reader.take(event):
+            if _is_enough(event, sought):
                 break
     finally:
         await stream.close()
-    return reader.result
+    return sought.result()
+
+
+def _is_enough(event: Any, sought: Sought[Any]) -> bool:
+    """Whether an event of the stream makes it enough; thinking is no part of what is said."""
+    kind = getattr(event, "type", None)
+    if kind == "content_block_start":
+        sought.begin(str(getattr(getattr(event, "content_block", None), "type", "")))
+    if kind != "content_block_delta":
+        return False
+    piece = getattr(event.delta, "text", None)
+    if piece is None and sought.reads_calls:
+        piece = getattr(event.delta, "partial_json", None)
+    return piece is not None and sought.feed(piece)

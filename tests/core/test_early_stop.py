@@ -43,12 +43,39 @@ def test_it_is_enough_at_its_last_character(value: Any, ascii_only: bool, step: 
         ('{"a": "}{\\"]"}', {"a": '}{"]'}),
         ('see {this} and [that], then {"a": 1}', {"a": 1}),
         ("{not json [1, 2]}", [1, 2]),
+        ('As [1] says, the answer is: {"a": 5}', {"a": 5}),
+        ('Plan:\n- [ ] look\n- [x] done\n```json\n{"a": 5}\n```', {"a": 5}),
+        ('I will fill the {} with values: {"a": 5}', {"a": 5}),
+        ('[1] Smith\n[2] Miller\n["Smith", "Miller"]', ["Smith", "Miller"]),
+        ('The set {x | x > 3 is meant. {"a": 5}', {"a": 5}),
+        ('A [5" pipe] fits: {"a": 5}', {"a": 5}),
+        ("see [7]", [7]),
+        ("```json\n[]\n```", []),
+        ("[" * 3000 + '{"a": 5}', {"a": 5}),
         ('{"a": {"b": [1, {"c": 2}]}} {"d": 3}', {"a": {"b": [1, {"c": 2}]}}),
         ("[]", []),
     ],
 )
 def test_what_is_no_json_is_passed_over(text: str, value: Any) -> None:
-    assert fed(text)[0].value == value
+    assert fed(text)[0].result() == value
+
+
+def test_what_the_providers_own_tools_are_asked_answers_nobody() -> None:
+    sought = JsonSought()
+    sought.begin("server_tool_use")
+    assert not sought.reads_calls
+    sought.begin("tool_use")
+    assert sought.reads_calls
+    assert sought.feed("{}")
+    assert sought.result() == {}
+
+
+def test_what_was_left_open_in_one_block_hides_nothing_of_the_next() -> None:
+    sought = JsonSought()
+    assert not sought.feed('Let {x be a "set.')
+    sought.begin("text")
+    assert sought.feed('{"a": 5}')
+    assert sought.value == {"a": 5}
 
 
 @pytest.mark.parametrize("text", ["", "no", '{"a": 1', "{this}", '"text"', "12"])

@@ -400,7 +400,9 @@ def test_do_no_harm(situation: Situation) -> None:
     lifetimes = [m.ttl for m in sorted(best.markers, key=lambda m: m.position)]
     assert lifetimes == sorted(lifetimes)  # "1h" sorts before "5m"
     assert all(situation.prompt.blocks[m.position].markable for m in best.markers)
-    assert all(situation.ends[m.position] >= situation.rules.minimum for m in best.markers)
+    callers = {m.position for m in situation.prompt.markers}
+    added = [m.position for m in best.markers if m.position not in callers]
+    assert all(situation.ends[position] >= situation.rules.minimum for position in added)
 
 
 @given(situations(), st.data())
@@ -438,3 +440,32 @@ def test_edits_turn_the_callers_markers_into_the_planned_ones(
     assert {n: block.ttl for n, block in enumerate(blocks(edited)) if block.ttl} == after
     assert "cache_control" not in edited
     assert read(edited).prefixes == read(body).prefixes
+
+
+def marked(body: dict[str, Any], *places: tuple[str, int]) -> dict[str, Any]:
+    """The body with a marker of the caller's at each place: a section and a number in it."""
+    for section, number in places:
+        blocks_of = body["system"] if section == "system" else body["messages"][0]["content"]
+        blocks_of[number]["cache_control"] = {"type": "ephemeral"}
+    return body
+
+
+def test_a_join_within_what_is_read_takes_no_slot_from_the_callers_own_marker() -> None:
+    # Tools 0, system 1, six texts: 2 to 7. The step before left an entry up to 5, the caller marks 6 as well,
+    # the tail is 7; others join at 3 and 4, which a marker could not write: the entry beyond is read.
+    prompt = read(marked(body_of(*"abcdef"), ("system", 0), ("messages", 3), ("messages", 4)))
+    cache = Cache()
+    sent(cache, prompt, [1, 5])
+    situation = situation_of(prompt, cache=cache, joined={3: (0.9, 0.0), 4: (0.9, 0.0)})
+    places = {marker.position for marker in chosen(situation).markers}
+    assert {5, 6, 7} <= places
+    assert not places & {3, 4}
+
+
+def test_a_callers_marker_that_looks_too_short_stays_where_a_slot_is_free() -> None:
+    # Of tools and system only 900 tokens are seen; the API takes no entry below 1,000.
+    prompt = read(marked(body_of("task"), ("system", 0)))
+    ends = [400, 900, 3000]
+    choice = chosen(situation_of(prompt, ends=ends, total=3000))
+    assert [marker.position for marker in choice.markers] == [1, 2]
+    assert [write.position for write in choice.outcome.writes] == [2]

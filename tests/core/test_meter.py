@@ -243,3 +243,29 @@ def test_a_stream_cut_while_the_model_thinks_unseen_says_that_its_output_is_not_
     assert not metered([*began, delta("thinking_delta", thinking="Let me see.")]).hidden
     assert not metered([*began, block("text", text="")]).hidden
     assert not metered([*began, *end(900)]).hidden
+
+
+def test_what_the_provider_took_out_of_the_prompt_is_told():
+    edits = [
+        {"type": "clear_thinking_20251015", "cleared_thinking_turns": 2, "cleared_input_tokens": 9},
+        {"type": "clear_tool_uses_20250919", "cleared_tool_uses": 7, "cleared_input_tokens": 90},
+    ]
+    told = {"clear_thinking_20251015": 2, "clear_tool_uses_20250919": 7}
+    message = {"usage": START_USAGE, "context_management": {"applied_edits": edits}}
+    assert meter_response(message).edited == told
+    assert meter_response(json.dumps(message).encode()).edited == told
+    last = event(
+        "message_delta",
+        delta={"stop_reason": "end_turn"},
+        usage={"output_tokens": 5},
+        context_management={"applied_edits": edits},
+    )
+    assert metered([start(), last]).edited == told
+
+
+@pytest.mark.parametrize("said", [None, 3, {}, {"applied_edits": None}, {"applied_edits": "all"}])
+def test_nothing_is_told_of_edits_where_nothing_is_said(said):
+    assert meter_response({"usage": START_USAGE, "context_management": said}).edited is None
+    assert (
+        meter_response({"usage": START_USAGE, "context_management": {"applied_edits": [3, {}]}}).edited == {}
+    )

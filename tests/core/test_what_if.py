@@ -371,6 +371,8 @@ def test_rows_say_what_they_do() -> None:
         ("group=10", "with its unit, such as group=10m"),
         ("compact=5k", "from 50,000 tokens on, so not at 5,000"),
         ("clear=100k+clear-priced", "clear does the same in its own way"),
+        ("carry+compact", "carry does the same in its own way"),
+        ("carry,risk=2", "'2' is no share for risk"),
         ("gate=2", "gate takes no value"),
         ("keepalive=0", "1 to 300"),
         ("ttl=1h@main", "@ is for batch, effort, model only"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
 
 import msgspec
@@ -10,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scrimp.core.carry.worth_lasting import expected_calls
 from scrimp.core.gaps import Chances
 from scrimp.core.replay import POLICIES, replay
 from scrimp.core.reproduce import Dealt, Measured, Used
 from scrimp.core.whatif.changed import Lever, Removed
 from scrimp.core.whatif.clearing import PLACEHOLDER, ClearThinking, ClearToolUses
-from scrimp.core.whatif.clearing_priced import ClearPriced, Prospect, worth_clearing
+from scrimp.core.whatif.clearing_priced import CarryPriced, ClearPriced, CompactPriced, Foresight
 from scrimp.core.whatif.clearing_walk import Decision, Turn, carried
-from scrimp.core.whatif.compacting import Compact, CompactPriced
-from scrimp.core.whatif.regret_foreseen import Foresight, expected_calls
+from scrimp.core.whatif.compacting import Compact
 from scrimp.core.whatif.trimming import DropOldest, KeepLast
 from scrimp.core.worth import Event
 from scrimp.facts.prices import Rates
@@ -34,11 +33,12 @@ LEVERS: tuple[Lever, ...] = (
     ClearToolUses(trigger=5_000, keep=1, clear_at_least=2_000, inputs=True),
     ClearToolUses(trigger=3, trigger_type="tool_uses", counts_cleared=True),
     ClearThinking(),
-    ClearPriced(),
+    ClearPriced(risk=1.0),
+    CarryPriced(summary=300, risk=1.0),
     KeepLast(2),
     DropOldest(5_000),
     Compact(trigger=8_000, summary=300),
-    CompactPriced(summary=300),
+    CompactPriced(summary=300, risk=1.0),
 )
 NEVER: tuple[Lever, ...] = (
     ClearToolUses(trigger=1_000_000),
@@ -225,22 +225,6 @@ def test_doing_it_twice_is_doing_it_once(steps: list[list[int]]) -> None:
         assert totals(lever.apply(once.calls).calls) == totals(once.calls)
 
 
-@given(
-    removed=st.integers(1, 200_000),
-    kept=st.integers(0, 200_000),
-    calls=st.integers(1, 60),
-    rates=st.sampled_from([RATES, Rates(3_000_000, 3_750_000, 6_000_000, 300_000, 15_000_000)]),
-)
-def test_warm_clearing_pays_exactly_when_the_reads_saved_exceed_what_is_written_again(
-    removed: int, kept: int, calls: int, rates: Rates
-) -> None:
-    read, write = Fraction(rates.read, rates.input), Fraction(rates.write_5m, rates.input)
-    pays = calls * read * removed > kept * (write - read)
-    worth = worth_clearing(Prospect(removed, kept, float(calls), 0.0, warm=True), rates)
-    assert (worth > 0) == pays
-    assert worth_clearing(Prospect(removed, kept, float(calls), 0.0, warm=False), rates) > 0
-
-
 def test_expected_calls_of_a_loop_with_constant_odds() -> None:
     lasting = (Chances(1.0, 0.9, 0.05),)
     soon = 0.98 * 0.9
@@ -274,7 +258,6 @@ class Listening:
         self.expected: list[float] = []
 
     def decide(self, turn: Turn) -> Decision:
-        self.foresight.observe(turn)
         self.expected.append(self.foresight.calls_to_come(turn))
         return Decision(turn.thread.cut)
 
@@ -292,7 +275,7 @@ def test_how_long_conversations_go_on_is_learned_from_those_that_lasted_as_long(
 
 def test_priced_clearing_waits_until_waiting_has_cost_as_much_and_then_pays() -> None:
     calls = loop([[RESULT]] * 80)
-    found = ClearPriced().apply(calls)
+    found = ClearPriced(risk=1.0).apply(calls)
     assert found.removed is not None
     sizes = sorted({b - a for b, a in zip(totals(calls), totals(found.calls), strict=True)})
     batches = [(more - less) // (RESULT - PLACEHOLDER) for less, more in pairwise(sizes)]
@@ -312,5 +295,7 @@ def test_a_cold_cache_is_the_moment_to_clear() -> None:
             quick[-1], call=msgspec.structs.replace(quick[-1].call, at=quick[-1].call.at + 1_000)
         ),
     ]
-    removed = [b - a for b, a in zip(totals(calls), totals(ClearPriced().apply(calls).calls), strict=True)]
+    removed = [
+        b - a for b, a in zip(totals(calls), totals(ClearPriced(risk=1.0).apply(calls).calls), strict=True)
+    ]
     assert removed == [0] * 6 + [3 * (RESULT - PLACEHOLDER)]

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-from hypothesis import given
-from hypothesis import strategies as st
-
 from scrimp.core.replay import POLICIES, replay
 from scrimp.core.whatif.changed import Removed
-from scrimp.core.whatif.compacting import (
-    Compact,
-    Compaction,
-    CompactPriced,
-    compacting_cost,
-    worth_compacting,
-)
+from scrimp.core.whatif.clearing_priced import CompactPriced
+from scrimp.core.whatif.compacting import Compact
 from scrimp.core.whatif.trimming import DropOldest, KeepLast
 from scrimp.facts.prices import Rates
 from tests.core.loops import ASK, RESULT, SYSTEM, TASK, ids, loop, totals
@@ -62,7 +52,7 @@ def test_a_compacted_conversation_goes_on_from_its_summary() -> None:
     # 5,653 tokens at the third step are the first above; 2,403 + 3 x 1,050 = 5,553 at the sixth the next.
     assert totals(found.calls) == [*grown[:3], short, short + STEP, short + 2 * STEP, short]
     # The summary is written on the call's own prompt: what the call before left is read, the rest is plain.
-    summaries = [(3, grown[2], grown[3]), (6, short + 2 * STEP, short + 3 * STEP)]
+    summaries = [(3, grown[2] - CLOSING, grown[3]), (6, short + 2 * STEP - CLOSING, short + 3 * STEP)]
     expected = [0] * 7
     for place, cached, whole in summaries:
         expected[place] = cached * READ + (whole - cached) * PLAIN + 400 * OUTPUT
@@ -80,34 +70,9 @@ def test_a_second_summary_is_another_one() -> None:
     assert first.prefixes[1] != second.prefixes[1]
 
 
-@given(
-    static=st.integers(0, 30_000),
-    said=st.integers(10_000, 300_000),
-    summary=st.integers(100, 9_000),
-    calls=st.integers(1, 60),
-)
-def test_warm_compaction_pays_when_the_reads_saved_exceed_the_summary_and_its_writing(
-    static: int, said: int, summary: int, calls: int
-) -> None:
-    before, after = static + said, static + summary
-    read, write, output = (Fraction(rate, PLAIN) for rate in (READ, WRITE_5M, OUTPUT))
-    saved = calls * read * (before - after)
-    costs = read * before + output * summary + (write - read) * (after - static)
-    one = Compaction(before, before, after, static, summary, float(calls))
-    assert worth_compacting(one, RATES) == (saved - costs) * PLAIN
-
-
-def test_a_cold_summary_is_written_from_plain_input() -> None:
-    one = Compaction(100_000, 0, 14_000, 10_000, 4_000, 1.0)
-    assert compacting_cost(one, RATES) == 100_000 * PLAIN + 4_000 * OUTPUT
-    # Without it the whole prompt would be written; with it only what is left of it.
-    expected = 100_000 * WRITE_5M - 14_000 * WRITE_5M - compacting_cost(one, RATES)
-    assert worth_compacting(one, RATES) == expected
-
-
 def test_priced_compaction_saves_in_a_long_loop_and_leaves_a_short_one() -> None:
     long, short = loop([[3_000]] * 120), loop([[3_000]] * 6)
-    found = CompactPriced(summary=1_000).apply(long)
+    found = CompactPriced(summary=1_000, risk=1.0).apply(long)
     bill = [sum(one.input_cost for one in replay(each, POLICIES["scrimp"]())) for each in (long, found.calls)]
     assert bill[1] + sum(found.extra) < bill[0]
-    assert CompactPriced(summary=1_000).apply(short).removed == Removed()
+    assert CompactPriced(summary=1_000, risk=1.0).apply(short).removed == Removed()

@@ -59,8 +59,8 @@ class _CachedTool:
 
         `scope="run"`: what one run (`scrimp.run`, its sub-agents included) was told, another asks anew;
         outside of runs, and with `scope="process"`, the process shares. `pure=False`: every call is made.
-        `keep`, called with a result, says whether it may be given again. At most `max_entries` results (1,024)
-        and about `max_bytes` (64 MB) are kept, those used last. `clock` gives seconds.
+        `keep`, called with a result, says whether it may be given again. At most `max_entries` (1,024)
+        results and about `max_bytes` (64 MB) are kept, those used last. `clock` gives seconds.
 
         What comes back also has `invalidate(…)`, which forgets all results or those of the arguments given,
         and `cache_info()`. Raises `InputError` for what cannot be cached.

@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, Literal, NamedTuple
 
-from scrimp.caching_tools.flight import ALONE, GONE, Flight, own, under_way
+from scrimp.caching_tools.flight import ALONE, GONE, Flight, own
 from scrimp.core.tool_cache import Key, Results, arguments_key
 from scrimp.errors import InputError, ScrimpWarning
 from scrimp.runs import current_tags
@@ -57,7 +57,7 @@ class RememberedTool:
         self._settings = settings
         self.name = getattr(function, "__name__", type(function).__name__)
         self._signature = inspect.Signature() if settings.key else _signature_of(function, self.name)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a call that is collected ends wherever the collector runs
         self._results = Results(ttl=settings.ttl, most=settings.max_entries, most_bytes=settings.max_bytes)
         self._flights: dict[tuple[int, Key], Flight] = {}
         self._generation = 0
@@ -77,7 +77,8 @@ class RememberedTool:
             if leads:
                 with flight:
                     return flight.land(compute())
-            result = flight.wait()
+            with flight.waited_for():
+                result = ALONE if flight.leads_back() else flight.wait()
             if result is ALONE:
                 return compute()
             if result is not GONE:
@@ -93,9 +94,10 @@ class RememberedTool:
                 return self._served(step.value)
             flight, leads = step
             if leads:
-                with flight:
+                async with flight:
                     return flight.land(await compute())
-            result = await flight.wait_async()
+            with flight.waited_for():
+                result = ALONE if flight.leads_back() else await flight.wait_async()
             if result is ALONE:
                 return await compute()
             if result is not GONE:
@@ -127,13 +129,13 @@ class RememberedTool:
     def put(self, flight: Flight, value: Any) -> None:
         """Keep a result, unless what was known was said to be out of date meanwhile."""
         with self._lock:
-            if flight.generation == self._generation:
+            if flight.generation == self._generation and self._is_known(flight):
                 self._results.put(flight.key, value, flight.began)
 
     def landed(self, flight: Flight) -> None:
         """A call is over."""
         with self._lock:
-            if self._flights.get((flight.generation, flight.key)) is flight:
+            if self._is_known(flight):
                 del self._flights[flight.generation, flight.key]
 
     def say(self, why: str) -> None:
@@ -173,15 +175,19 @@ class RememberedTool:
             flight, leads = (None, False) if found else self._flight(key, now)
         if found is not None:
             return _Served(found.value)
-        return None if flight is None or flight in under_way.get() else (flight, leads)
+        return None if flight is None else (flight, leads)
 
     def _flight(self, key: Key, now: float) -> tuple[Flight, bool]:
         flight = self._flights.get((self._generation, key))
-        if flight is not None:
+        if flight is not None and not flight.stands:
             return flight, False
         flight = self._flights[self._generation, key] = Flight(self, key, self._generation, now)
         self._misses += 1
         return flight, True
+
+    def _is_known(self, flight: Flight) -> bool:
+        """Whether it is the call that others wait for: one that stands still is passed over."""
+        return self._flights.get((flight.generation, flight.key)) is flight
 
     def _served(self, result: Any) -> Any:
         with self._lock:

@@ -46,7 +46,10 @@ class Attempt(msgspec.Struct, frozen=True):
     """One HTTP attempt of a logical call. `number` counts the retries before it.
 
     `max_context` is the most tokens of input that its run allows. Without `plans` it goes out as it is.
-    `betas` are the values of its `anthropic-beta` header (None: not known); with `reshapes` the levers are asked about it.
+    `betas` are the values of its `anthropic-beta` header (None: not known); with `reshapes` the levers are
+    asked about it. `follows` is what one of them asks in place of the answer to the attempt before it.
+    Without `asked` it is a request of scrimp's own, for an answer that the caller waits for. `untouched` says
+    why it goes out as its caller wrote it, after what levers made of it was refused.
     """
 
     id: str
@@ -60,6 +63,9 @@ class Attempt(msgspec.Struct, frozen=True):
     plans: bool = True
     betas: frozenset[str] | None = frozenset()
     reshapes: bool = False
+    follows: Change | None = None
+    asked: bool = True
+    untouched: str | None = None
 
 
 class Reshape(msgspec.Struct, frozen=True):
@@ -109,7 +115,9 @@ class Send(msgspec.Struct, frozen=True):
     """Send the request with these edits (none: the very request). Answered with an `Answer`.
 
     `previous` is the last answer of the conversation: where the API diagnoses cache misses, it is asked to.
-    `change` is what levers made of the request: its body is then the one that the edits belong to.
+    `change` is what levers made of the request: its body is then the one that the edits belong to. Where the
+    API refuses that, or it cannot be made, nothing else is sent in its place before the answer says so:
+    another request needs a hold of its own.
     """
 
     edits: tuple[MarkerEdit, ...]
@@ -155,9 +163,13 @@ class Billed(msgspec.Struct, frozen=True):
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """Tell the levers what came of what they were shown; None: the API took it only as the caller wrote it."""
+    """Tell the levers what came of what they were shown; None: the API took it only as the caller wrote it.
+
+    `sent` is what was answered. Answered with a `Change` where one of them asks something else in its place.
+    """
 
     answered: Answered | None
+    sent: Body | None = None
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -177,7 +189,10 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The response began. Times in epoch seconds; `fault` says why the untouched request went out."""
+    """The response began. Times in epoch seconds; `fault` says why the untouched request went out.
+
+    `refused`: what levers made of the request did not go through, for the reason that `fault` gives.
+    """
 
     status: int
     started_at: float
@@ -185,6 +200,7 @@ class Answer(msgspec.Struct, frozen=True):
     provider: str
     request_id: str | None = None
     fault: str | None = None
+    refused: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True):

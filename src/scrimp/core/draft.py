@@ -101,6 +101,7 @@ class Draft(msgspec.Struct, frozen=True):
             ended_at=finished.ended_at,
             provider=answer.provider,
             model=bills.model.id[:_LONGEST_NAME],
+            window=_window(bills.model),
             status=answer.status,
             usage=bills.usage,
             cost=found.total,
@@ -114,7 +115,12 @@ class Draft(msgspec.Struct, frozen=True):
         )
 
     def _own_cost(self, found: Bill, usage: Usage) -> int | None:
-        """The caller's own request under the same model: its predicted input, scaled to the billed total."""
+        """The caller's own request under the same model: its predicted input, scaled to the billed total.
+
+        Nothing for a request that the caller did not make: none of it would have been.
+        """
+        if not self.attempt.asked:
+            return 0
         if self.planned is None or not self.planned.plan.total.mid:
             return None
         plan, extra = self.planned.plan, self.change.own_extra if self.change else 0
@@ -147,9 +153,14 @@ class Draft(msgspec.Struct, frozen=True):
             "predicted_write": chosen.outcome.written if chosen else None,
             "prompt": planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
             "static_tokens": planned.static_tokens if planned else None,
+            "window": _window(self.model),
             "fault": self.fault,
         }
         return Record(outcome=outcome, usage=usage, notes=(*self._changes(), *notes), **{**known, **fields})
+
+
+def _window(model: Model) -> int | None:
+    return model.window if model.known else None
 
 
 _INPUT = frozenset({"input", "write_5m", "write_1h", "read"})

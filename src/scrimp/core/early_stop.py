@@ -4,83 +4,152 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
 
-__all__ = ["Enough", "JsonSought", "TextSought"]
+from scrimp.errors import ResponseError
+
+__all__ = ["JsonSought", "Sought", "TextSought"]
 
 _OPENING, _CLOSING = "{[", "}]"
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Enough:
-    """Reads an answer's text as it comes; `feed` says whether it is enough."""
 
-    def __init__(self) -> None:
-        self.text = ""
+class Sought(Protocol[T_co]):
+    """Reads an answer as it comes, block by block. `reads_calls`: the input of this block's call is read."""
+
+    reads_calls: bool
+
+    def begin(self, kind: str) -> None:
+        """The next content block begins, of that type."""
 
     def feed(self, piece: str) -> bool:
-        """Take the next piece of text."""
-        self.text += piece
-        return self.is_enough()
+        """Take the next piece; whether what was read so far is enough."""
 
-    def is_enough(self) -> bool:
-        """Whether what was read so far is what was sought."""
-        raise NotImplementedError  # each kind has its own
+    def result(self) -> T_co:
+        """What was sought, or as much of it as there is. Raises `ResponseError` where that is of no use."""
 
 
-class TextSought(Enough):
-    """Enough is when `stop_when(text so far)` is true."""
+class TextSought:
+    """Enough is when `stop_when(text so far)` is true; `text` is that of all blocks."""
+
+    reads_calls = False
 
     def __init__(self, stop_when: Callable[[str], bool]) -> None:
-        super().__init__()
+        self.text = ""
         self._stop_when = stop_when
 
-    def is_enough(self) -> bool:
+    def begin(self, kind: str) -> None:
+        """Text goes on from block to block."""
+
+    def feed(self, piece: str) -> bool:
         """As `stop_when` says."""
+        self.text += piece
         return self._stop_when(self.text)
 
+    def result(self) -> str:
+        """The text that was read."""
+        return self.text
 
-class JsonSought(Enough):
-    """Enough is one whole JSON object or array, whatever words or fences stand before it.
 
-    Brackets of prose are passed over: what they enclose is no JSON.
+class JsonSought:
+    """Enough is one whole JSON object or array, whatever words or fences stand before it in its block.
+
+    Brackets of prose are passed over: those that enclose no JSON, and those that do by accident, a footnote
+    or a box to tick. Such a thing counts only where an answer ends without anything better. `value` is the
+    JSON once it is `found`.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.value: Any = None
         self.found = False
-        self._at = 0
+        self._spare: tuple[Any, ...] = ()
         self._begin: int | None = None
-        self._open: list[str] = []
+        self.begin("text")
+
+    def begin(self, kind: str) -> None:
+        """Brackets left open in one block are no part of the next. The provider's own tools answer nobody."""
+        self._look_back()
+        self.reads_calls = kind == "tool_use"
+        self._text = ""
+        self._at = 0
+        self._begin = None
+        self._open = 0
         self._in_string = self._escaped = False
 
-    def is_enough(self) -> bool:
-        """Whether the JSON is complete; then `value` is it."""
-        while self._at < len(self.text) and not self.found:
-            self._look(self.text[self._at])
+    def feed(self, piece: str) -> bool:
+        """Whether the JSON is complete."""
+        self._text += piece
+        while self._at < len(self._text) and not self.found:
+            self._look(self._text[self._at])
             self._at += 1
         return self.found
+
+    def result(self) -> Any:
+        """The JSON. Raises `ResponseError` where the answer ended before it."""
+        self._look_back()
+        if not self.found and self._spare:
+            return self._spare[0]
+        if not self.found:
+            raise ResponseError(
+                "the answer ended before its JSON was complete: ask for JSON, or raise max_tokens"
+            )
+        return self.value
 
     def _look(self, character: str) -> None:
         if self._begin is None:
             if character in _OPENING:
-                self._begin, self._open = self._at, [character]
+                self._begin, self._open = self._at, 1
         elif self._in_string:
             self._in_string = self._escaped or character != '"'
             self._escaped = character == "\\" and not self._escaped
         elif character == '"':
             self._in_string = True
         elif character in _OPENING:
-            self._open.append(character)
+            self._open += 1
         elif character in _CLOSING:
-            self._close()
+            self._close(self._begin)
 
-    def _close(self) -> None:
-        self._open.pop()
-        if self._open or self._begin is None:
+    def _close(self, begin: int) -> None:
+        self._open -= 1
+        if self._open:
             return
         try:
-            self.value = json.loads(self.text[self._begin : self._at + 1])
-            self.found = True
-        except ValueError:  # brackets of prose: what was sought may stand inside them, or after
-            self._at, self._begin = self._begin, None
+            value = json.loads(self._text[begin : self._at + 1])
+        except (
+            ValueError,
+            RecursionError,
+        ):  # brackets of prose: what was sought may stand inside them, or after
+            self._at, self._begin = begin, None
+        else:
+            self._begin = None
+            self._take(value, begin)
+
+    def _take(self, value: Any, begin: int) -> None:
+        if self.reads_calls or self._is_meant(value, begin):
+            self.value, self.found = value, True
+        elif not self._spare:
+            self._spare = (value,)
+
+    def _is_meant(self, value: Any, begin: int) -> bool:
+        """Whether this is the answer, and no footnote, box to tick or pair of brackets in a sentence."""
+        before = self._text[:begin].rstrip(" \t")
+        line = before.rstrip("\n").rpartition("\n")[2]
+        if before.endswith("\n") and "```" in line:
+            return True
+        if isinstance(value, dict):
+            return bool(value) or not before
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], int):
+            return False
+        return (not before or before.endswith("\n")) and bool(value or not before)
+
+    def _look_back(self) -> None:
+        """Where a bracket or a quote was left open, the JSON may stand behind it."""
+        if self.found or self._begin is None:
+            return
+        decoder = json.JSONDecoder()
+        for at in range(self._begin + 1, len(self._text)):
+            if self._text[at] in _OPENING and not self.found:
+                with suppress(ValueError, RecursionError):
+                    self._take(decoder.raw_decode(self._text, at)[0], at)

@@ -15,6 +15,7 @@ import msgspec
 from scrimp.core.budget import Held
 from scrimp.core.causes import Diagnosis
 from scrimp.core.commands import (
+    Answer,
     Attempt,
     Began,
     Billed,
@@ -34,8 +35,9 @@ from scrimp.core.commands import (
 from scrimp.core.diagnose import Watched
 from scrimp.core.draft import Draft, output_estimate
 from scrimp.core.levers import Answered, Change
+from scrimp.core.record import Record
 from scrimp.core.workspace import Planned
-from scrimp.errors import ContextExceeded
+from scrimp.errors import ContextExceeded, PlanError
 from scrimp.facts.models import Facts
 from scrimp.wire.response import Usage
 
@@ -52,13 +54,25 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     Raises `BudgetExceeded` or `ContextExceeded` where a limit does not let it go out, and what a lever says
     in its place.
     """
-    draft = yield from _drafted(attempt, facts, clock)
+    another = yield from _attempted(attempt, facts, clock)
+    if another is not None:
+        try:
+            yield from _attempted(another, facts, clock)
+        except Exception:  # noqa: BLE001 - whatever it was, the caller has the answer that came before it
+            return
+
+
+def _attempted(
+    attempt: Attempt, facts: Facts, clock: Callable[[], float]
+) -> Generator[Command, Any, Attempt | None]:
+    """One attempt; returns the one that a lever wants to follow."""
+    own, draft = attempt, (yield from _drafted(attempt, facts, clock))
     attempt, plan, change = draft.attempt, draft.planned, draft.change
     watched = yield from _foreseen(attempt, plan)
     draft = draft.holding((yield from _reserved(draft, watched)))
     edits = plan.plan.edits if plan else ()
     try:
-        answer = yield Send(edits, _diagnosed(attempt, plan, facts), change)
+        answer = yield Send(edits, _diagnosed(attempt, plan, facts), _changed(own, change))
     except GeneratorExit:
         raise
     except BaseException as error:  # a cancelled call may have been billed like any other
@@ -68,21 +82,21 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
         else:
             yield draft.kept(draft.unanswered(clock()))
         raise
-    if answer.status >= 400:
+    if answer.refused or answer.status >= 400:
         yield from _dropped(plan, watched)
         yield from _released(draft)
-        return
+        return (yield from _attempted(_untouched(own, answer), facts, clock)) if answer.refused else None
     if answer.fault is not None:
         yield from _dropped(plan, watched)
         plan, watched, draft = None, None, draft.untouched(answer.fault)
-        if change is not None:
-            yield Tell(None)
+    if attempt.untouched is not None:
+        yield Tell(None)
     if plan:
         yield Began(plan, answer, watched)
     finished = yield Meter(output_estimate(draft.model))
     if isinstance(finished, Fault) or finished.metered.usage is None:
         yield draft.kept(draft.unanswered(clock()))
-        return
+        return None
     metered = finished.metered
     found = None
     if plan and metered.input_exact:
@@ -90,9 +104,39 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
         found = yield Billed(plan, usage, metered.message_id, watched, *told)
     miss = found if isinstance(found, Diagnosis) else None
     bills = draft.bills(answer, metered, metered.usage, facts)
-    yield draft.kept(draft.billed(answer, finished, bills, miss), bills.most)
-    if attempt.reshapes:
-        yield Tell(_answered(finished))
+    record = draft.billed(answer, finished, bills, miss)
+    yield draft.kept(record, bills.most)
+    if not attempt.reshapes:
+        return None
+    sent = attempt.body if answer.fault is None and attempt.untouched is None else None
+    return _another(draft, (yield Tell(_answered(finished), sent)), record)
+
+
+def _untouched(own: Attempt, answer: Answer) -> Attempt:
+    """The attempt as its caller wrote it. Raises `PlanError` for one that only a lever asked for."""
+    if own.follows is not None:
+        raise PlanError("what a lever asked for in place of an answer was refused")
+    return msgspec.structs.replace(own, id=f"{own.id}-", untouched=answer.fault or "")
+
+
+def _changed(own: Attempt, change: Change | None) -> Change | None:
+    """What is to be sent in place of the request, if anything: levers may have words for the ledger alone."""
+    if change is None or (change.body is own.body and not change.betas and own.follows is None):
+        return None
+    return change
+
+
+def _another(draft: Draft, found: Any, record: Record) -> Attempt | None:
+    """The attempt that a lever wants to follow; the caller's own would have been that one alone."""
+    first, before = draft.attempt, draft.change
+    if not isinstance(found, Change) or first.follows is not None:
+        return None
+    betas = (*before.betas, *found.betas) if before is not None else found.betas
+    extra = found.own_extra - (record.cost if record.own_cost is None else record.own_cost)
+    change = msgspec.structs.replace(found, betas=tuple(dict.fromkeys(betas)), own_extra=extra)
+    return msgspec.structs.replace(
+        first, id=f"{first.id}+", number=first.number + 1, body=change.body, follows=change
+    )
 
 
 def _drafted(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generator[Command, Any, Draft]:
@@ -103,9 +147,9 @@ def _drafted(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Gene
     planned = None
     if attempt.plans:
         planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
-    fault = planned.reason if isinstance(planned, Fault) else None
+    fault = planned.reason if isinstance(planned, Fault) else attempt.untouched
     plan = planned if isinstance(planned, Planned) else None
-    if plan and attempt.mode == "observe":
+    if plan and (attempt.mode == "observe" or attempt.untouched is not None):
         plan = plan.untouched()
     model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
     return Draft(attempt, plan, model, fault, clock(), change)
@@ -113,7 +157,10 @@ def _drafted(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Gene
 
 def _reshaped(attempt: Attempt) -> Generator[Command, Any, Change | None]:
     """What the levers make of the request; raises what one of them says in its place."""
-    found = (yield Reshape(attempt)) if attempt.reshapes else None
+    if attempt.follows is not None:
+        return attempt.follows
+    asks = attempt.reshapes and attempt.untouched is None
+    found = (yield Reshape(attempt)) if asks else None
     if not isinstance(found, Change):
         return None
     if found.error is not None:
@@ -170,5 +217,7 @@ def _never_sent(error: BaseException | None) -> bool:
 def _diagnosed(attempt: Attempt, planned: Planned | None, facts: Facts) -> str | None:
     """The answer to compare with, where asking is new to nobody: the caller did not, and the API can tell."""
     if planned is None or attempt.mode == "observe" or "diagnostics" in attempt.body:
+        return None
+    if attempt.untouched is not None:
         return None
     return planned.previous if facts.rules.cache_diagnostics(planned.asked.day) else None

@@ -157,18 +157,21 @@ class Horizon:
 
     def foresee(
         self, prompt: Prompt, label: str | None = None, *, after: Digest | None = None
-    ) -> tuple[Event, ...]:
-        """The events that `observe` would lead to, nothing of this prompt being remembered."""
+    ) -> tuple[tuple[Event, ...], Taken]:
+        """The events that `observe` would lead to, and what it would say; nothing is remembered of it."""
         if not len(prompt):
-            return ()
+            return (), Taken(-1, None)
         join = self._trails.seen(prompt)
         owner = _owner(join, after)
-        if owner is not None and owner in self._next:
+        owner = owner if owner in self._next else None
+        if owner is not None:
             path = self._going_on(owner, join)
         else:
             path = self._beginning(prompt, label or "", join)
         dropped = self._trails.usually_dropped(_kind(prompt), prompt)
-        return self._events(prompt, path, label or "", join.dropped if join and join.goes_on else dropped)
+        dropped = join.dropped if join and join.goes_on else dropped
+        taken = Taken(join.position if join is not None else -1, owner)
+        return self._events(prompt, path, label or "", dropped), taken
 
     def next_use(self, prompt: Prompt, label: str | None = None) -> Returns:
         """When tools and system of this prompt are used again; without either, when the prompt goes on."""

@@ -9,7 +9,7 @@ without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -22,7 +22,7 @@ from scrimp.facts.model import Model
 from scrimp.wire.request import Body
 from scrimp.wire.response import Usage
 
-__all__ = ["Answered", "Change", "Learning", "Lever", "Step"]
+__all__ = ["Answered", "Change", "Following", "Learning", "Lever", "Step", "in_order"]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -82,7 +82,9 @@ class Lever(Protocol):
     """One way to change what is sent.
 
     `name` is what records and warnings call it; `mode` the least mode in which it acts: `safe` where it
-    cannot change an answer, else `save`. Steps are not for keeping: `look` holds all that is behind them.
+    cannot change an answer, else `save`. Steps are not for keeping: `look` holds all that is behind them. A
+    lever with a true attribute `locks_itself` may be called by several threads at once: what takes long, or
+    calls what its user wrote, must not be waited for by others.
     """
 
     name: str
@@ -99,6 +101,22 @@ class Lever(Protocol):
 
 
 @runtime_checkable
+class Following(Protocol):
+    """What a lever has beside, if an answer may not be the one to give to its caller; `follows` says so."""
+
+    follows: bool
+
+    def again(self, step: Step, answered: Answered, sent: Body) -> Change | None:
+        """What to ask in place of giving this answer to the caller; None: it is given.
+
+        Asked after `answered`, once for a call, where nobody has seen anything of the answer yet. `sent` is
+        the request that was answered, without markers. What this asks is planned, paid and written down as
+        any attempt, and levers hear of its answer as of another to the same step; where it fails, the answer
+        that is there is given after all.
+        """
+
+
+@runtime_checkable
 class Learning(Protocol):
     """What a lever has beside, if it learns something that the next process should begin with."""
 
@@ -107,3 +125,15 @@ class Learning(Protocol):
 
     def recall(self, kept: Mapping[str, bytes]) -> None:
         """What an earlier process learned; what cannot be understood is passed over."""
+
+
+_ORDER = ("loop", "offload", "relocate", "trim", "carry", "context", "output")
+
+
+def in_order(levers: Iterable[Lever]) -> tuple[Lever, ...]:
+    """Levers in the order in which they act, however they were listed; those of others come last.
+
+    Whoever stops a step comes first, and next who puts back what was taken out before: others must see it.
+    """
+    places = {name: place for place, name in enumerate(_ORDER)}
+    return tuple(sorted(levers, key=lambda lever: places.get(lever.name, len(_ORDER))))

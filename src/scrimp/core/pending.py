@@ -27,6 +27,10 @@ class Pending:
             self._writes.setdefault(write.prefix, (write.position, write.ttl, now))
         return new
 
+    def begun(self, prefix: Digest, position: int, ttl: TTL, now: float) -> None:
+        """Somebody else writes a prefix."""
+        self._writes.setdefault(prefix, (position, ttl, now))
+
     def over(self, prefixes: Iterable[Digest]) -> None:
         """The request that was to write these began to be answered, or came to nothing."""
         for prefix in prefixes:

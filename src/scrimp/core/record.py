@@ -53,7 +53,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     `predicted_write` are what was expected of the cache. `prompt` is the chained digest of the whole prompt.
     `fault` is why scrimp left the request untouched, in one line without prompt text. `miss` names the cause
     where the cache was not read as it should have been (see `causes.Cause`), `lost` is what that cost.
-    `static_tokens` is the size of tools and system as estimated, None where it was not looked at.
+    `static_tokens` is the size of tools and system as estimated, None where it was not looked at. `window` is
+    how many tokens the model's context holds, None where that is not known.
     """
 
     id: str
@@ -83,6 +84,12 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     miss: str | None = None
     lost: int | None = None
     static_tokens: int | None = None
+    window: int | None = None
+
+    @property
+    def window_used(self) -> float | None:
+        """The share of the model's window that the prompt took; output is not counted."""
+        return self.usage.total_input / self.window if self.window else None
 
     @property
     def saved(self) -> int | None:

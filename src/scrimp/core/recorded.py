@@ -7,6 +7,7 @@ from datetime import date
 import msgspec
 
 from scrimp.core.cache import CacheRules
+from scrimp.core.carry.seen import Edited
 from scrimp.core.prompt import Prompt
 from scrimp.core.tokens.estimator import Sized
 from scrimp.facts.model import Model
@@ -23,7 +24,8 @@ class RecordedCall(msgspec.Struct, frozen=True):
     is the prompt measured before any bill. `complete` is False when part of the request was not recorded.
     `source` is whose recording it is, `workspace` whose cache it used, `where` the file and line. `began_at`
     is when the answer began (None: unknown), `label` the kind of agent, `offers_automatic` whether the API
-    took automatic caching on that day.
+    took automatic caching on that day. `edited` is what was taken out of the prompt before it was read.
+    `inferred` says that one of its markers was not recorded: earlier bills show it.
     """
 
     run: str
@@ -44,6 +46,8 @@ class RecordedCall(msgspec.Struct, frozen=True):
     began_at: float | None = None
     label: str | None = None
     offers_automatic: bool = True
+    edited: Edited | None = None
+    inferred: bool = False
 
     @property
     def sizes(self) -> list[float]:

@@ -23,7 +23,17 @@ from scrimp.facts.models import default
 from scrimp.facts.prices import Rates
 from scrimp.wire.response import CacheCreation, Usage
 
-__all__ = ["POLICIES", "Measured", "Policy", "Replayed", "input_cost", "measure", "replay", "replay_floor"]
+__all__ = [
+    "POLICIES",
+    "Measured",
+    "Policy",
+    "Replayed",
+    "input_cost",
+    "measure",
+    "replay",
+    "replay_floor",
+    "send",
+]
 
 
 class Replayed(msgspec.Struct, frozen=True):
@@ -72,7 +82,7 @@ class _Scrimp:
         self._planned: Planned | None = None
 
     def markers(self, call: RecordedCall) -> Sequence[Marker]:
-        asked = Asked(call.prompt, call.sized, call.model, call.rules, call.day)
+        asked = Asked(call.prompt, call.sized, call.model, call.rules, call.day, edited=call.edited)
         planned = self._planned = self._workspace.decide(asked, call.at, label=call.label)
         self._workspace.sent(planned, call.at, call.began_at or call.at)
         return planned.plan.markers
@@ -120,20 +130,25 @@ def replay(calls: Iterable[Measured], policy: Policy) -> list[Replayed]:
     cache = Cache()
     done = []
     for measured in calls:
-        call = measured.call
-        use(cache, measured)
-        if measured.dealt is not None:
-            deal(cache, measured.dealt, call.prompt, call.at)
-        prompt = call.prompt.remarked(policy.markers(call))
-        total = call.usage.total_input
-        outcome = cache.outcome(prompt, measured.ends, total, call.rules, call.at)
-        kept = cache.surely(prompt, outcome, call.at)
-        cache.commit(prompt, kept, call.at, call.began_at or call.at)
-        if measured.warm_until is not None:
-            _keep_alive(cache, measured, prompt, kept)
+        prompt = measured.call.prompt.remarked(policy.markers(measured.call))
+        outcome = send(cache, measured, prompt)
         policy.billed(outcome)
         done.append(_costed(measured, prompt, outcome))
     return done
+
+
+def send(cache: Cache, measured: Measured, prompt: Prompt) -> Outcome:
+    """What the call is billed with `prompt`, its own under some markers; `cache` is then as it leaves it."""
+    call = measured.call
+    use(cache, measured)
+    if measured.dealt is not None:
+        deal(cache, measured.dealt, call.prompt, call.at)
+    outcome = cache.outcome(prompt, measured.ends, call.usage.total_input, call.rules, call.at)
+    kept = cache.surely(prompt, outcome, call.at)
+    cache.commit(prompt, kept, call.at, call.began_at or call.at)
+    if measured.warm_until is not None:
+        _keep_alive(cache, measured, prompt, kept)
+    return outcome
 
 
 def _keep_alive(cache: Cache, measured: Measured, prompt: Prompt, outcome: Outcome) -> None:

@@ -109,13 +109,14 @@ class Foreseen(msgspec.Struct):
     """How the model foresaw the bills of calls under their own markers, in picodollars of input.
 
     `within` counts calls whose read was foreseen within 1 % of their input, `unexplained` those whose bill
-    shows what no recorded call explains: it is dealt to every policy. `squares` sums, over the runs, the
-    square of what the model was off by.
+    shows what no recorded call explains: it is dealt to every policy. `inferred` counts calls with a marker
+    that was not recorded. `squares` sums, over the runs, the square of what the model was off by.
     """
 
     calls: int = 0
     within: int = 0
     unexplained: int = 0
+    inferred: int = 0
     model: int = 0
     billed: int = 0
     squares: int = 0
@@ -133,6 +134,7 @@ class Foreseen(msgspec.Struct):
         self.calls += other.calls
         self.within += other.within
         self.unexplained += other.unexplained
+        self.inferred += other.inferred
         self.model += other.model
         self.billed += other.billed
         self.squares += other.squares
@@ -277,6 +279,7 @@ def foreseen(calls: Sequence[Reproduced]) -> Foreseen:
         off = abs(one.outcome.read - usage.cache_read_input_tokens)
         found.within += off <= tolerance(usage.total_input)
         found.unexplained += one.dealt is not None
+        found.inferred += measured.call.inferred
         model, billed = input_cost(one.outcome, measured.rates), billed_input(measured)
         found.model += model
         found.billed += billed

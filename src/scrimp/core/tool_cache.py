@@ -7,9 +7,11 @@ are three different values. For anything else there is no key: nothing says when
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from math import isnan
+from sys import getsizeof
 from typing import Any, NamedTuple
 
 __all__ = ["Kept", "Key", "Results", "arguments_key", "is_immutable", "weight"]
@@ -76,27 +78,45 @@ def weight(value: Any) -> int:
         total += _PLAIN_WEIGHT
         if isinstance(item, str):
             total += len(item) * (1 if item.isascii() else 4)
-        elif isinstance(item, (bytes, bytearray)):
-            total += len(item)
         elif not is_immutable(item) and id(item) not in seen:
             seen.add(id(item))
+            total += _own_bytes(item)
             left += _inner(item)
+        elif isinstance(item, bytes):
+            total += len(item)
     return total
 
 
+def _own_bytes(item: Any) -> int:
+    """What it takes itself, without what it refers to; as much as nothing where it cannot tell."""
+    if isinstance(item, memoryview):
+        return item.nbytes
+    try:
+        return getsizeof(item, 0)
+    except (TypeError, ValueError):
+        return 0
+
+
 def _inner(item: Any) -> list[Any]:
+    """What it refers to."""
     if isinstance(item, Mapping):
         return [*item.keys(), *item.values()]
-    if isinstance(item, (list, tuple, set, frozenset)):
+    if isinstance(item, (list, tuple, set, frozenset, deque)):
         return list(item)
-    return list(getattr(item, "__dict__", {}).values())
+    slots = (name for kind in type(item).__mro__ for name in _names(kind.__dict__.get("__slots__", ())))
+    inner = [getattr(item, name, None) for name in slots if not name.startswith("__")]
+    return [*inner, *getattr(item, "__dict__", {}).values()]
+
+
+def _names(slots: Any) -> Sequence[str]:
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 class Kept(NamedTuple):
-    """A result, when it stops to count (None: never), and about how many bytes it takes."""
+    """A result, when it was asked for, and about how many bytes it takes."""
 
     value: Any
-    until: float | None
+    began: float
     size: int
 
 
@@ -121,7 +141,7 @@ class Results:
         found = self._kept.pop(key, None)
         if found is None:
             return None
-        if found.until is not None and now >= found.until:
+        if self._ttl is not None and not 0 <= now - found.began < self._ttl:  # a clock may be set back
             self._bytes -= found.size
             return None
         self._kept[key] = found  # now the one used last
@@ -133,7 +153,7 @@ class Results:
         size = weight(value)
         if size > self._most_bytes:
             return
-        self._kept[key] = Kept(value, None if self._ttl is None else now + self._ttl, size)
+        self._kept[key] = Kept(value, now, size)
         self._bytes += size
         while len(self._kept) > self._most or self._bytes > self._most_bytes:
             self._drop(next(iter(self._kept)))

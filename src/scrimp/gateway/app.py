@@ -15,6 +15,7 @@ from scrimp.gateway.batches import Results, held_for, results_of
 from scrimp.gateway.bodies import read_object
 from scrimp.gateway.callers import Caller, Callers
 from scrimp.gateway.failing import failure_of
+from scrimp.gateway.fetching import FetchingCall
 from scrimp.gateway.gate import Gate
 from scrimp.gateway.house import PAGES, House
 from scrimp.gateway.inbound import Ended, Inbound
@@ -184,7 +185,9 @@ class App:
         mistake = surely_refused(body)
         if mistake is not None and self._limited(office):
             raise RefusedError.for_good(400, mistake)
-        call = Call(inbound, Asked(caller, raw, text, body, tags, layout), office, self._ways)
+        asked = Asked(caller, raw, text, body, tags, layout)
+        kind = Call if office.server is None else FetchingCall
+        call = kind(inbound, asked, office, self._ways)
         try:
             if self._settings.telemetry.otel:
                 with in_trace_of(inbound.headers):

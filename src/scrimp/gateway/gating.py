@@ -14,6 +14,8 @@ from time import monotonic
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
+import msgspec
+
 from scrimp.core.cache import Outcome
 from scrimp.core.commands import Began, Dropped, Plan
 from scrimp.core.following import Beginnings, Follow, following
@@ -21,10 +23,15 @@ from scrimp.core.prompt import Digest
 from scrimp.core.workspace import Planned
 from scrimp.errors import PlanError
 from scrimp.gateway.cache_settings import FanoutSettings
+from scrimp.gateway.elsewhere import Elsewhere
+from scrimp.gateway.shared import Claims
 from scrimp.office import CallDesk, Office
 from scrimp.runs import Run
 
 __all__ = ["GatedDesk", "Gating"]
+
+_ANOTHER: tuple[Digest, ...] = (b"another worker",)
+"""Who leads where another worker does: what this stands for is nobody's plan."""
 
 _FORGOTTEN_AFTER = 120.0
 _PRUNE_AT = 4096
@@ -63,8 +70,12 @@ class Gating:
     Accounts are apart: nothing one of them writes can be read by another.
     """
 
-    def __init__(self, settings: FanoutSettings, told: Told | None = None) -> None:
+    def __init__(
+        self, settings: FanoutSettings, told: Told | None = None, claims: Claims | None = None
+    ) -> None:
+        """`claims` are what the other workers of this gateway write."""
         self._settings = settings
+        self._elsewhere = None if claims is None else Elsewhere(claims, self._told_of)
         self._told = told
         self._prefixes: WeakKeyDictionary[Office, dict[Digest, _Led]] = WeakKeyDictionary()
         self._beginnings = Beginnings()
@@ -76,7 +87,14 @@ class Gating:
         led = self._prefixes.setdefault(office, {})
         came, until = clock(), None
         followed, how = None, ""
-        while (follow := self._follow(planned, led, until)) is not None:
+        while True:
+            follow = self._follow(planned, led, until)
+            if follow is None:
+                known = self._claimed(planned, office, led)
+                if known is None:
+                    break
+                planned = known
+                continue
             _pass_on(led, followed)
             until = came + self._patience(follow) if until is None else until
             followed = follow.prefix
@@ -94,12 +112,17 @@ class Gating:
 
     def leads(self, planned: Planned, office: Office) -> None:
         """A request goes out without waiting; those who need what it writes may wait for it."""
+        if self._elsewhere is not None and planned.writing:
+            self._elsewhere.claim(planned, office)
         self._lead(planned, self._prefixes.setdefault(office, {}), (planned.model.id, False))
 
     def began(self, planned: Planned, office: Office) -> None:
         """The response began: what it wrote can be read, by everybody who waited for it."""
         led = self._prefixes.get(office, {})
-        for prefix in {*planned.writing, *_written(planned.plan.chosen.outcome)}:
+        written = {*planned.writing, *_written(planned.plan.chosen.outcome)}
+        if self._elsewhere is not None:
+            self._elsewhere.written(written, office)
+        for prefix in written:
             found = led.pop(prefix, None)
             if found is None:
                 continue
@@ -110,11 +133,38 @@ class Gating:
     def dropped(self, planned: Planned, office: Office) -> None:
         """Nothing came of the request: the first who waits takes its place."""
         led = self._prefixes.get(office, {})
+        if self._elsewhere is not None:
+            self._elsewhere.dropped(planned.writing, office)
         for prefix in planned.writing:
             found = led.get(prefix)
             if found is not None and found.leader is planned.writing:
                 found.leader = None
                 _pass_on(led, prefix)
+
+    def _claimed(self, planned: Planned, office: Office, led: dict[Digest, _Led]) -> Planned | None:
+        """The plan made anew, where other workers write what it writes, or just did; None: it is ours."""
+        if self._elsewhere is None or not planned.writing:
+            return None
+        found = self._elsewhere.claim(planned, office)
+        if found is None:
+            return None
+        for prefix, since in found.items():
+            there = led.setdefault(prefix, _Led())
+            there.leader, there.kind, there.since = _ANOTHER, (planned.model.id, True), since
+        return _again(msgspec.structs.replace(planned, writing=()), office)
+
+    def _told_of(self, office: Office, prefix: Digest, written: bool) -> None:  # noqa: FBT001 - see `Elsewhere`
+        """Another worker has written a prefix that was waited for here, or nobody writes it any more."""
+        led = self._prefixes.get(office, {})
+        found = led.get(prefix)
+        if found is None or found.leader is not _ANOTHER:
+            return
+        found.leader = None
+        if written:
+            del led[prefix]
+            _wake_all(found)
+        else:
+            _pass_on(led, prefix)
 
     def _follow(self, planned: Planned, led: dict[Digest, _Led], until: float | None) -> Follow | None:
         """What to wait for, where it is worth it; who has waited before does so in the time that is left."""

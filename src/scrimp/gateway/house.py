@@ -13,6 +13,7 @@ from scrimp.errors import BudgetUnavailable, InputError, StoreError
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.metrics import CONTENT_TYPE, GatewayMetrics
 from scrimp.gateway.refusals import RefusedError
+from scrimp.gateway.shared import Shared
 from scrimp.stores.ledger import Ledger
 
 __all__ = ["LEDGER_HEADER", "PAGES", "House"]
@@ -38,9 +39,10 @@ class House:
         metrics: GatewayMetrics | None,
         clock: Callable[[], float],
         mark: Callable[[], str | None],
+        shared: Shared | None = None,
     ) -> None:
         """`ledger` opens the ledger; raises `StoreError` or `InputError` where it cannot. Without
-        `metrics` there is no page of them. `mark` tells the ledger from others.
+        `metrics` there is no page of them. `mark` tells the ledger from others, `shared` of other workers.
         """
         self.draining = False
         self.answering = 0
@@ -48,6 +50,9 @@ class House:
         self._metrics = metrics
         self._clock = clock
         self._mark = mark
+        self._shared = shared
+        if shared is not None and metrics is not None:
+            shared.counting(metrics.count)
         self._threads = ThreadPoolExecutor(1, "scrimp-pages")
         self._probe: asyncio.Future[None] | None = None
 
@@ -72,7 +77,10 @@ class House:
                 raise RefusedError.for_good(404, "Not Found")
             loop = asyncio.get_running_loop()
             standings = await loop.run_in_executor(self._threads, self._standings)
-            await inbound.respond(200, _TEXT, self._metrics.exposition(standings))
+            counts = [self._metrics.count()]
+            if self._shared is not None:
+                counts += await self._shared.counts(counts[0])
+            await inbound.respond(200, _TEXT, self._metrics.exposition(standings, counts))
         else:
             mark = self._mark() if path == "/healthz" else None
             ours = [(LEDGER_HEADER.encode(), mark.encode())] if mark else []
@@ -82,6 +90,8 @@ class House:
         """Why it is not ready, in one line; None: it is."""
         if self.draining:
             return "the gateway is stopping"
+        if self._shared is not None and not self._shared.ready:
+            return "a worker of the gateway is starting"
         try:
             await asyncio.wait_for(asyncio.shield(self._probing()), _SECONDS)
         except (StoreError, InputError) as error:

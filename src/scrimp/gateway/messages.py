@@ -17,7 +17,7 @@ from scrimp.core.flow import flow
 from scrimp.core.record import Tags
 from scrimp.core.task_type import with_task_type
 from scrimp.drive import adrive
-from scrimp.errors import BudgetExceeded, BudgetUnavailable, ContextExceeded
+from scrimp.errors import BudgetExceeded, BudgetUnavailable, ContextExceeded, LoopStopped
 from scrimp.gateway.beyond import is_beyond_any_window
 from scrimp.gateway.callers import Caller
 from scrimp.gateway.gating import GatedDesk, Gating
@@ -26,13 +26,15 @@ from scrimp.gateway.ids import Ids
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.metrics import GatewayMetrics
 from scrimp.gateway.refusals import RefusedError
-from scrimp.gateway.relay import Relay
+from scrimp.gateway.relay import Relay, unpacker
 from scrimp.gateway.retries import CLIENT_RETRIES, is_worth_retrying, pause_before
 from scrimp.gateway.turns import Turns
 from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way
+from scrimp.gateway.whole import read_whole
 from scrimp.office import CallDesk, Office, Reading
 from scrimp.runs import Run
 from scrimp.wire.betas import BETAS_HEADER, betas_in, joined_betas
+from scrimp.wire.dumps import dumps
 from scrimp.wire.request import with_markers
 from scrimp.wire.splice import Layout, splice_markers
 
@@ -101,6 +103,8 @@ class Call:
         self._url = f"{asked.caller.base_url}{inbound.path}" + (f"?{query}" if query else "")
         self._headers = upwards(inbound.raw_headers, asked.caller.credential, plain=True)
         self.sent = False
+        self.call_id: str | None = None
+        self._own = True
         self._betas = betas_in(",".join(_values(inbound.raw_headers, _BETAS)))
         self._reshapes = bool(office.levers) and asked.caller.mode != "observe"
         if self._reshapes and asked.body.get("thread") is not None:
@@ -112,16 +116,41 @@ class Call:
 
     async def run(self) -> None:
         """Answer the client. Raises `RefusedError`, and what cancels the call."""
+        await self.pass_on(await self.answer())
+
+    async def pass_on(self, response: UpstreamAnswer) -> None:
+        """The client gets this answer, which is metered on its way."""
+        meter = None if self.reading is None or self.reading.finished else self.reading
+        await self._ways.relay.run(self._inbound, response, meter, soon=True)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The metering of the answer, where it is one that is billed."""
+        return self._desk.reading
+
+    def metered(self, content: bytes = b"") -> None:
+        """The answer is over, and this of it has not been metered yet."""
+        if self.reading is not None and not self.reading.finished:
+            self.reading.saw(content)
+            self.reading.end()
+
+    def follow(self, call: Call, *, own: bool) -> None:
+        """It is part of what answers that call; not `own`: its client asked for none of it."""
+        self.sent, self.call_id, self._own = True, call.call_id, own
+
+    async def answer(self) -> UpstreamAnswer:
+        """The answer that the client is to get, whose body has not been read. Raises as `run` does."""
         said = self._inbound.headers.get(CLIENT_RETRIES)
         before = int(said) if said is not None and said.isdigit() and len(said) <= _MOST_DIGITS else 0
         retries = self._ways.retries if said is None else 0
         key = self._inbound.headers.get(_IDEMPOTENCY_KEY)
-        call_id = key.decode("latin-1") if key else f"{self._ways.ids.new()}c"
+        self.call_id = self.call_id or (key.decode("latin-1") if key else f"{self._ways.ids.new()}c")
         for again in range(retries + 1):
-            pause = await self._attempt(self._new_attempt(call_id, before + again), retries - again)
+            pause = await self._attempt(self._new_attempt(self.call_id, before + again), retries - again)
             if pause is None:
-                return
+                break
             await asyncio.sleep(pause)
+        return self._answer()
 
     def _new_attempt(self, call_id: str, number: int) -> Attempt:
         asked = self._asked
@@ -137,6 +166,7 @@ class Call:
             plans=self._plans,
             betas=frozenset(self._betas),
             reshapes=self._reshapes,
+            asked=self._own,
         )
 
     def _refuse_thread(self) -> None:
@@ -146,7 +176,7 @@ class Call:
         self._reshapes = False
 
     async def _attempt(self, attempt: Attempt, left: int) -> float | None:
-        """One attempt; the seconds until the next, or None when the client has its answer."""
+        """One attempt; the seconds until the next, or None when its answer is the client's."""
         self._response, self._fault = None, None
         self._inbound.within(asyncio.get_running_loop().time() + self._ways.answer_seconds, "no answer")
         call = flow(attempt, self._office.facts, self._ways.clock)
@@ -164,6 +194,8 @@ class Call:
             # Clients that compact when the API says so know it by how this begins.
             said = f"prompt is too long: {error.tokens} tokens > {error.limit} maximum (scrimp: {error})"
             raise RefusedError.for_good(400, said) from None
+        except LoopStopped as error:
+            raise RefusedError.for_good(400, f"scrimp: {error}") from None
         except BudgetUnavailable as error:
             raise RefusedError.for_now(503, f"scrimp: {error}") from None
         except UpstreamError as error:
@@ -182,7 +214,6 @@ class Call:
                 self._ways.metrics.retried(str(response.status))
                 response.close()
                 return pause
-        await self._ways.relay.run(self._inbound, response, self._desk.reading, soon=True)
         return None
 
     def _answer(self) -> UpstreamAnswer:
@@ -196,8 +227,9 @@ class Call:
 
     async def _send(self, command: Send) -> Answer:
         """Send the planned request; where the API does not take it, the caller's own, since that is free."""
-        planned = self._planned(command)
-        started_at = self._ways.clock()
+        started_at, planned = self._ways.clock(), self._planned(command)
+        if command.change is not None and planned is None:
+            return Answer(400, started_at, started_at, "anthropic", fault=self._fault, refused=True)
         if not self.sent:
             waited = self._desk.waited if isinstance(self._desk, GatedDesk) else 0.0
             self._ways.metrics.added(monotonic() - self._inbound.taken_at - waited)
@@ -207,8 +239,23 @@ class Call:
             self._office.diagnoses = False
             self._fault = self._office.tell(_REFUSED).reason
             response.close()
+            if command.change is not None:
+                return Answer(400, started_at, started_at, "anthropic", fault=self._fault, refused=True)
             response = await self._out(None)
-        return self._answered(response, started_at)
+        answer = self._answered(response, started_at)
+        if response.status < 400 and self._desk.follows and self._asked.body.get("stream") is not True:
+            self._response = await self._gathered(response)
+        return answer
+
+    async def _gathered(self, response: UpstreamAnswer) -> UpstreamAnswer:
+        """All of an answer, metered before the client sees it: something else may be asked in its place."""
+        whole = await read_whole(response)
+        if self.reading is not None:
+            saw = unpacker(response.headers.get("content-encoding", ""), self.reading.saw)
+            if saw is not None:
+                saw(whole.content)
+            self.reading.end()
+        return whole
 
     async def _out(self, planned: _Planned | None) -> UpstreamAnswer:
         headers, body = self._headers, self._asked.raw
@@ -222,6 +269,7 @@ class Call:
 
     def _planned(self, command: Send) -> _Planned | None:
         """The planned request; None where it is the caller's own, or cannot be made."""
+        self._fault = None
         ask, change = command.previous if self._office.diagnoses else None, command.change
         body = self._asked.body if change is None else change.body
         if self._office.captures:
@@ -233,7 +281,7 @@ class Call:
             if change is None:
                 planned = splice_markers(self._asked.text, command.edits, self._asked.layout)
             else:
-                planned = splice_markers(orjson.dumps(body), command.edits)
+                planned = splice_markers(dumps(body), command.edits)
             if self._office.captures:
                 self._desk.sent = with_markers(body, command.edits)
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
@@ -244,7 +292,10 @@ class Call:
 
     def _answered(self, response: UpstreamAnswer, started_at: float) -> Answer:
         """The response began: read along, and say what is known of it."""
-        self._response = response
+        if self._response is None or response.status < 400:
+            self._response = response
+        else:
+            response.close()  # the answer that was there before is the client's
         headers = response.headers
         if response.status < 400:
             self._office.met(headers)
@@ -260,9 +311,7 @@ class Call:
         )
 
 
-_NO_THREADS = (
-    "scrimp: histories may be changed here, which threads do not show; send the whole request"
-)
+_NO_THREADS = "scrimp: histories may be changed here, which threads do not show; send the whole request"
 _NO_THREADS_DETAILS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 
 

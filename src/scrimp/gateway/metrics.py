@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from scrimp.core.budget import Standing
 from scrimp.gateway.paths import MESSAGES
 from scrimp.telemetry.budget_metrics import expose_budgets
 from scrimp.telemetry.call_metrics import CallMetrics
 from scrimp.telemetry.exposition import CONTENT_TYPE, Exposition, Histogram
 from scrimp.telemetry.settings import TelemetrySettings
+from scrimp.telemetry.summing import summed
 
-__all__ = ["CONTENT_TYPE", "GAUGES", "GatewayMetrics"]
+__all__ = ["CONTENT_TYPE", "GAUGES", "Count", "GatewayMetrics"]
 
 _ADDED = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0)
 _ERROR = 400
@@ -26,6 +29,13 @@ GAUGES = {
     "scrimp_log_lines_dropped": "Lines of the log left out because too many waited.",
 }
 """What may be read when it is asked, by name."""
+
+
+class Count(msgspec.Struct, frozen=True):
+    """What one process has counted, in the format of Prometheus, and the gauges of `GAUGES` as they stand."""
+
+    text: bytes
+    gauges: dict[str, float]
 
 
 class GatewayMetrics:
@@ -76,8 +86,22 @@ class GatewayMetrics:
                 errors[status] += count
         return errors
 
-    def exposition(self, standings: Sequence[Standing] = ()) -> bytes:
-        """The answer to `/metrics`; `standings` are the limits as they stand (`Budgets.standings`)."""
+    def exposition(self, standings: Sequence[Standing] = (), counts: Sequence[Count] = ()) -> bytes:
+        """The answer to `/metrics`; `standings` are the limits as they stand (`Budgets.standings`).
+
+        `counts` are those of all workers of this gateway; without any, its own.
+        """
+        counts = counts or [self.count()]
+        into = Exposition()
+        for name, about in GAUGES.items():
+            values = [one.gauges[name] for one in counts if name in one.gauges]
+            if values:
+                into.family(name, "gauge", about, [({}, sum(values))])
+        expose_budgets(standings, into)
+        return summed(one.text for one in counts) + into.text()
+
+    def count(self) -> Count:
+        """What was counted here so far."""
         into = Exposition()
         self.calls.expose(into)
         into.family(
@@ -106,9 +130,4 @@ class GatewayMetrics:
         )
         into.histogram("scrimp_fanout_wait_seconds", "How long they waited.", [({}, self._waited)])
         into.histogram("scrimp_added_seconds", "The gateway's own time before a call.", [({}, self._added)])
-        for name, about in GAUGES.items():
-            value = self._gauges.get(name)
-            if value is not None:
-                into.family(name, "gauge", about, [({}, value())])
-        expose_budgets(standings, into)
-        return into.text()
+        return Count(into.text(), {name: value() for name, value in self._gauges.items()})

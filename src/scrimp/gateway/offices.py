@@ -23,7 +23,8 @@ class Offices:
     Anybody can make up a key, so accounts that no answer has proved are apart from the others, and few.
     """
 
-    def __init__(self, make: Callable[[], Office]) -> None:
+    def __init__(self, make: Callable[[bytes], Office]) -> None:
+        """`make` is given what tells the account from others, which is no secret."""
         self._make = make
         self._offices: dict[_Account, Office] = {}
         self._new: dict[_Account, Office] = {}
@@ -37,12 +38,18 @@ class Offices:
             if found is not None:
                 self._offices[account] = found
                 return found
-            found = self._new.get(account) or self._make()
+            found = self._new.get(account) or self._made(account)
             if caller.key is None:
                 _put(self._new, account, found, _MOST_NEW)
             else:  # the account is ours
                 _put(self._offices, account, found, _MOST)
         return found
+
+    def _made(self, account: _Account) -> Office:
+        name = blake2b(account[0].encode(), key=account[1], digest_size=16).digest()
+        office = self._make(name)
+        office.account = name
+        return office
 
     def proved(self, caller: Caller, office: Office) -> None:
         """The upstream knows this account: it took a call of it."""

@@ -21,12 +21,14 @@ from scrimp.gateway.gating import Gating
 from scrimp.gateway.house import House
 from scrimp.gateway.ids import Ids
 from scrimp.gateway.levers import levers_of
+from scrimp.gateway.limits import set_limits
 from scrimp.gateway.messages import Ways
 from scrimp.gateway.metrics import GatewayMetrics
 from scrimp.gateway.offices import Offices
 from scrimp.gateway.protocol import Allowed
 from scrimp.gateway.relay import Relay
 from scrimp.gateway.settings import Settings
+from scrimp.gateway.shared import Shared
 from scrimp.gateway.turns import Turns
 from scrimp.gateway.upstream import Way
 from scrimp.gateway.warm_requests import read_warm
@@ -51,11 +53,20 @@ IDLE_SECONDS = 75.0
 
 
 class Stores(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a gateway keeps things; `ledger` and `learned` default to scrimp's home folder."""
+    """Where a gateway keeps things; `ledger` and `learned` default to scrimp's home folder.
+
+    `at_home` says that a `ledger` that is given is the one of that folder.
+    """
 
     keys: Keys | None = None
     ledger: Ledger | None = None
     learned: str | Path | bool | None = None
+    at_home: bool = False
+
+    @property
+    def home(self) -> bool:
+        """Whether calls are written down in scrimp's home folder."""
+        return self.at_home or self.ledger is None
 
 
 class Parts:
@@ -70,9 +81,11 @@ class Parts:
         listeners: Sequence[Listener] = (),
         run: Run | None = None,
         clock: Callable[[], float] = time.time,
+        shared: Shared | None = None,
     ) -> None:
         """Raises `InputError` for a `[[warm]]` that cannot be warmed."""
         self.settings = settings
+        self.shared = shared
         self._stores = stores
         self._ledger = stores.ledger
         self._run = run
@@ -93,13 +106,15 @@ class Parts:
             ),
         }
         self.metrics = GatewayMetrics(settings.telemetry, self._gauges)
-        self._gating = Gating(settings.fanout, self.metrics.followed)
+        claims = None if shared is None else shared.claims
+        self._gating = Gating(settings.fanout, self.metrics.followed, claims)
         self._ids = Ids()
         self.turns = Turns()
         self._failures = [one.failed for one in listeners if isinstance(one, CallLog)]
         self._listeners = (self.metrics.calls, *listeners)
-        mark = home_ledger_mark if stores.ledger is None else _unmarked
-        self.house = House(self.ledger, self.metrics if settings.telemetry.metrics else None, clock, mark)
+        mark = home_ledger_mark if stores.home else _unmarked
+        counted = self.metrics if settings.telemetry.metrics else None
+        self.house = House(self.ledger, counted, clock, mark, shared)
         self._callers = Callers(settings, upstream_keys, stores.keys)
         self._offices = Offices(self._office)
         self._warms = read_warm(settings, upstream_keys, self._facts, clock())
@@ -120,12 +135,7 @@ class Parts:
 
         Raises `StoreError` or `InputError` where that cannot be done.
         """
-        self.ledger()
-        for budget in self.settings.budgets:
-            limit, budgets = budget.limit(self._clock()), self.ledger().budgets
-            there = {one.id: msgspec.structs.replace(one, created_at=0.0) for one in budgets.limits()}
-            if there.get(limit.id) != msgspec.structs.replace(limit, created_at=0.0):
-                budgets.put(limit)
+        set_limits(self.ledger(), self.settings.budgets, self._clock())
 
     def warm_up(self) -> None:
         """Load what the first call would wait for."""
@@ -174,7 +184,7 @@ class Parts:
             ids=self._ids,
             facts=self._facts,
             clock=self._clock,
-            leases=home_leases() if self._stores.ledger is None else None,
+            leases=home_leases() if self._stores.home else None,
         )
         await keep_warm(self._warms, means)
 
@@ -214,9 +224,9 @@ class Parts:
         ledger = self.ledger()
         return ledger.waiting if isinstance(ledger, SqliteLedger) else 0
 
-    def _office(self) -> Office:
+    def _office(self, account: bytes) -> Office:
         stores = self._stores
-        learned = stores.ledger is None if stores.learned is None else stores.learned
+        learned = stores.home if stores.learned is None else stores.learned
         return Office(
             Remembering(self._facts, self._clock, place=learned),
             self._ledger,  # opened: looking for the home folder would cost each call more than its plan
@@ -224,7 +234,7 @@ class Parts:
             facts=self._facts,
             capture=self.settings.serve.capture,
             listeners=self._listeners,
-            levers=levers_of(self.settings),
+            levers=levers_of(self.settings, account.hex()),
         )
 
 

@@ -38,7 +38,7 @@ class _TooLongError(Exception):
 
 
 class GatewayProtocol(Protocol):
-    """One connection. `lost` is called once when the client closes it.
+    """One connection. `lost` is called once when the client closes it, `gone` when it is closed by anybody.
 
     `full` says that no more of a body can be kept, because all connections together keep too much.
     """
@@ -47,6 +47,7 @@ class GatewayProtocol(Protocol):
         super().__init__(config, state, {})
         self.access_log = False
         self.lost: Callable[[], None] | None = None
+        self.gone: Callable[[], None] | None = None
         self.full = False
         self._allowed = allowed
         self._buffered = buffered
@@ -66,6 +67,8 @@ class GatewayProtocol(Protocol):
         lost, self.lost = self.lost, None
         if lost is not None:
             lost()
+        if self.gone is not None:
+            self.gone()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from scrimp.gateway.headers import downwards
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.refusals import RefusedError
 from scrimp.gateway.turns import Turns
-from scrimp.gateway.upstream import BrokenOffError, UpstreamAnswer
+from scrimp.gateway.upstream import BrokenOffError
 
-__all__ = ["Meter", "Relay", "unpacker"]
+__all__ = ["Answering", "Meter", "Relay", "unpacker"]
 
 _WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+class Answering(Protocol):
+    """An answer whose head is there; see `UpstreamAnswer`."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+
+    @property
+    def over(self) -> bool: ...
+
+    def at_hand(self) -> bytes: ...
+
+    async def part(self) -> bytes: ...
+
+    def close(self) -> None: ...
 
 
 class Meter(Protocol):
@@ -55,7 +77,7 @@ class Relay:
         self._turns = turns or Turns()
 
     async def run(
-        self, inbound: Inbound, answer: UpstreamAnswer, meter: Meter | None = None, *, soon: bool = False
+        self, inbound: Inbound, answer: Answering, meter: Meter | None = None, *, soon: bool = False
     ) -> bool:
         """Pass on the whole answer, or hang up where it breaks off; whether it was whole.
 
@@ -77,9 +99,7 @@ class Relay:
                 meter.end()
         return True
 
-    async def _pass(
-        self, inbound: Inbound, answer: UpstreamAnswer, saw: Callable[[bytes], None] | None
-    ) -> None:
+    async def _pass(self, inbound: Inbound, answer: Answering, saw: Callable[[bytes], None] | None) -> None:
         if not 200 <= answer.status < 600:
             raise RefusedError(
                 502, f"scrimp: the upstream answered with {answer.status}, which is no status", upstream=True
@@ -99,7 +119,7 @@ class Relay:
             self._turns.streams -= 1
 
     async def _stream(
-        self, inbound: Inbound, answer: UpstreamAnswer, part: bytes, saw: Callable[[bytes], None] | None
+        self, inbound: Inbound, answer: Answering, part: bytes, saw: Callable[[bytes], None] | None
     ) -> None:
         """Pass on what comes part by part, `part` first."""
         clock = asyncio.get_running_loop().time

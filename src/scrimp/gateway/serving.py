@@ -19,19 +19,21 @@ from typing import Self
 import uvloop
 from uvicorn.server import ServerState
 
-from scrimp.asgi.listening import BACKLOG, finished, listen, quiet_config
+from scrimp.asgi.listening import BACKLOG, finished, quiet_config
 from scrimp.errors import ScrimpError
 from scrimp.gateway.buffered import Buffered
+from scrimp.gateway.door import Door
 from scrimp.gateway.lasting import lasting
 from scrimp.gateway.parts import IDLE_SECONDS, Parts, Stores
 from scrimp.gateway.protocol import GatewayProtocol
 from scrimp.gateway.settings import Settings
+from scrimp.gateway.shared import Shared
 from scrimp.gateway.upstream import Way
 from scrimp.gateway.watch import Watch
 from scrimp.office import Listener
 from scrimp.runs import Run
 
-__all__ = ["Gateway", "Stores"]
+__all__ = ["Gateway", "Stores", "tell_of_waiting"]
 
 _LOG = logging.getLogger("scrimp")
 _START_SECONDS = 30.0
@@ -56,8 +58,11 @@ class Gateway:
         listeners: Sequence[Listener] = (),
         run: Run | None = None,
         clock: Callable[[], float] = time.time,
+        shared: Shared | None = None,
     ) -> None:
-        """Raises OSError when the port is taken, `StoreError` when a limit of the settings cannot be kept,
+        """`shared` is for one of several workers, which has no port of its own.
+
+        Raises OSError when the port is taken, `StoreError` when a limit of the settings cannot be kept,
         `InputError` for a prefix that cannot be kept warm.
         """
         self._parts = Parts(
@@ -67,10 +72,14 @@ class Gateway:
             listeners=listeners,
             run=run,
             clock=clock,
+            shared=shared,
         )
         self._parts.begin()
-        self._socket = socket.create_server((settings.serve.host, settings.serve.port), backlog=BACKLOG)
-        self.host, self.port = self._socket.getsockname()[:2]
+        self._shared = shared
+        self._socket = _listening(settings) if shared is None else None
+        self.host: str
+        self.port: int
+        self.host, self.port = ("", 0) if self._socket is None else self._socket.getsockname()[:2]
         self._drain_seconds = settings.timeouts.drain
         self._connect_seconds = settings.timeouts.connect
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,7 +114,7 @@ class Gateway:
                 loop.call_soon_threadsafe(stopping.set)
         if thread is not None:
             thread.join(self._drain_seconds + 2 * _CUT_SECONDS + _START_SECONDS)
-        self._socket.close()
+        self._close()
 
     def serve(self, ready: Callable[[], None] | None = None) -> None:
         """Serve in the main thread until SIGTERM or SIGINT; a second one cuts what is under way.
@@ -115,7 +124,13 @@ class Gateway:
         self._parts.warm_up()
         _tuned()
         self._run(signals=(signal.SIGTERM, signal.SIGINT), ready=ready)
-        self._socket.close()
+        self._close()
+
+    async def work(self) -> None:
+        """Serve as one of several workers, until SIGTERM comes or the supervisor is gone."""
+        self._parts.warm_up()
+        _tuned()
+        await self._main((signal.SIGTERM,), None)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -139,9 +154,9 @@ class Gateway:
         watch, way = parts.watch, Way(connect_seconds=self._connect_seconds)
         config, allowed = quiet_config(parts.app(way), keep_alive=IDLE_SECONDS), parts.allowed()
         buffered = Buffered(parts.settings.limits.buffered)
-        server, state = await listen(
-            lambda state: GatewayProtocol(allowed, buffered, config, state), self._socket
-        )
+        door = Door(lambda state: GatewayProtocol(allowed, buffered, config, state), self._shared)
+        await door.open(self._socket)
+        state = door.state
         looks = partial(_look, state)
         beside = [
             asyncio.create_task(lasting("ending what takes too long", partial(watch.run, looks), rest=1.0)),
@@ -151,6 +166,7 @@ class Gateway:
         for number in signals:
             loop.add_signal_handler(number, _told, stopping, parts)
         self._ready.set()
+        door.serve(stopping.set)
         if ready is not None:
             ready()
         await stopping.wait()
@@ -158,7 +174,7 @@ class Gateway:
         for task in beside[1:]:
             task.cancel()
         await self._drain(state, watch)
-        server.close()
+        door.close()
         await finished(state, _CUT_SECONDS)
         beside[0].cancel()
         await asyncio.gather(*beside, return_exceptions=True)
@@ -172,6 +188,14 @@ class Gateway:
             connection.shutdown()
         if not await watch.empty(self._drain_seconds):
             watch.end("draining")
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+
+
+def _listening(settings: Settings) -> socket.socket:
+    return socket.create_server((settings.serve.host, settings.serve.port), backlog=BACKLOG)
 
 
 def _tuned() -> None:
@@ -189,14 +213,22 @@ def _told(stopping: asyncio.Event, parts: Parts) -> None:
     """A signal came."""
     if stopping.is_set():
         parts.watch.end("draining")
-    elif count := parts.under_way():
-        calls = "1 call under way is" if count == 1 else f"{count:,} calls under way are"
+    elif parts.shared is not None:
+        parts.shared.stopping(parts.under_way())
+    else:
+        tell_of_waiting(parts.under_way(), parts.settings.timeouts.drain)
+    stopping.set()
+
+
+def tell_of_waiting(under_way: int, seconds: float) -> None:
+    """Say how many calls are waited for, at the most for so long; nothing where there are none."""
+    if under_way:
+        calls = "1 call under way is" if under_way == 1 else f"{under_way:,} calls under way are"
         _LOG.warning(
             "scrimp: stopping: %s waited for, at most %g seconds; another Ctrl-C or SIGTERM cuts that off",
             calls,
-            parts.settings.timeouts.drain,
+            seconds,
         )
-    stopping.set()
 
 
 def _look(state: ServerState, now: float) -> None:

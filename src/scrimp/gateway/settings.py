@@ -16,8 +16,14 @@ from scrimp.alerting.settings import AlertSettings
 from scrimp.core.budget import Limit, Window
 from scrimp.core.plan import Mode
 from scrimp.gateway.cache_settings import FanoutSettings, WarmSettings
+from scrimp.gateway.carry_settings import CarrySettings
+from scrimp.gateway.context_settings import ContextSettings
 from scrimp.gateway.lever_settings import RelocateSettings
+from scrimp.gateway.loop_settings import LoopSettings
+from scrimp.gateway.offload_settings import OffloadSettings
+from scrimp.gateway.output_settings import OutputSettings
 from scrimp.gateway.settings_fields import EnvName, FilePath, ScopeName, Size, UpstreamUrl, Usd, Zone, says
+from scrimp.gateway.trim_settings import TrimSettings
 from scrimp.telemetry.settings import TelemetrySettings
 
 __all__ = [
@@ -47,6 +53,7 @@ class Serve(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Annotated[str, says("address to listen on; 0.0.0.0 is every network")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535), says("0 takes a free one")] = 8378
+    workers: Annotated[int, Meta(ge=0, le=256), says("processes that serve; 0 is one for each processor")] = 1
     mode: Annotated[Mode, says("observe, safe or save; a virtual key may have its own")] = "safe"
     upstream: Annotated[str, says("for callers whose virtual key names none, or who have none")] = ANTHROPIC
     auth: Annotated[Auth, says("keys: virtual keys only; passthrough: callers' own only; either: both")] = (
@@ -133,7 +140,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[Budget, ...] = msgspec.field(name="budget", default=())
     fanout: FanoutSettings = FanoutSettings()
     warm: tuple[WarmSettings, ...] = ()
+    loop: LoopSettings = LoopSettings()
+    offload: OffloadSettings = OffloadSettings()
     relocate: RelocateSettings = RelocateSettings()
+    trim: TrimSettings = TrimSettings()
+    carry: CarrySettings = CarrySettings()
+    context: ContextSettings = ContextSettings()
+    output: OutputSettings = OutputSettings()
     alerts: AlertSettings = AlertSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 

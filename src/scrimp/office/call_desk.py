@@ -50,6 +50,7 @@ class CallDesk:
         self._reshaping = Reshaping(office) if office.levers else None
         # A stream may end anywhere: listeners hear of it where the call was made, in the caller's trace.
         self._context = copy_context()
+        self._passed_on = False
         self.reading: Reading | None = None
         self.sent: Mapping[str, Any] | None = None
 
@@ -69,6 +70,7 @@ class CallDesk:
         reading = self.reading
         if reading is None or reading.finished:
             return False
+        self._passed_on = True
         reading.when_finished(lambda: resume(flow, self, self.answer(command)))
         return True
 
@@ -80,11 +82,17 @@ class CallDesk:
     def _reshape(self, command: Reshape) -> Any:
         return None if self._reshaping is None else self._reshaping.reshape(command.attempt)
 
-    def _tell(self, command: Tell) -> None:
+    @property
+    def follows(self) -> bool:
+        """Whether something else may be asked in place of the answer, once the whole of it is there."""
+        return self._reshaping is not None and self._reshaping.follows
+
+    def _tell(self, command: Tell) -> Any:
         if self._reshaping is None:
-            return
+            return None
         message = self.reading.message() if self.reading and self._reshaping.reads_answer else None
-        self._reshaping.tell(command.answered, message if isinstance(message, Mapping) else None)
+        sent = None if self._passed_on else command.sent  # what the caller has seen is not taken back
+        return self._reshaping.tell(command.answered, message if isinstance(message, Mapping) else None, sent)
 
     def _plan(self, command: Plan) -> Any:
         return self._office.plan(command)

@@ -20,7 +20,8 @@ from scrimp.core.commands import Began, Billed, Dropped, Fault, Foresee, Plan
 from scrimp.core.diagnose import Watch, Watched
 from scrimp.core.diagnose_planned import call_of
 from scrimp.core.gaps import Returns
-from scrimp.core.levers import Lever
+from scrimp.core.levers import Lever, in_order
+from scrimp.core.offload.serving import Server
 from scrimp.core.prompt import Digest
 from scrimp.core.record import Record, Tags
 from scrimp.core.workspace import Planned
@@ -33,6 +34,7 @@ from scrimp.stores.budgets import Budgets
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.opening import home_capture, home_ledger
+from scrimp.wire.markers import TTL
 
 __all__ = ["Office"]
 
@@ -57,7 +59,11 @@ class Office:
         self.facts = facts
         self.audience = Audience(listeners, self.fault)
         self.diagnoses = False
-        self.levers = tuple(levers)
+        self.account = b""
+        """What tells the accounts of one gateway apart, for other processes of it."""
+        self.levers = in_order(levers)
+        self.server = next((lever for lever in self.levers if isinstance(lever, Server)), None)
+        """Who answers the model's fetches, where anybody does."""
         self.lever_lock = threading.RLock()
         remembering.keeps(self.levers, self.lever_lock)
         self._own_api_met = False
@@ -81,6 +87,10 @@ class Office:
         workspace = self._remembering.workspace()
         with self._lock:
             return workspace.replan(planned, self.clock(), own=own)
+
+    def recall(self) -> None:
+        """From here on, what earlier processes learned is known, to levers as well."""
+        self._remembering.workspace()
 
     def look(self, body: Mapping[str, Any], label: str | None) -> Planned | None:
         """How a body stands just now, as `levers.Step` says. Raises `RequestError`."""
@@ -106,6 +116,18 @@ class Office:
         workspace = self._remembering.workspace()
         with self._lock:
             workspace.dropped(planned)
+
+    def written_elsewhere(self, prefix: Digest, ttl: TTL) -> None:
+        """Another process has written a prefix just now: it can be read."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            workspace.written_elsewhere(prefix, ttl, self.clock())
+
+    def writing_elsewhere(self, prefix: Digest, write: tuple[int, TTL] | None) -> None:
+        """Another process is writing a prefix (its position, and for how long), or gave up (None)."""
+        workspace = self._remembering.workspace()
+        with self._lock:
+            workspace.writing_elsewhere(prefix, write, self.clock())
 
     def gaps(self, body: Mapping[str, Any], label: str | None) -> Returns:
         """When the next use of a prompt like this comes."""

@@ -51,7 +51,7 @@ class Remembering:
         self._told = False
         self._learning: tuple[tuple[str, Learning], ...] = ()
         self._lever_lock = threading.RLock()
-        survive_forks(self)
+        survive_forks(self, first=True)
 
     def keeps(self, levers: Sequence[Lever], lock: threading.RLock) -> None:
         """What these levers learn is kept as well; they are asked under `lock`."""
@@ -76,16 +76,19 @@ class Remembering:
             self._save(self._store, self._clock())
 
     def pause(self) -> None:
-        """See `forking.Forkable`: no store is used under this lock, so that it can be had."""
+        """See `forking.Forkable`. Levers look while theirs is held: the other order would never end."""
+        self._lever_lock.acquire()
         self.lock.acquire()
 
     def resume(self) -> None:
         """See `forking.Forkable`."""
         self.lock.release()
+        self._lever_lock.release()
 
     def restart(self) -> None:
         """See `forking.Forkable`."""
         self.lock.release()
+        self._lever_lock.release()
 
     def _begun(self) -> Workspace:
         learned = None

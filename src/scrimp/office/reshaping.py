@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
 
 from scrimp.core.commands import Attempt
-from scrimp.core.levers import Answered, Change, Lever, Step
+from scrimp.core.levers import Answered, Change, Following, Lever, Step
 from scrimp.core.plan import Decision
 from scrimp.office.office import Office
+from scrimp.wire.request import Body
 
 __all__ = ["Reshaping"]
 
@@ -27,6 +29,7 @@ class Reshaping:
         """The changes of all levers as one; None where there are none."""
         office = self._office
         self._shown.clear()
+        office.recall()
         whole: Change | None = None
         for lever in office.levers:
             if lever.mode == "save" and attempt.mode != "save":
@@ -57,26 +60,52 @@ class Reshaping:
         self.reads_answer = whole is not None and whole.reads_answer
         return whole
 
-    def tell(self, answered: Answered | None, message: Mapping[str, Any] | None) -> None:
-        """What came of it, to each lever that was shown the attempt."""
+    def tell(
+        self, answered: Answered | None, message: Mapping[str, Any] | None, sent: Body | None = None
+    ) -> Change | None:
+        """What came of it, to each lever that was shown the attempt.
+
+        `sent` is what was answered, where something else may still be asked in its place; returns that.
+        """
+        another: Change | None = None
         if answered is not None and self.reads_answer:
             answered = msgspec.structs.replace(answered, message=message)
         for lever, step in self._shown:
             try:
-                with self._office.lever_lock:
-                    lever.refused(step) if answered is None else lever.answered(step, answered)
+                with self._turn_of(lever):
+                    another = _told(lever, step, answered, None if another else sent) or another
             except Exception as error:  # noqa: BLE001 - our own failure: the call is over as it is
                 self._office.fault(f"{lever.name} learned nothing from an answer", error)
+        return another
+
+    @property
+    def follows(self) -> bool:
+        """Whether a lever may ask something else once it knows the answer."""
+        return any(isinstance(lever, Following) and lever.follows for lever, _ in self._shown)
+
+    def _turn_of(self, lever: Lever) -> AbstractContextManager[Any]:
+        """Levers are called by one thread at a time, but for those that see to that themselves."""
+        return nullcontext() if getattr(lever, "locks_itself", False) else self._office.lever_lock
 
     def _asked(self, lever: Lever, step: Step) -> Change | None:
         try:
-            with self._office.lever_lock:
+            with self._turn_of(lever):
                 change = lever.change(step)
         except Exception as error:  # noqa: BLE001 - our own failure: the request goes on without this lever
             self._office.fault(f"{lever.name} changed nothing, because it failed", error)
             return None
         self._shown.append((lever, step))
         return change
+
+
+def _told(lever: Lever, step: Step, answered: Answered | None, sent: Body | None) -> Change | None:
+    if answered is None:
+        lever.refused(step)
+        return None
+    lever.answered(step, answered)
+    if sent is None or not isinstance(lever, Following) or not lever.follows:
+        return None
+    return lever.again(step, answered, sent)
 
 
 def _joined(before: Change | None, change: Change) -> Change:

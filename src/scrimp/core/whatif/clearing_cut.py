@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from scrimp.core.carry.seen import Edited
 from scrimp.core.prompt import Digest, Marker, Prompt
 from scrimp.core.recorded import RecordedCall
 from scrimp.core.reproduce import Dealt, Measured, Used
@@ -84,13 +85,16 @@ class Shorter(msgspec.Struct, frozen=True):
     prompt: Prompt
 
 
-def shortened(measured: Measured, cut: Cut, *, fresh: int, base: Shorter | None = None) -> Measured:
+def shortened(
+    measured: Measured, cut: Cut, *, fresh: int, base: Shorter | None = None, after: bytes | None = None
+) -> Measured:
     """The call as it would have been with `cut` made in its prompt; without one, the very same call.
 
     `fresh` is the first position that no earlier call had cut (the prompt's length: none); `base` an earlier
-    prompt of the conversation under the same cut, which this one goes on from. The usage keeps its total
-    right: removed tokens come off what was read, then written, then plain. It is no bill, since nobody was
-    billed for this prompt.
+    prompt of the conversation under the same cut, which this one goes on from; `after` is the `tail_of` the
+    last prompt as it went out, by which a planner may know what this one goes on with. The usage keeps its
+    total right: removed tokens come off what was read, then written, then plain. It is no bill, since nobody
+    was billed for this prompt.
     """
     if not cut:
         return measured
@@ -108,6 +112,7 @@ def shortened(measured: Measured, cut: Cut, *, fresh: int, base: Shorter | None 
             prompt=prompt.remarked(markers),
             sized=_sized(call, cut, kept, removed),
             usage=_usage(call.usage, removed),
+            edited=None if after is None else Edited(len(cut.left), summary=cut.summary >= 0, replaced=after),
         ),
         ends=ends,
         rates=call.model.rates(call.day, prompt_tokens=total),

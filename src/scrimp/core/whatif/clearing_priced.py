@@ -1,65 +1,49 @@
-"""Clearing of tool results with thresholds worked out from prices, the cache and the learned horizon.
+"""Clearing and compaction when they pay, by prices, the state of the cache and the learned horizon.
 
-Removing R tokens before S tokens that stay: while the cache is warm each of `n` calls to come, this one
-included, is cheaper by a read of R, and the S tokens are written once where they would have been read. Cold,
-the prompt is written whatever is in it, so that clearing costs nothing. In both cases what has been missed of
-earlier removals is taken off, as a price of each token removed.
-
-Clearing costs about the same however much goes, so it is done in batches: not before carrying what could go
-has cost as much as clearing it does. That is never more than twice what the best moment would have cost,
-whenever the conversation ends.
+What the live lever does (`core.carry.worth`), with a conversation as recorded: at each call it clears the
+oldest results, sums all up, or waits. Nobody knows beforehand what will be missed; that is learned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import starmap
 
 import msgspec
 
+from scrimp.core.cache import TTL_SECONDS
+from scrimp.core.carry.worth import Clearing, Compaction, Summary, choose_clearing, choose_compaction
+from scrimp.core.carry.worth_account import RISK
+from scrimp.core.carry.worth_lasting import Lasting
+from scrimp.core.carry.worth_missed import Misses, Out
+from scrimp.core.horizon import Horizon
 from scrimp.core.reproduce import Measured
 from scrimp.core.whatif.changed import Changed
-from scrimp.core.whatif.clearing import ASSUMED, clearable, cleared
-from scrimp.core.whatif.clearing_walk import Decision, Turn, carried, clears, lifetime_of
-from scrimp.core.whatif.regret_foreseen import Foresight, missed_cost
-from scrimp.facts.prices import Rates
+from scrimp.core.whatif.clearing import ASSUMED
+from scrimp.core.whatif.clearing_moments import (
+    Left,
+    goes_of,
+    learn,
+    moment_of,
+    outs_of,
+    results_of,
+)
+from scrimp.core.whatif.clearing_threads import Waited
+from scrimp.core.whatif.clearing_walk import Decision, Turn, carried, clears, lifetime_of, static_tokens
+from scrimp.core.whatif.compacting import SUMMARY, can_sum_up, summary_note, summed_up
 
-__all__ = ["ClearPriced", "Prospect", "breaking_cost", "still_read", "worth_clearing"]
-
-
-class Prospect(msgspec.Struct, frozen=True):
-    """A clear that could be done now.
-
-    `removed` tokens would go, `rewritten` tokens after them would be written instead of read; `calls` is how
-    many calls are expected while the cache is warm, this one included; `missed` is what removing these tokens
-    is expected to cost for being missed, picodollars.
-    """
-
-    removed: int
-    rewritten: int
-    calls: float
-    missed: float
-    warm: bool
-
-
-def worth_clearing(prospect: Prospect, rates: Rates) -> float:
-    """What clearing now is expected to save, picodollars: negative where it costs more than it saves."""
-    saved = prospect.calls * rates.read * prospect.removed - prospect.missed
-    if prospect.warm:
-        return saved - breaking_cost(prospect, rates)
-    return saved + prospect.removed * (rates.write_5m - rates.read)  # it need not be written even once
-
-
-def breaking_cost(prospect: Prospect, rates: Rates) -> int:
-    """What writing again costs that would have been read."""
-    return prospect.rewritten * (rates.write_5m - rates.read)
+__all__ = ["CarryPriced", "ClearPriced", "CompactPriced", "Foresight"]
 
 
 class ClearPriced(msgspec.Struct, frozen=True):
-    """`clear_tool_uses_20250919`, its thresholds set anew for each call from what clearing then costs."""
+    """`clear_tool_uses_20250919` with the thresholds that pay at each call.
+
+    `keep` newest results always stay. `risk` is the share of its own cost that a conversation may lose by it,
+    whenever it ends.
+    """
 
     keep: int = 3
     exclude_tools: frozenset[str] = frozenset()
+    risk: float = RISK
 
     @property
     def name(self) -> str:
@@ -72,53 +56,136 @@ class ClearPriced(msgspec.Struct, frozen=True):
 
     def apply(self, calls: Sequence[Measured]) -> Changed:
         """The calls with their results cleared."""
-        return carried(calls, _Deciding(self), clears, notes=(ASSUMED,))
+        return carried(calls, _Deciding(self.risk, self), clears, notes=(ASSUMED,), announced=True)
+
+
+class CompactPriced(msgspec.Struct, frozen=True):
+    """Compaction when it pays, by prices, the state of the cache and the learned horizon."""
+
+    summary: int = SUMMARY
+    risk: float = RISK
+
+    @property
+    def name(self) -> str:
+        """As `--what-if` takes it."""
+        return "compact-priced"
+
+    def describe(self) -> str:
+        """In one line."""
+        return f"compact into a summary of {self.summary:,} tokens when it pays"
+
+    def apply(self, calls: Sequence[Measured]) -> Changed:
+        """The calls with their conversations compacted."""
+        rule = _Deciding(self.risk, summary=self.summary)
+        return carried(calls, rule, can_sum_up, notes=(summary_note(self.summary),), announced=True)
+
+
+class CarryPriced(msgspec.Struct, frozen=True):
+    """Clearing or compaction, whichever saves more when it pays."""
+
+    keep: int = 3
+    exclude_tools: frozenset[str] = frozenset()
+    summary: int = SUMMARY
+    risk: float = RISK
+
+    @property
+    def name(self) -> str:
+        """As `--what-if` takes it."""
+        return "carry"
+
+    def describe(self) -> str:
+        """In one line."""
+        return f"when it pays, clear all but {self.keep} results or compact into {self.summary:,} tokens"
+
+    def apply(self, calls: Sequence[Measured]) -> Changed:
+        """The calls with less to carry."""
+        clearing = ClearPriced(self.keep, self.exclude_tools)
+        rule = _Deciding(self.risk, clearing, self.summary)
+        return carried(calls, rule, clears, notes=(ASSUMED, summary_note(self.summary)), announced=True)
+
+
+class Foresight:
+    """The learned future of the conversations of one source."""
+
+    def __init__(self) -> None:
+        self._horizon = Horizon()
+        self._lasting = Lasting()
+
+    def calls_to_come(self, turn: Turn) -> float:
+        """Calls expected after this one while the cache lives. Ask once of each call."""
+        call, lifetime = turn.measured.call, lifetime_of(turn.measured.call)
+        self._horizon.observe(call.prompt, call.at, call.label)
+        done = self._lasting.observe(
+            call.prompt.prefixes[-1], turn.thread.name, call.at, lifetime, call.label
+        )
+        event = self._horizon.events(call.prompt, call.label)[0]
+        return self._lasting.calls_to_come(done, event, call.label, for_1h=lifetime > TTL_SECONDS["5m"])
 
 
 class _Deciding:
-    """The lever with what it has learned of one source."""
+    """The lever with what it has learned of one source: it clears, sums up, or does whichever saves more."""
 
-    def __init__(self, lever: ClearPriced) -> None:
-        self._lever = lever
+    def __init__(self, risk: float, clearing: ClearPriced | None = None, summary: int | None = None) -> None:
+        self._risk = risk
+        self._clearing = clearing
+        self._summary = summary
         self._foresight = Foresight()
+        self._misses = Misses()
 
     def decide(self, turn: Turn) -> Decision:
-        lever, rates = self._lever, turn.measured.rates
-        self._foresight.observe(turn)
-        before = turn.thread.cut
-        uses = clearable(turn, lever.keep, lever.exclude_tools)
-        left = cleared(turn, uses) if uses else {}
-        removed = sum(starmap(turn.takes, left.items()))
-        if removed <= 0:
-            return Decision(before, waited=turn.thread.waited)
         calls = 1.0 + self._foresight.calls_to_come(turn)
-        prospect = Prospect(
-            removed,
-            _rewritten(turn, min(left), removed),
-            calls,
-            missed_cost(turn, removed, calls),
-            turn.warm,
+        outs = outs_of(turn)
+        learn(turn, outs, self._misses)
+        clearing, results, to_clear = self._to_clear(turn, calls, outs)
+        compaction, to_sum_up = self._to_sum_up(turn, calls, outs)
+        if clearing is not None and not clearing.acts:
+            clearing = None
+        if (
+            compaction is not None
+            and compaction.acts
+            and (clearing is None or compaction.saves > clearing.saves)
+        ):
+            return Decision(summed_up(turn, self._summary or SUMMARY), compaction.cost)
+        if clearing is not None:
+            left: Left = {}
+            for one in results[: clearing.count]:
+                left.update(one)
+            return Decision(turn.thread.cut.with_more(left))
+        return Decision(turn.thread.cut, waited=Waited(to_clear, to_sum_up))
+
+    def _to_clear(
+        self, turn: Turn, calls: float, outs: Sequence[Out]
+    ) -> tuple[Clearing | None, list[Left], int]:
+        """What could be cleared, what each result would leave, and what not doing so has cost."""
+        waited = turn.thread.waited.to_clear
+        lever = self._clearing
+        found = results_of(turn, lever.keep, lever.exclude_tools) if lever is not None else []
+        if not found:
+            return None, [], waited
+        results = [result for result, _ in found]
+        waited += sum([result.tokens for result in results]) * turn.measured.rates.read
+        moment = moment_of(turn, calls)
+        chosen = choose_clearing(
+            moment,
+            results,
+            misses=self._misses,
+            account=turn.account,
+            out=outs,
+            waited=waited,
+            risk=self._risk,
         )
-        waited = turn.thread.waited + removed * rates.read
-        too_soon = turn.warm and waited < breaking_cost(prospect, rates)
-        if too_soon or worth_clearing(prospect, rates) <= 0:
-            return Decision(before, waited=waited)
-        return Decision(before.with_more(left))
+        return chosen, [left for _, left in found], waited
 
-
-def _rewritten(turn: Turn, first: int, removed: int) -> int:
-    """Tokens in the cache now that a cut at position `first` leaves but has written again."""
-    return max(0, turn.thread.total - removed - still_read(turn, first))
-
-
-def still_read(turn: Turn, first: int) -> int:
-    """Tokens that are read whatever happens from position `first` on.
-
-    They end where an earlier call of the conversation did whose entry lives, or with tools and system.
-    """
-    call, ends = turn.measured.call, turn.measured.ends
-    lifetime = lifetime_of(call)
-    tails = [tail for tail in turn.thread.tails if tail.length <= first and call.at - tail.at < lifetime]
-    kept = max([tail.length for tail in tails], default=call.prompt.static_end + 1)
-    gone = sum([turn.takes(place, left) for place, left in turn.thread.cut.left.items() if place < kept])
-    return (ends[kept - 1] if kept else 0) - gone
+    def _to_sum_up(self, turn: Turn, calls: float, outs: Sequence[Out]) -> tuple[Compaction | None, int]:
+        """What summing up would do, and what not doing so has cost."""
+        summary, static = self._summary, static_tokens(turn.measured)
+        if summary is None or not can_sum_up(turn.measured.call):
+            return None, 0
+        removed = turn.total - static - summary
+        waited = turn.thread.waited.to_sum_up + max(removed, 0) * turn.measured.rates.read
+        moment = moment_of(turn, calls)
+        made = Summary(summary, static, goes_of(turn, removed))
+        chosen = choose_compaction(
+            moment, made, misses=self._misses, account=turn.account, out=outs, waited=waited, risk=self._risk
+        )
+        return chosen, waited

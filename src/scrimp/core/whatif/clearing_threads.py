@@ -13,7 +13,7 @@ from scrimp.core.whatif.clearing_cut import NO_CUT, Cut, Shorter
 from scrimp.core.whatif.refetch import Fetched
 from scrimp.wire.request import Block
 
-__all__ = ["Pieces", "Tail", "Thread", "Threads", "ToolUse", "pieces_of"]
+__all__ = ["Pieces", "Thread", "Threads", "ToolUse", "Waited", "pieces_of"]
 
 _PREFIXES_REMEMBERED = 100_000
 _REACH = 12
@@ -45,31 +45,31 @@ class Pieces(msgspec.Struct, frozen=True):
     turns: tuple[int, ...] = ()
 
 
-class Tail(msgspec.Struct, frozen=True):
-    """Where a call's prompt ended (positions as recorded), and when it went out."""
+class Waited(msgspec.Struct, frozen=True):
+    """What carrying has cost since the last cut, picodollars: of what could be cleared, or be summed up."""
 
-    length: int
-    at: float
+    to_clear: int = 0
+    to_sum_up: int = 0
 
 
 class Thread(msgspec.Struct, frozen=True):
     """A conversation after its `calls`-th call: `length` positions as recorded, `total` tokens as cut.
 
-    `name` is the last prefix of that call, as recorded; `tails` are the ends of its latest calls whose
-    content no later cut has changed. `waited` is what carrying the tokens that could be cleared has cost
-    since the last cut, picodollars. `fetched` are removed pieces that came back.
+    `root` is what its branches have in common, the last prefix of its first call, and `name` the last prefix
+    of its last call, as recorded. `fetched` are removed pieces that came back, `tail` is the end of its last
+    prompt as it went out, where planners are told of it.
     """
 
+    root: Digest = b""
     name: Digest = b""
     cut: Cut = NO_CUT
     calls: int = 0
     length: int = 0
     total: int = 0
-    at: float = 0.0
     pieces: Pieces = Pieces()
-    tails: tuple[Tail, ...] = ()
-    waited: int = 0
+    waited: Waited = Waited()
     fetched: tuple[Fetched, ...] = ()
+    tail: bytes | None = None
     shorter: Shorter | None = None
 
 
@@ -115,7 +115,6 @@ def _parted(thread: Thread, length: int, ends: Sequence[int]) -> Thread:
             tuple(one for one in pieces.thinking if one[1] < length),
             tuple(turn for turn in pieces.turns if turn < length),
         ),
-        tails=tuple(tail for tail in thread.tails if tail.length <= length),
         fetched=tuple(one for one in thread.fetched if one.place <= length),
         shorter=None,
     )

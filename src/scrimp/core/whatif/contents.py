@@ -8,14 +8,15 @@ from difflib import get_close_matches
 
 from scrimp.core.whatif.changed import Lever
 from scrimp.core.whatif.clearing import ClearThinking, ClearToolUses
-from scrimp.core.whatif.clearing_priced import ClearPriced
-from scrimp.core.whatif.compacting import Compact, CompactPriced
+from scrimp.core.whatif.clearing_priced import CarryPriced, ClearPriced, CompactPriced
+from scrimp.core.whatif.compacting import Compact
 from scrimp.core.whatif.trimming import DropOldest, KeepLast
 from scrimp.errors import InputError
 
 __all__ = ["CONTENT_LEVERS"]
 
 _COUNT = re.compile(r"(\d+)(k?)")
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
 _LEAST_COMPACTED = 50_000
@@ -50,6 +51,16 @@ class _Options:
             raise InputError(f"{given!r} is no number of {name}: write it as 100000 or 100k")
         return int(match[1]) * (1_000 if match[2] else 1)
 
+    def share(self, name: str, otherwise: float) -> float:
+        """A share of one, written as 5%."""
+        given = self._found.get(name)
+        if given is None:
+            return otherwise
+        match = _SHARE.fullmatch(given)
+        if match is None or float(match[1]) > 100:
+            raise InputError(f"{given!r} is no share for {name}: write it as 0.8% or 5%")
+        return float(match[1]) / 100
+
     def names(self, name: str) -> frozenset[str]:
         """Names joined by `/`."""
         return frozenset(self._found.get(name, "").split("/")) - {""}
@@ -67,8 +78,22 @@ def _clear(value: str) -> Lever:
 
 
 def _clear_priced(value: str) -> Lever:
-    options = _Options(value, "keep", "except")
-    return ClearPriced(keep=options.count("keep", ClearPriced().keep), exclude_tools=options.names("except"))
+    options, plain = _Options(value, "keep", "except", "risk"), ClearPriced()
+    return ClearPriced(
+        keep=options.count("keep", plain.keep),
+        exclude_tools=options.names("except"),
+        risk=options.share("risk", plain.risk),
+    )
+
+
+def _carry(value: str) -> Lever:
+    options, plain = _Options(value, "keep", "except", "summary", "risk"), CarryPriced()
+    return CarryPriced(
+        keep=options.count("keep", plain.keep),
+        exclude_tools=options.names("except"),
+        summary=options.count("summary", plain.summary),
+        risk=options.share("risk", plain.risk),
+    )
 
 
 def _clear_thinking(value: str) -> Lever:
@@ -84,7 +109,8 @@ def _compact(value: str) -> Lever:
 
 
 def _compact_priced(value: str) -> Lever:
-    return CompactPriced(_Options(value, "summary").count("summary", CompactPriced().summary))
+    options, plain = _Options(value, "summary", "risk"), CompactPriced()
+    return CompactPriced(options.count("summary", plain.summary), options.share("risk", plain.risk))
 
 
 def _keep_last(value: str) -> Lever:
@@ -96,6 +122,7 @@ def _drop_oldest(value: str) -> Lever:
 
 
 CONTENT_LEVERS: Mapping[str, Callable[[str], Lever]] = {
+    "carry": _carry,
     "clear": _clear,
     "clear-priced": _clear_priced,
     "clear-thinking": _clear_thinking,

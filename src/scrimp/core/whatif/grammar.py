@@ -120,8 +120,8 @@ LEVER_NAMES = (*_OWN, *_ORDER)
 _FOR_SOME = frozenset({"model", "effort", "batch"})
 _MANY = frozenset({"model", "effort"})
 _ONE_OF = (
-    frozenset({"clear", "clear-priced"}),
-    frozenset({"compact", "compact-priced"}),
+    frozenset({"carry", "clear", "clear-priced"}),
+    frozenset({"carry", "compact", "compact-priced"}),
     frozenset({"keep-last", "drop-oldest"}),
 )
 

@@ -10,12 +10,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from scrimp.core.carry.worth_missed import CALL_TOKENS
 from scrimp.facts.prices import Rates
 
 __all__ = ["CALL_TOKENS", "Fetched", "carrying_cost", "fetching_cost", "tokens_again"]
-
-CALL_TOKENS = 150
-"""Tokens of a tool call written to fetch something again, its short thinking and text included."""
 
 
 class Fetched(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest
 from scrimp.wire.request import Block
 
-__all__ = ["NEEDLES", "NOTHING", "NeedleReader", "needles_of", "needles_of_block", "texts_of"]
+__all__ = ["NEEDLES", "NOTHING", "NeedleReader", "names_in", "needles_of", "needles_of_block", "texts_of"]
 
 NEEDLES = "needles"
 """Field of a block that was recorded without its text: the needles that the text held (a frozenset)."""
@@ -42,7 +42,7 @@ _SHORTEST_LINE, _LONGEST_LINE = 20, 300
 
 def needles_of(text: str) -> frozenset[int]:
     """The needles of a text, at most `MOST`, those that come first."""
-    names = _named(text[:_LONGEST])
+    names = names_in(text[:_LONGEST])
     if len(names) <= MOST:
         return frozenset(map(hash, names))
     found: set[int] = set()
@@ -95,7 +95,7 @@ class NeedleReader:
         return found
 
 
-def _named(text: str) -> list[str]:
+def names_in(text: str) -> list[str]:
     """What a text names, in the order in which it counts; some of it more than once."""
     names: list[str] = []
     for found in _PATH.findall(text):

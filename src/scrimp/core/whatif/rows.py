@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from scrimp.core.replay import POLICIES, Replayed, replay
+from scrimp.core.cache import Outcome
+from scrimp.core.prompt import Marker
+from scrimp.core.recorded import RecordedCall
+from scrimp.core.replay import POLICIES, Policy, Replayed, replay
 from scrimp.core.reproduce import Measured
 from scrimp.core.whatif.changed import Changed, Lever, Removed
 from scrimp.core.whatif.marking import Marking, marked_by
@@ -54,7 +57,14 @@ def apply_all(levers: Sequence[Lever], calls: Sequence[Measured]) -> Changed:
 
 def replay_row(calls: Sequence[Measured], row: Row) -> RowReplay:
     """The calls of one source, in time order, under `row`."""
-    changed = apply_all(row.levers, calls)
+    marked = _as_marked(calls, row)
+    changed = apply_all(row.levers, marked)
+    if marked is not calls:  # what no lever touched is marked as if none had looked at it
+        kept = [
+            given if found is seen else found
+            for given, seen, found in zip(calls, marked, changed.calls, strict=True)
+        ]
+        changed = replace(changed, calls=kept)
     order = in_time_order(changed.calls)
     policy = marked_by(POLICIES[row.policy](), row.markings)
     replayed = replay([_dealt(changed.calls[place], row.markings) for place in order], policy)
@@ -63,6 +73,36 @@ def replay_row(calls: Sequence[Measured], row: Row) -> RowReplay:
         if extra:
             found[place] = replace(found[place], extra=extra)
     return RowReplay(found, changed.removed, changed.touched, changed.notes)
+
+
+def _as_marked(calls: Sequence[Measured], row: Row) -> Sequence[Measured]:
+    """The calls with the markers that the row's policy gives them before any lever changes what they hold.
+
+    What takes something out of prompts must know what the cache holds of them.
+    """
+    if not row.changes_contents or (row.policy == "recorded" and not row.markings):
+        return calls
+    noting = _Noting(marked_by(POLICIES[row.policy](), row.markings))
+    replay([_dealt(one, row.markings) for one in calls], noting)
+    return [
+        replace(one, call=replace(one.call, prompt=one.call.prompt.remarked(markers)))
+        for one, markers in zip(calls, noting.markers_of, strict=True)
+    ]
+
+
+class _Noting:
+    """A policy whose markers are written down."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.markers_of: list[Sequence[Marker]] = []
+
+    def markers(self, call: RecordedCall) -> Sequence[Marker]:
+        self.markers_of.append(self._policy.markers(call))
+        return self.markers_of[-1]
+
+    def billed(self, outcome: Outcome) -> None:
+        self._policy.billed(outcome)
 
 
 def _dealt(one: Measured, markings: Sequence[Marking]) -> Measured:

@@ -1,0 +1,144 @@
+"""A worker's way to the ledger: items go to the supervisor, and its answers come back.
+
+What an event loop submits goes when it is done with what it has at hand, all of it in one message. Should the
+supervisor be gone, what has no answer is written here: a call that was billed is written down in any case.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple
+
+from scrimp.errors import StoreError
+from scrimp.gateway.workers.words import Answers, Flush, Flushed, Given, Items, said
+from scrimp.stores.awaiting import together
+from scrimp.stores.carrier import Otherwise
+from scrimp.stores.ledger_items import Item
+from scrimp.stores.writer import wait
+
+__all__ = ["Carrying"]
+
+_MOMENT = 0.002
+"""Seconds that what nobody waits for may wait, so that it goes with what comes next."""
+
+_NAME = "the gateway's ledger"
+
+
+class _Waiting(NamedTuple):
+    item: Item
+    awaited: bool
+    future: Future[Any]
+    otherwise: Otherwise
+
+
+class Carrying:
+    """A `Carrier` for the thread of one event loop, and for any other."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, send: Callable[[bytes], None]) -> None:
+        """`send` sends one message to the supervisor."""
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._send = send
+        self._lock = threading.Lock()
+        self._numbers = count(1)
+        self._out: list[Given] = []
+        self._waiting: dict[int, _Waiting] = {}
+        self._flushing: dict[int, Future[None]] = {}
+        self._called = False
+        self._lost = False
+
+    @property
+    def waiting(self) -> int:
+        """See `Carrier`."""
+        return len(self._waiting)
+
+    def submit(self, item: Item, *, awaited: bool, otherwise: Otherwise) -> Future[Any]:
+        """See `Carrier`."""
+        future: Future[Any] = Future()
+        future.set_running_or_notify_cancel()
+        with self._lock:
+            if not self._lost:
+                number = next(self._numbers)
+                self._waiting[number] = _Waiting(item, awaited, future, otherwise)
+                self._out.append(Given.of(number, item, awaited=awaited))
+                due = not self._called if awaited else len(self._out) == 1
+                self._called = self._called or awaited
+                if due:
+                    self._soon(0.0 if awaited else _MOMENT)
+                return future
+        return otherwise(item, awaited)
+
+    def flush(self, timeout: float) -> None:
+        """See `Carrier`; not for the thread of the loop."""
+        future: Future[None] = Future()
+        with self._lock:
+            lost = self._lost
+            number = next(self._numbers)
+            if not lost:
+                self._flushing[number] = future
+        if lost:
+            return
+        self._loop.call_soon_threadsafe(self._ask, number)
+        wait(future, timeout, _NAME)
+
+    def answered(self, message: Answers) -> None:
+        """Answers came."""
+        with together():
+            for answer in message.answers:
+                waiting = self._waiting.pop(answer.number, None)
+                if waiting is not None:
+                    _finish(waiting.future, answer.to(waiting.item))
+
+    def flushed(self, message: Flushed) -> None:
+        """All that was given before is durable, or not."""
+        future = self._flushing.pop(message.number, None)
+        if future is not None:
+            _finish(future, None if message.fault is None else StoreError(message.fault))
+
+    def lost(self) -> None:
+        """The supervisor is gone: write what is left here, as everything from now on."""
+        with self._lock:
+            self._lost = True
+            left, self._waiting, self._out = list(self._waiting.values()), {}, []
+        for one in left:
+            written = one.otherwise(one.item, one.awaited)
+            written.add_done_callback(partial(_pass, to=one.future))
+        for future in self._flushing.values():
+            future.set_exception(StoreError(f"{_NAME}: the supervisor is gone"))
+        self._flushing.clear()
+
+    def _soon(self, seconds: float) -> None:
+        """Have what is there sent, from whichever thread this is."""
+        if threading.get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(self._go)
+        elif seconds:
+            self._loop.call_later(seconds, self._go)
+        else:
+            self._loop.call_soon(self._go)
+
+    def _go(self) -> None:
+        """Send what is there."""
+        with self._lock:
+            out, self._out, self._called = self._out, [], False
+        if out:
+            self._send(said(Items(out)))
+
+    def _ask(self, number: int) -> None:
+        self._go()
+        self._send(said(Flush(number)))
+
+
+def _finish(future: Future[Any], result: Any) -> None:
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _pass(done: Future[Any], *, to: Future[Any]) -> None:
+    _finish(to, done.exception() or done.result())
