@@ -6,7 +6,7 @@ STAMP := $(VENV)/.scrimp-installed
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check sdks bench bench-gateway soak caching docs lock clean
+.PHONY: help install demo test check sdks bench bench-gateway soak caching carry docs lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ soak: $(STAMP) ## Ten minutes of mixed load on the gateway, with faults (ARGS=--
 
 caching: $(STAMP) ## Compare what caching strategies pay, scenario by scenario (ARGS=--help)
 	@$(BIN)/python -m benchmarks.caching $(ARGS)
+
+carry: $(STAMP) ## Compare what carrying less pays on recorded runs (ARGS="PATH… --least 50")
+	@$(BIN)/python -m benchmarks.carrying $(ARGS)
 
 docs: $(STAMP) ## Renew what README and pages show of what scrimp prints
 	@for script in docs/renew_*.py; do $(BIN)/python $$script || exit 1; done

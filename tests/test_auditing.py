@@ -15,6 +15,7 @@ import pytest
 
 from scrimp.auditing import audit
 from scrimp.core.audit.cards import CARDS
+from scrimp.core.audit.headway import Headway
 from scrimp.core.audit.model import SECTIONS, Audit
 from scrimp.core.record import Record
 from scrimp.errors import TraceError
@@ -244,7 +245,28 @@ def test_progress_is_told_for_every_file(tmp_path: Path) -> None:
         written(tmp_path / f"{name}.jsonl", exchange(ord(name) - ord("a")))
     told: list[int] = []
     audit([tmp_path], only=["tax"], advance=told.append)
-    assert sum(told) == 3
+    assert sum(told) == 3 * 3
+    told.clear()
+    audit([tmp_path], advance=told.append)
+    assert sum(told) == 3 * 3
+    assert len(told) > 3 + 2, "and on the way, not when all levers are through"
+
+
+def test_the_files_of_a_source_are_told_over_its_parts() -> None:
+    told: list[int] = []
+    headway = Headway(told.append, 4)
+    for files, parts in ((8, 4), (2, 4), (3, 9), (5, 1), (0, 4)):
+        headway.begin(files)
+        for _ in range(parts):
+            headway.part()
+        before = len(told)
+        headway.end()
+        assert len(told) - before == (parts < 4 and files > 0)
+        assert sum(told) == files
+        told.clear()
+    headway.begin(8)
+    headway.part()
+    assert told == [2]
 
 
 def no_nan(found: Audit) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +25,17 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
     return command
 
 
-def test_exchanges_are_reproduced(traces: Path, run: Run) -> None:
-    found = run("calibrate", traces / "exchanges")
+@pytest.fixture(scope="module")
+def calibrated(traces: Path) -> dict[str, Any]:
+    """The model on every recorded exchange, as the command tells it."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told):
+        assert main(["calibrate", str(traces / "exchanges"), "--json"]) == 0
+    return json.loads(told.getvalue())  # type: ignore[no-any-return]  # any JSON
+
+
+def test_exchanges_are_reproduced(calibrated: dict[str, Any]) -> None:
+    found = calibrated
     cache = found["cache"]
     assert cache["within_1pct"] >= 0.95
     assert cache["warm"]["within_1pct"] >= 0.90
@@ -36,8 +47,8 @@ def test_exchanges_are_reproduced(traces: Path, run: Run) -> None:
     assert all(row["cause"] for row in found["disagreements"])
 
 
-def test_tokens_of_the_older_tokenizer_are_estimated_closely(traces: Path, run: Run) -> None:
-    older = run("calibrate", traces / "exchanges")["tokens"]["families"]["claude-3"]
+def test_tokens_of_the_older_tokenizer_are_estimated_closely(calibrated: dict[str, Any]) -> None:
+    older = calibrated["tokens"]["families"]["claude-3"]
     assert older["median_abs_error"] <= 0.03
     assert older["p95_abs_error"] <= 0.15
     assert older["interval_coverage"] >= 0.98

@@ -32,7 +32,8 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/alerting/outbox.py:_deliver",  # a way out that fails is told, and the next alert goes on
     "src/scrimp/cli/app.py:main",  # the boundary of the command line: whatever escapes becomes one clear line
     "src/scrimp/core/flow.py:_reserved",  # whatever ends the wait for a hold, the hold is released
-    "src/scrimp/core/flow.py:flow",  # whatever ends a call, it is written down, and raised again
+    "src/scrimp/core/flow.py:_attempted",  # whatever ends a call, it is written down, and raised again
+    "src/scrimp/core/flow.py:flow",  # what was asked once more failed: the caller has the answer before it
     "src/scrimp/drive.py:adrive",  # hands what sending raised to the flow, which raises it again
     "src/scrimp/drive.py:drive",  # the same
     "src/scrimp/office/call_desk.py:answer",  # our own failures end here: the caller's request goes on
@@ -44,6 +45,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
     "src/scrimp/gateway/messages.py:_planned",  # the same
     "src/scrimp/gateway/lasting.py:lasting",  # work beside the calls begins again, and that it failed is told
+    "src/scrimp/shortening.py:_tried",  # a user's own summary failed: the text is shortened without it
     "src/scrimp/middleware/sdk.py:planned",  # the same, where the request of the SDK is edited
 }
 PURE = ("core", "facts", "wire")

@@ -25,7 +25,7 @@ def test_commands_print_what_the_page_shows(
     monkeypatch.chdir(PROJECT)
     assert main(shlex.split(arguments)) == 0
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert printed == shown.splitlines(), "renew it: python docs/renew_what_if.py"
+    assert printed == shown.splitlines(), "renew it: python docs/renew_pages.py what-if"
 
 
 @pytest.mark.parametrize("name", LEVER_NAMES)

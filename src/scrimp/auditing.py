@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from scrimp.core.audit.gathering import CalibrationSums, FloorSums, MissSums, SpanSums
+from scrimp.core.audit.headway import Headway
 from scrimp.core.audit.idle import IdleTimes
 from scrimp.core.audit.levers import LeverSums
 from scrimp.core.audit.model import SECTIONS, Audit, Section
@@ -61,6 +62,8 @@ _WalkSums = TaxSums | ResultSums | TtlSums | LeverSums
 _COPY = "copy of a call that another file holds"
 _FOREVER = float("inf")
 _COLLECTED_AFTER = (500_000, 50, 1_000)
+_PARTS = 16
+"""About how many levers are replayed on a source."""
 _HOUR = frozenset({"ttl-1h"})
 """The lever that the lifetimes are told from, where no other is asked for."""
 
@@ -78,22 +81,25 @@ class _Window(msgspec.Struct, frozen=True):
 class _Source(msgspec.Struct, frozen=True):
     """One source, ready to be looked at: its calls in time order and how the model foresaw their bills.
 
-    `balanced` are runs whose calls went to more than one provider.
+    `files` is what it stands for in a progress bar, `balanced` are runs whose calls went to more than one
+    provider.
     """
 
     name: str
     calls: list[Measured]
     foreseen: Foreseen
     findings: Iterator[Finding | None]
+    files: int
     balanced: frozenset[str] = frozenset()
 
 
 class _Sums:
     """Everything an audit adds up, and the sections that were asked for."""
 
-    def __init__(self, only: Collection[Section], window: _Window, facts: Facts) -> None:
+    def __init__(self, only: Collection[Section], window: _Window, facts: Facts, advance: Advance) -> None:
         self.only = frozenset(only)
         self.window = window
+        self.headway = Headway(advance, _PARTS)
         self.span = SpanSums()
         self.calibration = CalibrationSums()
         self.floor = FloorSums()
@@ -101,7 +107,8 @@ class _Sums:
         self.results = ResultSums()
         self.misses = MissSums()
         self.ttl = TtlSums()
-        self.levers = LeverSums(facts, only=None if "levers" in self.only else _HOUR)
+        only_levers = None if "levers" in self.only else _HOUR
+        self.levers = LeverSums(facts, self.headway.part, only_levers)
         self.skipped: Counter[str] = Counter()
         self.ids: set[str] = set()
         self.doubtful = 0
@@ -109,6 +116,7 @@ class _Sums:
 
     def take(self, source: _Source) -> None:
         """Look at one source."""
+        self.headway.begin(source.files)
         self.calibration.add(source.name, source.foreseen)
         inside = [self.window.holds(one.call.at, timed=one.call.timed) for one in source.calls]
         self._take_floor(source.calls, inside)
@@ -119,6 +127,7 @@ class _Sums:
             idle = IdleTimes(source.calls)
             for finding in source.findings:
                 self._take_finding(finding, idle)
+        self.headway.end()
 
     def _walk(self, calls: list[Measured], inside: list[bool]) -> None:
         sums: list[_WalkSums] = []
@@ -168,16 +177,22 @@ def audit(
     recording holds too counts there.
 
     Computes the sections in `only`; `since` and `until` are days in UTC, both included. Sources are looked
-    at one after another, so that no more than the largest is in memory. `advance(1)` is called each time a
-    file was read: transcripts are read twice. Raises `TraceError` for paths that do not exist and where no
-    billed call is found.
+    at one after another, so that no more than the largest is in memory. `advance` is told of each file three
+    times: found, read, and looked at in all its levers. Raises `TraceError` for paths that do not exist and
+    where no billed call is found.
     """
     known = facts or default()
     ledgers, recordings = _told_apart(paths)
-    corpus = read_corpus(recordings, advance)
-    sums = _Sums(only or SECTIONS, _window(since, until), known)
+    files: list[int] = []
+
+    def found(done: int) -> None:
+        files.append(done)
+        advance(done)
+
+    corpus = read_corpus(recordings, found)
+    sums = _Sums(only or SECTIONS, _window(since, until), known, advance)
     with _few_collections():
-        for source in _sources(corpus, known, sums, advance):
+        for source in _sources(corpus, known, sums, sum(files), advance):
             sums.take(source)
     for ledger in ledgers:
         _book_ledger(ledger, known, sums, corpus.faults)
@@ -206,17 +221,21 @@ def _window(since: date | None, until: date | None) -> _Window:
     )
 
 
-def _sources(corpus: Corpus, facts: Facts, sums: _Sums, advance: Advance) -> Iterator[_Source]:
-    """Each source in turn; what every billed call of it cost is booked on the way."""
+def _sources(corpus: Corpus, facts: Facts, sums: _Sums, files: int, advance: Advance) -> Iterator[_Source]:
+    """Each source in turn; what every billed call of it cost is booked on the way. `files` were found."""
     single, copies = without_copies(corpus)
     if copies:
         sums.skipped[_COPY] += copies
-    for name, exchanges in single.sources.items():
+    left = 2 * (files - len(corpus.transcripts))
+    for number, (name, exchanges) in enumerate(single.sources.items()):
+        share = left // (len(single.sources) - number)
+        left -= share
         one = Corpus({name: exchanges}, [], corpus.faults)
         _book_exchanges(one, facts, sums)
         for found in replayable(one, facts, skipped=sums.skipped):
             findings = diagnose_exchanges(one, facts, Counter())
-            yield _Source(found.source, found.calls, found.foreseen, findings, _balanced(exchanges))
+            balanced = _balanced(exchanges)
+            yield _Source(found.source, found.calls, found.foreseen, findings, share, balanced)
     for paths in by_source(corpus.transcripts).values():
         judged = transcript_sources(
             paths,
@@ -226,10 +245,10 @@ def _sources(corpus: Corpus, facts: Facts, sums: _Sums, advance: Advance) -> Ite
             seen=sums.ids,
         )
         for name, calls in judged.items():
-            yield _transcripts(name, calls, facts, sums)
+            yield _transcripts(name, calls, facts, sums, len(paths))
 
 
-def _transcripts(name: str, judged: list[JudgedCall], facts: Facts, sums: _Sums) -> _Source:
+def _transcripts(name: str, judged: list[JudgedCall], facts: Facts, sums: _Sums, files: int) -> _Source:
     sums.subscription = True
     if "levers" in sums.only:
         runs = [run_of(one.placed.path) for one in as_sent(judged)]
@@ -241,7 +260,7 @@ def _transcripts(name: str, judged: list[JudgedCall], facts: Facts, sums: _Sums)
     for one in judged:
         if not one.placed.call.output_reliable and sums.window.holds(one.step.at, timed=True):
             sums.doubtful += 1
-    return _Source(name, calls, foreseen(found), diagnose_judged(judged, facts))
+    return _Source(name, calls, foreseen(found), diagnose_judged(judged, facts), files)
 
 
 def _balanced(exchanges: Iterable[Exchange]) -> frozenset[str]:

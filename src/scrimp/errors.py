@@ -14,6 +14,7 @@ ScrimpError
 │   ├── BudgetExceeded    a limit is reached: says which scope, limit, spent, held, asked, and when it resets
 │   ├── ContextExceeded   a prompt is longer than its run allows
 │   └── BudgetUnavailable a limit is set, and what is left of it cannot be told
+├── LoopStopped           an agent goes round in circles; nothing more was sent
 ├── FanoutError           requests of a fan-out failed; carries what became of every one of them
 └── SdkError              the installed SDK cannot do what was asked of it
 
@@ -34,6 +35,7 @@ __all__ = [
     "FactsError",
     "FanoutError",
     "InputError",
+    "LoopStopped",
     "PlanError",
     "RequestError",
     "ResponseError",
@@ -132,6 +134,25 @@ class ContextExceeded(BudgetError):
 
 class BudgetUnavailable(BudgetError):
     """A limit is set, and what is left of it cannot be told: the call does not go out."""
+
+
+class LoopStopped(ScrimpError):
+    """An agent goes round in circles: `reason` why, gone through `count` times, after `steps` answers.
+
+    `conversation` is a short digest of its first message, the same at every step.
+    """
+
+    def __init__(self, message: str, *, reason: str, count: int, steps: int, conversation: str) -> None:
+        super().__init__(message)
+        self.reason, self.count, self.steps, self.conversation = reason, count, steps, conversation
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross processes with what they carry."""
+        return _again, (type(self), str(self), self.__dict__)
+
+
+def _again(kind: type[LoopStopped], message: str, carried: dict[str, Any]) -> LoopStopped:
+    return kind(message, **carried)
 
 
 class SdkError(ScrimpError):

@@ -15,7 +15,8 @@ import inspect
 import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC
 from decimal import Decimal
@@ -33,7 +34,7 @@ from scrimp.core.record import Record, Tags
 from scrimp.errors import BudgetExceeded, BudgetUnavailable, InputError
 from scrimp.facts.models import default
 
-__all__ = ["Run", "RunUsage", "current_run", "current_tags", "run"]
+__all__ = ["Run", "RunUsage", "around", "current_run", "current_tags", "run"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -231,11 +232,8 @@ class Run:
 
         @wraps(fn)
         def bound(*args: P.args, **kwargs: P.kwargs) -> T:
-            token = _entered.set((self,))
-            try:
+            with around(self):
                 return fn(*args, **kwargs)
-            finally:
-                _entered.reset(token)
 
         return bound
 
@@ -331,6 +329,16 @@ def current_tags() -> Tags:
     """Whose calls these are."""
     found = current_run()
     return found.tags if found else Tags()
+
+
+@contextmanager
+def around(found: Run | None) -> Iterator[None]:
+    """Code that belongs to this run (None: to none), wherever it goes on: a stream may be read anywhere."""
+    token = _entered.set(() if found is None else (found,))
+    try:
+        yield
+    finally:
+        _entered.reset(token)
 
 
 def _amount(budget: str | int | Decimal) -> int:

@@ -85,8 +85,8 @@ def spend(
 
 
 def _answer(listed: Listed, index: TraceIndex, prices: bytes, *, begin: Advance, advance: Advance) -> _Answer:
-    # Nothing of this is needed where nothing has changed, and prices alone take longer to load than that.
-    from scrimp.traces.usage_sums import bring_up_to_date, summed  # noqa: PLC0415
+    # Where nothing has changed none of this is needed, and prices alone take longer to load than that.
+    from scrimp.traces.usage_sums import bring_up_to_date, summed  # noqa: PLC0415 - see above
 
     bring_up_to_date(index, listed.files, prices, begin=begin, advance=advance)
     return _Answer(*summed(listed, index.entries))

@@ -38,7 +38,7 @@ def test_the_page_shows_what_is_printed(
     monkeypatch.setenv("SCRIMP_HOME", str(tmp_path))
     assert main(shlex.split(command)) == ExitCode.OK
     out = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
-    assert out == shown, f"renew it: python docs/renew_audit.py ({command})"
+    assert out == shown, f"renew it: python docs/renew_pages.py audit ({command})"
 
 
 def test_the_page_has_its_sessions() -> None:

@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,11 +15,12 @@ from collections.abc import Callable
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
+from scrimp.cli import main
 from scrimp.cli.demo import RECORDINGS
 from scrimp.cli.demo_bills import replay_corpus
 from scrimp.cli.demo_http import OverHttp, drive_runs, moment
@@ -43,41 +45,50 @@ BILLS = ("none", "billed", "recorded", "scrimp", "floor")
 # Claude 3.5 Sonnet in November and December 2024, USD per million tokens ("Pricing").
 INPUT, WRITE, READ, OUTPUT = (Decimal(price) / 10**6 for price in ("3", "3.75", "0.30", "15"))
 
-Ran = tuple[str, str, Path]
+QUICK = (
+    "import sys; from scrimp.cli import main; "
+    "status = main(['demo', '--quick', '--json', '--html', 'quick.html']); "
+    "sys.exit(status or any(name in sys.modules for name in ('anthropic', 'uvicorn')))"
+)
+"""Without HTTP, and without what only HTTP needs."""
 
 
-def run_demo(*args: str, folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+class Ran(NamedTuple):
+    """What the demo printed for people and the page it wrote; as JSON and as a page with --quick."""
+
+    text: str
+    page: str
+    told: dict[str, Any]
+    quick_page: str
+
+
+def run_demo(
+    *args: str, folder: Path, script: str = "import sys; from scrimp.cli import main; sys.exit(main())"
+) -> subprocess.CompletedProcess[str]:
     """The demo in a process of its own, in an 80-column place that is not a terminal."""
     env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "FORCE_COLOR")}
-    env |= {"SCRIMP_HOME": str(folder / "home"), "PYTHONIOENCODING": "utf-8"} | settings
-    command = [
-        sys.executable,
-        "-c",
-        "import sys; from scrimp.cli import main; sys.exit(main())",
-        "demo",
-        *args,
-    ]
+    env |= {"SCRIMP_HOME": str(folder / "home"), "PYTHONIOENCODING": "utf-8"}
+    # A proxy that nobody serves: nothing may go through it.
+    env |= {"ALL_PROXY": "http://127.0.0.1:9"}
+    command = [sys.executable, "-c", script, "demo", *args]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
-    """What the demo printed for people, what it printed as JSON, and the page it wrote."""
     folder = tmp_path_factory.mktemp("demo")
     plain = run_demo(folder=folder)
     assert (plain.returncode, plain.stderr) == (0, "")
-    # A proxy that nobody serves: nothing may go through it.
-    told = run_demo("--json", "--html", "page.html", folder=folder, ALL_PROXY="http://127.0.0.1:9")
-    assert (told.returncode, told.stderr) == (0, "")
-    page = (folder / "scrimp-demo.html").read_bytes()
-    assert page == (folder / "page.html").read_bytes()
-    return plain.stdout, told.stdout, folder / "page.html"
+    quick = run_demo(folder=folder, script=QUICK)
+    assert (quick.returncode, quick.stderr) == (0, "")
+    pages = ((folder / name).read_text(encoding="utf-8") for name in ("scrimp-demo.html", "quick.html"))
+    page, quick_page = pages
+    return Ran(plain.stdout, page, json.loads(quick.stdout), quick_page)
 
 
 @pytest.fixture(scope="module")
 def told(ran: Ran) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(ran[1])
-    return found
+    return ran.told
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +216,7 @@ def test_calibration_judges_only_whole_requests(told: dict[str, Any]) -> None:
 
 
 def test_the_figures_for_people_are_those_of_the_json(ran: Ran, told: dict[str, Any]) -> None:
-    text = ran[0]
+    text = ran.text
     cells = [row.split() for row in text.splitlines()]
     whole = [f"{usd(told['bills'][name]):.3f}" for name in BILLS]
     assert ["All", "runs", "912", *whole] == next(
@@ -220,7 +231,7 @@ def test_the_figures_for_people_are_those_of_the_json(ran: Ran, told: dict[str, 
 
 
 def test_it_reads_in_80_columns_and_calibration_comes_first(ran: Ran) -> None:
-    text = ran[0]
+    text = ran.text
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
     first_dollars = text.index("OpenHands  ")
@@ -232,7 +243,7 @@ def test_it_reads_in_80_columns_and_calibration_comes_first(ran: Ran) -> None:
 
 
 def test_the_page_holds_every_run_step_by_step(ran: Ran, told: dict[str, Any]) -> None:
-    page = ran[2].read_text(encoding="utf-8")
+    page = ran.page
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page)
     assert data
     runs = json.loads(data[1])["runs"]
@@ -251,30 +262,38 @@ def test_the_page_holds_every_run_step_by_step(ran: Ran, told: dict[str, Any]) -
     assert 'class="unknown"' not in page  # what went to a provider without a cache was billed in full
 
 
-def test_every_call_over_http_is_billed_as_in_the_replay(ran: Ran, told: dict[str, Any]) -> None:
-    bills = told["bills"]
+def test_every_call_over_http_is_billed_as_in_the_replay(ran: Ran) -> None:
+    sentence = (
+        "All 912 calls, sent by the official SDK over HTTP to an emulator on localhost (no network), once "
+        "as recorded, once with scrimp.Middleware: every run costs what One route and scrimp say, to the "
+        "picodollar."
+    )
+    assert sentence in " ".join(ran.text.split())
+    assert sentence in ran.page
+
+
+def test_quick_drives_nothing_and_says_all_else_the_same(ran: Ran) -> None:
+    assert ran.told["http"] is None
+    assert "over HTTP" not in ran.quick_page
+    assert ran.quick_page == re.sub(r"<li>[^<]*over HTTP[^<]*</li>", "", ran.page)
+
+
+def test_the_json_says_what_http_was_billed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in SOURCES:
+        (tmp_path / "few" / folder).mkdir(parents=True)
+        first = min((RECORDINGS / folder).iterdir(), key=lambda path: path.stat().st_size)
+        shutil.copy(first, tmp_path / "few" / folder)
+    monkeypatch.setattr("scrimp.cli.demo.RECORDINGS", tmp_path / "few")
+    assert main(["demo", "--json", "--html", str(tmp_path / "page.html")]) == 0
+    told = json.loads(capsys.readouterr().out)
     assert told["http"] == {
-        "calls": 912,
-        "as_recorded_usd": bills["recorded"]["usd"],
-        "scrimp_usd": bills["scrimp"]["usd"],
+        "calls": told["calls"],
+        "as_recorded_usd": told["bills"]["recorded"]["usd"],
+        "scrimp_usd": told["bills"]["scrimp"]["usd"],
         "same_as_replay": True,
     }
-    sentence = "All 912 calls, sent by the official SDK over HTTP to an emulator on localhost"
-    assert sentence in " ".join(ran[0].split())
-    assert sentence in ran[2].read_text(encoding="utf-8")
-
-
-def test_quick_drives_nothing_and_needs_no_sdk(tmp_path: Path) -> None:
-    script = (
-        "import sys; from scrimp.cli import main; status = main(['demo', '--quick', '--json']); "
-        "sys.exit(status or any(name in sys.modules for name in ('anthropic', 'uvicorn')))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["http"] is None
-    assert "over HTTP" not in (tmp_path / "scrimp-demo.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -337,7 +356,7 @@ def test_the_readme_shows_what_the_demo_prints(ran: Ran) -> None:
     shown = re.search(r"<!-- demo output -->\n```text\n(.*?)```\n<!-- /demo output -->", readme, re.DOTALL)
     assert shown
     parts = [part.strip("\n") for part in re.split(r"^\s*⋮.*$", shown[1], flags=re.MULTILINE)]
-    printed = "\n".join(line.rstrip() for line in ran[0].splitlines())
+    printed = "\n".join(line.rstrip() for line in ran.text.splitlines())
     assert len(parts) >= 2
     for part in parts:
         assert part in printed, f"README shows what the demo does not print:\n{part}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,23 @@ def test_transcripts_are_diagnosed_too(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["diagnose", str(tmp_path), "--json"]) == ExitCode.OK
     [miss] = json.loads(capsys.readouterr().out)["misses"]
     assert (miss["cause"], miss["promised"], miss["path"]) == ("TTL expired", 15_000, None)
+    assert miss["where"] == f"{tmp_path / 'session.jsonl'}#m2"
+
+
+def test_places_are_printed_as_explain_takes_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my notes").mkdir()
+    write_session(
+        tmp_path / "my notes" / "session (1).jsonl",
+        user("u1", None, 0, "hello"),
+        assistant("a1", "u1", 4, "m1", usage(read=10_000, write_5m=5_000), tool_use("t1")),
+        user("u2", "a1", 900, [result("t1")]),
+        assistant("a2", "u2", 904, "m2", usage(write_5m=15_400)),
+    )
+    assert main(["diagnose", str(tmp_path)]) == ExitCode.OK
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "m2" in line)
+    pasted = shlex.split(line.partition(" (session")[0])
+    assert main(["explain", *pasted, "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["miss"]["lost_usd"] == "0.08625"
 
 
 def test_a_path_without_calls_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -201,7 +201,7 @@ def test_the_page_of_the_documentation_shows_what_is_printed(
     for command, shown in sessions:
         assert main(shlex.split(command)) == 0
         out = "".join(f"{line.rstrip()}\n" for line in capsys.readouterr().out.splitlines())
-        assert out == shown, f"renew it: python docs/renew_estimate.py ({command})"
+        assert out == shown, f"renew it: python docs/renew_pages.py estimate ({command})"
 
 
 def test_the_page_names_what_reads_are_taken_to_renew() -> None:

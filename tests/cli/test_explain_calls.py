@@ -108,7 +108,7 @@ def test_a_call_can_be_named_in_several_ways(explain: Explain, agent: Path, plac
 
 def test_a_call_of_a_session_is_named_as_findings_name_it(explain: Explain, session: Path) -> None:
     found = explain(str(session), "msg_2")
-    assert found["where"] == f"{session} msg_2"
+    assert found["where"] == f"{session}#msg_2"
     assert found["miss"]["cause"] == "TTL expired"
     assert (found["miss"]["promised"], found["miss"]["read"]) == (15_000, 0)
     # Claude Opus 4.6: a 5m write costs 6.25 and a read 0.50 USD per million.

@@ -118,6 +118,7 @@ def test_sessions_are_replayed_beside_exchanges(tmp_path: Path, capsys: pytest.C
         "calls": 2,
         "read_within_1pct": 1.0,
         "unexplained": 0,
+        "inferred_markers": 0,
         "model_usd": session["billed_usd"],
         "billed_usd": session["billed_usd"],
     }

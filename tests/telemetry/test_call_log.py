@@ -21,7 +21,7 @@ from tests.telemetry.records import LIMIT, REFUSAL, TAGS, record
 def test_a_call_is_one_line_of_json() -> None:
     stream = io.StringIO()
     log = CallLog("json", stream)
-    log.recorded(record(miss="tool order", lost=2_000_000_000))
+    log.recorded(record(miss="tool order", lost=2_000_000_000, window=1_000_000))
     log.close()
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line) == {
@@ -44,6 +44,7 @@ def test_a_call_is_one_line_of_json() -> None:
         "stream": True,
         "tokens": {"plain": 100, "write_5m": 700, "write_1h": 300, "read": 5_000, "output": 50},
         "read_share": 0.8197,
+        "window_used": 0.0061,
         "cost_usd": "0.012345678901",
         "measured": True,
         "saved_usd": "0.007654321099",

@@ -56,7 +56,7 @@ def exported() -> Iterator[Exported]:
 
 def test_a_span_says_what_the_conventions_ask_for(exported: Exported) -> None:
     usage = Usage(100, 50, 1_000, 5_000, output_tokens_details=OutputTokensDetails(20))
-    exported.telemetry.recorded(record(usage=usage))
+    exported.telemetry.recorded(record(usage=usage, window=200_000))
     span = exported.span()
     assert span.attributes is not None
     assert (span.name, span.kind) == ("chat claude-sonnet-5", trace.SpanKind.CLIENT)
@@ -82,6 +82,7 @@ def test_a_span_says_what_the_conventions_ask_for(exported: Exported) -> None:
         "scrimp.cost.usd": "0.012345678901",
         "scrimp.saved.usd": "0.007654321099",
         "scrimp.cost.measured": True,
+        "scrimp.context.window_used": 6_100 / 200_000,
         "scrimp.run": "nightly/reviewer",
         "user.id": "u_42",
     }

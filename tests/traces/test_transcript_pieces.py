@@ -128,7 +128,7 @@ def test_a_cleared_result_that_the_answer_named_is_missed(tmp_path: Path) -> Non
 def test_recorded_runs_keep_their_calls_and_pairs_and_every_token(traces: Path, folder: str) -> None:
     corpus = read_corpus([traces / "exchanges" / folder])
     (source,) = replayable(corpus, default(), skipped=Counter())
-    found = ClearPriced().apply(source.calls)
+    found = ClearPriced(risk=1.0).apply(source.calls)
     removed = 0
     for before, after in zip(source.calls, found.calls, strict=True):
         assert (before.call.run, before.call.seq) == (after.call.run, after.call.seq)

@@ -145,3 +145,28 @@ def test_it_agrees_with_the_sdks_own_accumulator(
     assert found is not None
     assert found["content"] == final["content"]
     assert found["stop_reason"] == final["stop_reason"]
+
+
+def test_a_summary_keeps_what_has_to_be_sent_back_with_it() -> None:
+    message = built(
+        [
+            ("message_start", START),
+            ("content_block_start", {"index": 0, "content_block": {"type": "compaction", "content": None}}),
+            (
+                "content_block_delta",
+                {
+                    "index": 0,
+                    "delta": {"type": "compaction_delta", "content": "sum", "encrypted_content": "sealed"},
+                },
+            ),
+            ("content_block_stop", {"index": 0}),
+            ("content_block_start", {"index": 1, "content_block": {"type": "compaction", "content": None}}),
+            ("content_block_delta", {"index": 1, "delta": {"type": "compaction_delta", "content": None}}),
+            ("content_block_stop", {"index": 1}),
+        ]
+    )
+    assert message is not None
+    assert message["content"] == [
+        {"type": "compaction", "content": "sum", "encrypted_content": "sealed"},
+        {"type": "compaction", "content": None},
+    ]

@@ -52,7 +52,7 @@ def audit(paths: tuple[str, ...], **options: Any) -> ExitCode:
     given = paths_or_default(paths)
     # Each imports only what it needs: money alone is asked for most often, and is to be there at once.
     if set(options["only"]) == {"spend"} and options["html_file"] is None:
-        from scrimp.cli.audit_spend import spend_only  # noqa: PLC0415
+        from scrimp.cli.audit_spend import spend_only  # noqa: PLC0415 - quicker than the whole
 
         days = {"since": since and str(since), "until": until and str(until)}
         by = {"by": options["by"]} if options["by"] else {}
@@ -60,7 +60,7 @@ def audit(paths: tuple[str, ...], **options: Any) -> ExitCode:
             spend_only([Path(path) for path in given], as_json=options["as_json"], **by, **days)
             or ExitCode.OK
         )
-    from scrimp.cli.audit_whole import Asked, audit_whole  # noqa: PLC0415
+    from scrimp.cli.audit_whole import Asked, audit_whole  # noqa: PLC0415 - slow to import
 
     asked = Asked(options["only"] or SECTIONS, options["by"], since, until)
     return audit_whole(given, asked, as_json=options["as_json"], html_file=options["html_file"])

@@ -9,7 +9,9 @@ from rich.console import Console
 from scrimp.cli.audit_checklist_words import (
     BASIS,
     CONFIDENCE,
+    ONLY,
     assumed,
+    followed_in,
     in_total,
     lost,
     monthly,
@@ -52,7 +54,9 @@ def print_checklist(out: Console, checklist: Checklist) -> None:
         out.print()
         out.print("Also pays", style="bold")
         for finding in paying[_CARDS:]:
-            said = f"{finding.title}: {monthly(finding, scaled=scaled)}. {finding.change}"
+            only = ONLY.get(followed_in(finding))
+            worth = monthly(finding, scaled=scaled) + (f", {only}" if only else "")
+            said = f"{finding.title}: {worth}. {finding.change}"
             say(out, [said], indent=_BULLET)
             _print_setting(out, finding)
     _print_totals(out, checklist)
@@ -82,6 +86,7 @@ def _print_finding(out: Console, number: int, finding: Finding, checklist: Check
         f"{percent(finding.share)} of the bill" if finding.share else "",
         CONFIDENCE[finding.confidence],
         in_total(finding, checklist),
+        ONLY.get(followed_in(finding), ""),
     ]
     say(out, [", ".join(filter(None, said))], indent=_INDENT, style="green")
     basis = f"{sentence(finding.says)} {sentence(BASIS[finding.basis])} {sentence(finding.because)}"

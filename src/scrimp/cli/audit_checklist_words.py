@@ -20,7 +20,9 @@ __all__ = [
     "BASIS",
     "CHIPS",
     "CONFIDENCE",
+    "ONLY",
     "assumed",
+    "followed_in",
     "in_total",
     "interval",
     "lost",
@@ -51,6 +53,27 @@ CONFIDENCE: Mapping[Confidence, str] = {
     "medium": "medium confidence",
     "low": "low confidence",
 }
+
+
+_CLAUDE_CODE = ("export ", "scrimp run ", "claude ", "echo ")
+"""How lines begin that are for users of Claude Code; what begins as below serves everyone."""
+_EVERYONE = ("[", "0 ")
+
+ONLY: Mapping[tuple[str, ...], str] = {
+    ("claude-code",): "Claude Code only",
+    ("code",): "your own code only",
+}
+"""Where advice can be followed, if not everywhere; keys are those of `followed_in`."""
+
+
+def followed_in(finding: Finding) -> tuple[str, ...]:
+    """Who can follow a finding: `claude-code`, `code` that calls the API, or both; empty: no line to copy."""
+    lines = [line for line in finding.setting.splitlines() if line.strip()]
+    if any(line.startswith(_EVERYONE) for line in lines):
+        return ("claude-code", "code")
+    theirs = [line.startswith(_CLAUDE_CODE) for line in lines]
+    found = (("claude-code", any(theirs)), ("code", not all(theirs)))
+    return tuple(who for who, can in found if can)
 
 
 def assumed(finding: Finding, most: int) -> str:
@@ -110,7 +133,7 @@ def regret_sentence(regret: Regret) -> str:
 def _together(together: Together, billed: int, *, scaled: bool = True) -> str:
     """All that pays, replayed together: nothing is saved twice."""
     return (
-        f"Together, replayed as one: {_amount(_total(together, scaled), scaled=scaled)}, "
+        f"Together, replayed as one: {_amount(_total(together, scaled=scaled), scaled=scaled)}, "
         f"{percent(together.share)} of the bill. "
         f"Over the recorded time {usd(billed)} would have been {usd(billed - together.saved.mid)}, "
         f"{usd(together.saved.mid)} less; added up one by one the same changes would claim "
@@ -122,13 +145,14 @@ def _bolder(bolder: Together, billed: int, *, scaled: bool = True) -> str:
     """What pays in all, where prompts or models may change too."""
     return (
         "With the changes that touch what a prompt holds or which model answers as well: "
-        f"{_amount(_total(bolder, scaled), scaled=scaled)}, "
+        f"{_amount(_total(bolder, scaled=scaled), scaled=scaled)}, "
         f"{percent(bolder.share)} of the bill; {usd(billed)} would have been {usd(billed - bolder.saved.mid)}"
         "."
     )
 
 
-def _total(together: Together, scaled: bool) -> Amount:  # noqa: FBT001 - which of the two amounts
+def _total(together: Together, *, scaled: bool) -> Amount:
+    """What is saved in a month, or over the recorded time."""
     return together.monthly if scaled else together.saved
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from scrimp.cli.audit_checklist_words import followed_in
 from scrimp.cli.explain_place import place_name
 from scrimp.core import money
 from scrimp.core.audit.checklist_model import Amount, Checklist, Finding, Together
@@ -235,6 +236,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "risk": finding.risk,
         "change": finding.change,
         "setting": finding.setting or None,
+        "followed_in": list(followed_in(finding)),
         "evidence": [
             {"where": place_name(one.where), "note": one.note, "usd": money.dollars(one.amount)}
             for one in finding.evidence

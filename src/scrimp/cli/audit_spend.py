@@ -150,7 +150,7 @@ class _Bar:
     def begin(self, files: int) -> None:
         """So many files are to be read."""
         if files >= _MANY_FILES and sys.stderr.isatty():
-            from scrimp.cli.output import progress  # only here  # noqa: PLC0415
+            from scrimp.cli.output import progress  # noqa: PLC0415 - rich is needed for nothing else
 
             self._advance = self._stack.enter_context(progress("reading", files))
 

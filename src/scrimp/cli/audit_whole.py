@@ -98,7 +98,7 @@ def _without_prompts(paths: Sequence[str], asked: Asked, *, as_json: bool) -> Ex
 
 def _audited(files: Sequence[Path], asked: Asked) -> Audit:
     only = cast("Sequence[Section]", asked.only)
-    with progress("reading and replaying", 2 * len(files)) as advance:
+    with progress("reading and replaying", 3 * len(files)) as advance:
         return audit(files, only=only, since=asked.since, until=asked.until, advance=advance)
 
 
@@ -117,7 +117,7 @@ def _spent(paths: Sequence[str], asked: Asked) -> Spent:
 def _write_page(
     path: Path, found: Audit, spent: Spent | None, by: Sequence[Dimension], scope: Sequence[str]
 ) -> None:
-    from scrimp.cli.audit_html.page import render_audit  # the page alone needs it  # noqa: PLC0415
+    from scrimp.cli.audit_html.page import render_audit  # noqa: PLC0415 - the page alone needs it
 
     drawn = render_audit(found, None if spent is None else spent.spend, by, scope)
     path.write_text(drawn, encoding="utf-8")

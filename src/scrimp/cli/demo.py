@@ -6,7 +6,9 @@ Then the same runs are driven for real, through the SDK over HTTP, and must be b
 from __future__ import annotations
 
 import webbrowser
+from errno import ENOENT
 from itertools import groupby
+from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,7 @@ from scrimp.cli.text_tables import bills_table, calibration_panel, prose, runs_t
 from scrimp.core import money
 from scrimp.core.summary import Money
 from scrimp.facts.models import default
+from scrimp.traces.as_sent import as_sent
 from scrimp.traces.corpus import Corpus, read_corpus
 from scrimp.traces.exchange_calibration import ExchangeCalibration, calibrate_exchanges
 from scrimp.traces.files import find_files
@@ -74,6 +77,7 @@ def demo(page: Path, *, show: bool, as_json: bool, quick: bool) -> ExitCode:
     billed the same. Needs no key and no network. The same figures, with every step of every run, are in the
     report.
     """
+    _expect_to_write(page)
     found = run_demo()
     over_http = None if quick else _over_http(found)
     report = demo_report(found.runs, found.calibration, over_http)
@@ -89,13 +93,19 @@ def demo(page: Path, *, show: bool, as_json: bool, quick: bool) -> ExitCode:
     return over_http.tell() if over_http else ExitCode.OK
 
 
+def _expect_to_write(page: Path) -> None:
+    """Raise OSError now rather than when all is done."""
+    if not page.absolute().parent.is_dir():
+        raise FileNotFoundError(ENOENT, strerror(ENOENT), str(page))
+
+
 def run_demo() -> Demo:
     """Calibrate on the bundled recordings and replay them, with a progress bar on stderr."""
     files = find_files([RECORDINGS])
     sources = len({path.parent for path in files})
     with progress("replaying recorded runs", len(files) + _PASSES * sources) as advance:
-        corpus = read_corpus(files, advance)
         facts, sizes = default(), Sizes()
+        corpus = as_sent(read_corpus(files, advance), facts, sizes)
         calibration = calibrate_exchanges(corpus, facts)
         advance(sources)
         return Demo(corpus, replay_corpus(corpus, facts, sizes, advance), calibration, sizes)

@@ -40,7 +40,8 @@ def calibration_summary(found: ExchangeCalibration) -> CalibrationSummary:
         billed_usd=cache["billed_input_usd"],
         left_out=(
             f"Left out here, replayed below: {left_out:,} calls of {MOATLESS}, recorded without tool "
-            "definitions and times. Their lengths come from their bills; they are taken a second apart."
+            "definitions and times. Their lengths come from their bills, which also show a marker at the end "
+            "of the system prompt; they are taken a second apart."
         ),
     )
 

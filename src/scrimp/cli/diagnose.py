@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
+from scrimp.cli.explain_place import place_name, typed
 from scrimp.cli.input import read_recordings
 from scrimp.cli.numbers import dollars, percent
 from scrimp.cli.output import console, print_json, progress
@@ -84,7 +85,7 @@ def miss_json(finding: Finding) -> dict[str, Any]:
     return {
         "cause": diagnosis.cause,
         "also": list(diagnosis.also),
-        "where": finding.where,
+        "where": place_name(finding.where),
         "run": finding.run,
         "seq": finding.seq,
         "model": finding.model,
@@ -150,7 +151,7 @@ def _place(finding: Finding) -> str:
     seq = "" if finding.seq is None else f" call {finding.seq}"
     change = f", {diagnosis.change.where}" if diagnosis.change is not None else ""
     return (
-        f"{finding.where} ({finding.run}{seq}{change}): {diagnosis.read:,} of {diagnosis.promised:,} tokens "
+        f"{typed(finding.where)} ({finding.run}{seq}{change}): {diagnosis.read:,} of {diagnosis.promised:,} tokens "
         f"read, {dollars(money.dollars(diagnosis.lost))} lost"
     )
 

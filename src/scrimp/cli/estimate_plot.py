@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from string import Template
 
 from scrimp.cli.estimate_tables import about
 from scrimp.cli.html.markup import Markup, tag
-from scrimp.cli.html.report import bundled
+from scrimp.cli.html.page import bundled, page
 from scrimp.cli.html.steps_chart import AXIS, BILLED, TOP, WIDTH, chart, top_of_scale
 from scrimp.cli.numbers import change, dollars
 from scrimp.cli.text_tables import prose
@@ -68,14 +67,13 @@ def as_page(found: Estimate) -> str:
         tag("section", tag("h2", _CALLS), *figures) if figures else Markup(""),
         tag("section", tag("h2", _MONTHS, _chip()), months),
     ]
-    return Template(bundled("page.html")).substitute(
-        title=tag("title", _TITLE),
-        style=bundled("page.css") + bundled("spending.css") + ".head { font-weight: 640; fill: var(--ink); }",
-        body="\n".join(body),
+    heads = ".head { font-weight: 640; fill: var(--ink); }"
+    return page(
+        _TITLE,
+        body,
+        styles=[bundled("page.css"), bundled("spending.css"), heads],
         source=tag("p", f"Prices and cache rules of {found.at}."),
-        basis=tag("p", tag("b", "Estimated"), ": worked out by scrimp’s model; nothing of it was billed."),
-        data="null",
-        script="",
+        basis=[tag("b", "Estimated"), ": worked out by scrimp’s model; nothing of it was billed."],
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from scrimp.cli.diagnose import miss_json
 from scrimp.cli.explain_model import BlockRow, Explained, PriceList
+from scrimp.cli.explain_place import place_name
 from scrimp.core import money
 from scrimp.core.cache import Outcome
 from scrimp.core.plan import Plan, Range
@@ -25,7 +26,7 @@ def explained_json(told: Explained, counted: int | None) -> dict[str, Any]:
     plan, record = told.plan, told.record
     return {
         "what": told.what,
-        "where": told.where,
+        "where": place_name(told.where),
         "run": told.run or None,
         "seq": told.seq,
         "at": None if told.at is None else datetime.fromtimestamp(told.at, UTC).isoformat(),

@@ -108,6 +108,7 @@ def _calibration_json(found: Foreseen) -> dict[str, Any]:
         "calls": found.calls,
         "read_within_1pct": round(found.within / found.calls, 4) if found.calls else None,
         "unexplained": found.unexplained,
+        "inferred_markers": found.inferred,
         "model_usd": money.dollars(found.model),
         "billed_usd": money.dollars(found.billed),
     }

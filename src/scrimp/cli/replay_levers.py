@@ -21,12 +21,14 @@ A what-if is one lever, or several joined by + that are replayed together:
   ttl=5m|1h|scrimp  how long cache writes live
   place=tail        markers at the ends of tools, system, tail (joined by ,)
   policy=NAME       the policy below the other levers (default: recorded)
+  carry             tool results cleared, or all summed up, whenever that pays and is no
+                    risk; carry=keep=3,except=Read/Grep,summary=4k,risk=0.8%
   clear[=100k]      tool results cleared beyond so many tokens, as the API does it;
                     clear=100k,keep=3,at-least=20k,except=Read/Grep
-  clear-priced      the same whenever prices, cache and horizon say that it pays
+  clear-priced      the same whenever it pays and is no risk; clear-priced=keep=3,risk=0.8%
   clear-thinking    thinking of all turns but the last
   compact[=150k]    all messages become a summary beyond so many tokens, as the API does it
-  compact-priced    the same when it pays
+  compact-priced    the same whenever it pays and is no risk
   keep-last[=6]     the client sends the first message and the last so many tool uses alone
   drop-oldest=100k  the client drops its oldest turns beyond so many tokens
   group=10m         runs that share tools and system wait and go out together

@@ -39,6 +39,12 @@ def print_replay(
             f"In {unexplained:,} calls the bill shows an entry gone early, or one that no recorded call "
             "wrote. Where all calls went to one cache, the same happens to every policy."
         )
+    inferred = sum(source.foreseen.inferred for source in sources)
+    if inferred:
+        out.print(
+            f"In {inferred:,} calls recorded in part a marker at the end of the system prompt is inferred: "
+            "earlier bills show that it was there."
+        )
     out.print()
     out.print(_bills_table(add_up(runs), runs, names))
     own = next((name for name in ("scrimp", *names) if name in names and name != "recorded"), None)

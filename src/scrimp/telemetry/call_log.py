@@ -172,6 +172,7 @@ def _call(record: Record) -> _Fields:
             "output": usage.output_tokens,
         },
         "read_share": None if share is None else round(share, 4),
+        "window_used": None if record.window_used is None else round(record.window_used, 4),
         "cost_usd": usd(record.cost),
         "measured": record.measured,
         "saved_usd": None if record.saved is None else usd(record.saved),

@@ -216,7 +216,7 @@ def _answer(record: Record) -> Attributes:
 
 
 def _money(record: Record) -> Attributes:
-    """Dollars as exact decimal strings."""
+    """Dollars as exact decimal strings, and what else scrimp knows of the call."""
     known: dict[str, Any] = {
         "scrimp.cost.usd": usd(record.cost),
         "scrimp.cost.measured": record.measured,
@@ -226,6 +226,7 @@ def _money(record: Record) -> Attributes:
         "scrimp.fault": record.fault,
         "scrimp.cache.miss": miss_of(record),
         "scrimp.cache.lost.usd": None if record.lost is None else usd(record.lost),
+        "scrimp.context.window_used": record.window_used,
     }
     return {name: value for name, value in known.items() if value is not None}
 

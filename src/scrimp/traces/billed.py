@@ -10,6 +10,7 @@ import msgspec
 from scrimp.core.recorded import RecordedCall
 from scrimp.core.reproduce import Measured
 from scrimp.core.summary import measure_source
+from scrimp.core.unseen import with_unseen_markers
 from scrimp.facts.models import Facts
 from scrimp.traces.copies import without_copies
 from scrimp.traces.corpus import Corpus, recorded_sources
@@ -34,7 +35,7 @@ def as_billed(
         if len(kept) < len(calls):
             skipped[_NOT_JUDGED] += len(calls) - len(kept)
         if kept:
-            yield source, measure_source(kept)
+            yield source, measure_source(with_unseen_markers(kept))
     sessions = transcript_sources(corpus.transcripts, corpus.faults, skipped=skipped, advance=advance)
     for source, judged in sessions.items():
         yield source, with_uses(transcript_calls(judged, facts, source=source), judged)

@@ -6,6 +6,7 @@ Observed in recorded sessions; the version numbers are the client's.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from scrimp.core.continuity import Scope, Step
@@ -42,6 +43,7 @@ RESULT_BYTES_PER_TOKEN = 3.1
 """Bytes of a tool result to a token, the median of results that were billed apart."""
 
 
+@lru_cache(maxsize=256)
 def version_of(text: str | None) -> tuple[int, ...]:
     """A client version as numbers to compare; empty where unknown."""
     return tuple(int(number) for number in NUMBER.findall(text or "")[:3])

@@ -17,6 +17,7 @@ from scrimp.facts.models import Facts
 from scrimp.stores.capture import Capture, is_capture
 from scrimp.traces.exchanges import Exchange, in_time_order, read_exchange
 from scrimp.traces.files import Fault, Faults, find_files, read_lines
+from scrimp.traces.pi_sessions import is_pi_session, pi_lines
 from scrimp.traces.recorded_calls import Sizer, recorded_call, unusable
 
 __all__ = ["Corpus", "read_corpus", "recorded_sources"]
@@ -105,10 +106,25 @@ def _add_file(corpus: Corpus, path: Path) -> None:
         record = _record(path, number, line, corpus.faults)
         if record is None:
             continue
+        if is_pi_session(record):
+            _add_pi(corpus, path, record)
+            return
         if "request" not in record:
             corpus.transcripts.append(path)
             return
         _add(corpus, path, number, record)
+
+
+def _add_pi(corpus: Corpus, path: Path, first: Mapping[str, Any]) -> None:
+    """A session of the pi coding agent: an entry a line, or all of them in one object."""
+    entries: list[Any] | None = first.get("entries")
+    if entries is None:
+        lines = read_lines(path, corpus.faults)
+        found = (_record(path, number, line, corpus.faults) for number, line in lines)
+        entries = [record for record in found if record is not None]
+    repo = first.get("source_repo")
+    for number, line in enumerate(pi_lines(entries, source=repo if isinstance(repo, str) else None), start=1):
+        _add(corpus, path, number, line)
 
 
 def _add_captured(corpus: Corpus, path: Path) -> None:

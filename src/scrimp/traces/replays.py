@@ -11,6 +11,7 @@ import msgspec
 from scrimp.core.recorded import RecordedCall
 from scrimp.core.reproduce import Measured, Reproduced, reproduce
 from scrimp.core.summary import Foreseen, foreseen, measure_source
+from scrimp.core.unseen import with_unseen_markers
 from scrimp.facts.models import Facts
 from scrimp.traces.copies import without_copies
 from scrimp.traces.corpus import Corpus, recorded_sources
@@ -70,7 +71,9 @@ def _exchanges(corpus: Corpus, facts: Facts, skipped: Counter[str], at: date | N
     recorded = recorded_sources(corpus, facts, sizer=sizer)
     replayed = recorded_sources(corpus, facts, sizer=sizer, at=at, route=ROUTE, skipped=skipped)
     for (source, everything), (_, on_one_route) in zip(recorded, replayed, strict=True):
-        as_billed, calls = one_prompt_each(everything), one_prompt_each(on_one_route)
+        as_billed, calls = (
+            with_unseen_markers(one_prompt_each(several)) for several in (everything, on_one_route)
+        )
         if len(calls) < len(everything):
             skipped[_SAMPLINGS] += len(everything) - len(calls)
         if not calls:

@@ -6,7 +6,9 @@ from scrimp.cli.audit_checklist_words import (
     BASIS,
     CHIPS,
     CONFIDENCE,
+    ONLY,
     assumed,
+    followed_in,
     in_total,
     interval,
     lost,
@@ -77,13 +79,14 @@ def _card(number: int, finding: Finding, checklist: Checklist, most: int) -> Mar
         bar(max(amount.mid, 0) / most, "gain", low=spread[0], high=spread[1]),
         class_="worth",
     )
-    total = in_total(finding, checklist)
+    total, only = in_total(finding, checklist), ONLY.get(followed_in(finding))
     chips = tag(
         "p",
         tag("span", f"{percent(finding.share)} of the bill", class_="chip"),
         tag("span", CONFIDENCE[finding.confidence], class_="chip"),
         chip(CHIPS[finding.basis]),
         tag("span", total, class_="chip") if total else None,
+        tag("span", only, class_="chip") if only else None,
         class_="chips",
     )
     return tag(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import Template
 
 from scrimp.cli.audit_faults import left_out, one_line_a_file
 from scrimp.cli.audit_html.checklist import checklist_section
@@ -12,7 +11,7 @@ from scrimp.cli.audit_html.head import calibration, headline
 from scrimp.cli.audit_html.spend import spend_section
 from scrimp.cli.audit_html.tax import tax_section
 from scrimp.cli.html.markup import Markup, tag
-from scrimp.cli.html.report import bundled
+from scrimp.cli.html.page import MEASURED, bundled, page
 from scrimp.core.audit.model import Audit
 from scrimp.core.spend import Dimension, Spend
 
@@ -53,18 +52,15 @@ def render_audit(
         tag("nav", *(tag("a", _NAMES[name], href=f"#{name}") for name in there), aria_label="Sections"),
         *there.values(),
     ]
-    return Template(bundled("audit.html")).substitute(
-        title=tag("title", _TITLE),
-        style="".join(map(bundled, ("page.css", "plot.css", "audit.css"))),
-        body="\n".join(part for part in parts if part),
+    return page(
+        _TITLE,
+        parts,
+        styles=[bundled(name) for name in ("page.css", "plot.css", "audit.css")],
         source=_notes(audit),
-        basis=tag(
-            "p",
-            tag("b", "Measured"),
-            ": billed usage at the provider’s published prices. ",
-            tag("b", "Estimated"),
+        basis=[
+            *MEASURED,
             ": worked out by scrimp’s model, whose own error stands at the top. Days are UTC.",
-        ),
+        ],
     )
 
 

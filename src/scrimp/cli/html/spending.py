@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from string import Template
 
 from scrimp.cli.html.markup import Markup, tag
-from scrimp.cli.html.report import bundled
+from scrimp.cli.html.page import MEASURED, bundled, page
 from scrimp.cli.html.spending_chart import days_chart, layers_of, pareto_chart
 from scrimp.cli.numbers import dollars, percent, tokens
 from scrimp.cli.report_words import (
@@ -47,20 +46,12 @@ def render_spending(report: Report, by: Sequence[Dimension], *, now: float) -> s
         _sizes(report),
     ]
     said = tag("ul", *(tag("li", note) for note in notes(report, by)))
-    return Template(bundled("page.html")).substitute(
-        title=tag("title", _TITLE),
-        style="".join(map(bundled, ("page.css", "plot.css", "spending.css"))),
-        body="\n".join(part for part in parts if part),
+    return page(
+        _TITLE,
+        parts,
+        styles=[bundled(name) for name in ("page.css", "plot.css", "spending.css")],
         source=said,
-        basis=tag(
-            "p",
-            tag("b", "Measured"),
-            ": billed usage at the provider’s published prices. ",
-            tag("b", "Estimated"),
-            ": worked out by scrimp. Days are UTC.",
-        ),
-        data="null",
-        script="",
+        basis=[*MEASURED, ": worked out by scrimp. Days are UTC."],
     )
 
 

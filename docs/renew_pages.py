@@ -1,6 +1,7 @@
-"""Put what the commands of docs/estimate.md print below them; a test fails while the two differ.
+"""Put what the commands of some pages print below them; a test fails while the two differ.
 
-python docs/renew_estimate.py
+python docs/renew_pages.py             # every one of these pages
+python docs/renew_pages.py what-if     # that one alone
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-PAGE = PROJECT / "docs" / "estimate.md"
+PAGES = ("audit", "estimate", "what-if")
 SESSION = re.compile(r"(?<=```console\n)\$ scrimp (.*)\n[^`]*(?=```)")
 
 
-def main() -> None:
-    """Run every command of the page again."""
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+def main(*names: str) -> None:
+    """Run every command of these pages again."""
+    for name in names or PAGES:
+        page = PROJECT / "docs" / f"{name}.md"
+        page.write_text(renewed(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def renewed(text: str) -> str:
@@ -36,4 +39,4 @@ def printed(arguments: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

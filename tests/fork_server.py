@@ -1,0 +1,65 @@
+"""Runs Python files in forks of a process that has already imported what takes long. Standard library only.
+
+    python tests/fork_server.py MODULE…
+
+Reads one task a line, as JSON (`argv`, `cwd`, `env`, `errors`, and the files `stdin`, `stdout`, `stderr`),
+and answers each with a line that holds its exit status. A fork ends as any interpreter does, with all that is
+registered to be done then; one that takes longer than two minutes is ended.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+_SECONDS = 120
+
+
+def main() -> None:
+    """Serve tasks until the input ends."""
+    for name in sys.argv[1:]:
+        importlib.import_module(name)
+    for line in iter(sys.stdin.readline, ""):
+        task = json.loads(line)
+        child = os.fork()
+        if not child:
+            _become(task)
+            runpy.run_path(task["argv"][0], run_name="__main__")
+            return
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def _become(task: dict[str, Any]) -> None:
+    """Take on what a process of its own would have been started with."""
+    signal.alarm(_SECONDS)
+    for number, name, flags in (
+        (0, "stdin", os.O_RDONLY),
+        (1, "stdout", os.O_WRONLY),
+        (2, "stderr", os.O_WRONLY),
+    ):
+        opened = os.open(task[name], flags)
+        os.dup2(opened, number)
+        os.close(opened)
+    # The reader of tasks may hold some of them already.
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open to the end
+    os.environ.clear()
+    os.environ.update(task["env"])
+    os.chdir(task["cwd"])
+    sys.argv = task["argv"]
+    sys.path[0] = str(Path(task["argv"][0]).parent)
+    for name in task["errors"]:
+        module, _, kind = name.rpartition(".")
+        warnings.filterwarnings("error", category=getattr(importlib.import_module(module), kind))
+
+
+if __name__ == "__main__":
+    main()
