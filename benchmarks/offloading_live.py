@@ -56,7 +56,7 @@ def drive(found: Iterable[Conversation], model: str = "claude-opus-4-8") -> Driv
 def _drive(messages: Sequence[Message], model: str, sums: Driven) -> None:
     tools = [{"name": name, "input_schema": {"type": "object"}} for name in _tools(messages)]
     body = {"model": model, "max_tokens": 1_000, "tools": tools, "messages": list(messages)}
-    lever = Offload(store=MemoryOffload())
+    lever = Offload(always=True, store=MemoryOffload())
     sums.conversations += 1
     if not tools or _refused(body):
         return

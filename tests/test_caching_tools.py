@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -436,6 +437,75 @@ def test_a_call_that_is_collected_while_a_result_is_kept_locks_nobody_out() -> N
     asks.join(5)
     assert not asks.is_alive()
     assert fetch.cache_info().entries == 1
+
+
+class Odd:
+    """What fails to be copied in a way of its own."""
+
+    def __deepcopy__(self, memo: Any) -> Odd:
+        raise pickle.PicklingError("not me")
+
+
+@pytest.mark.parametrize(
+    ("cached", "result"),
+    [
+        (cached_tool(keep=lambda result: result["ok"]), {"okay": 1}),
+        (cached_tool, Odd()),
+        (cached_tool, memoryview(b"abc")),
+    ],
+)
+def test_a_result_is_given_to_its_caller_whatever_keeping_it_comes_to(cached: Any, result: Any) -> None:
+    calls: list[int] = []
+
+    @cached
+    def ask(number: int) -> Any:
+        calls.append(number)
+        return result
+
+    with pytest.warns(ScrimpWarning, match=r"ask is not cached: a result cannot be copied, or keep=… fails"):
+        assert ask(1) is result
+    assert ask(1) is result
+    assert calls == [1, 1]
+
+
+def test_tools_that_call_one_another_from_two_threads_end() -> None:
+    both = threading.Barrier(2)
+
+    @cached_tool(key=lambda deeper: 1)
+    def one(*, deeper: bool = True) -> int:
+        if deeper:
+            both.wait(5)
+        return 1 + (other(deeper=False) if deeper else 0)
+
+    @cached_tool(key=lambda deeper: 1)
+    def other(*, deeper: bool = True) -> int:
+        if deeper:
+            both.wait(5)
+        return 10 + (one(deeper=False) if deeper else 0)
+
+    asked = [threading.Thread(target=tool, kwargs={"deeper": True}, daemon=True) for tool in (one, other)]
+    for thread in asked:
+        thread.start()
+    for thread in asked:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in asked)
+
+
+def test_tools_that_wait_for_one_another_in_a_loop_end() -> None:
+    @cached_tool(key=lambda deeper: 1)
+    async def one(*, deeper: bool = True) -> int:
+        await asyncio.sleep(0.01)
+        return 1 + (await other(deeper=False) if deeper else 0)
+
+    @cached_tool(key=lambda deeper: 1)
+    async def other(*, deeper: bool = True) -> int:
+        await asyncio.sleep(0.01)
+        return 10 + (await one(deeper=False) if deeper else 0)
+
+    async def run() -> list[int]:
+        return list(await asyncio.wait_for(asyncio.gather(one(deeper=True), other(deeper=True)), 5))
+
+    assert asyncio.run(run()) == [12, 11]  # the second asks the first anew, which waits for it
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import scrimp
 from scrimp.core.levers import Change, Step
 from scrimp.core.offload.fetch_tool import DEFINITION, FETCH
 from scrimp.core.offload.kinds import KINDS
@@ -21,8 +22,10 @@ from scrimp.core.record import Tags
 from scrimp.errors import InputError, StoreError
 from scrimp.facts.models import default
 from scrimp.facts.prices import Rates
+from scrimp.fetch_tools import FetchTool
 from scrimp.offloading import Offload
-from scrimp.shortening import offload
+from scrimp.shortening import fetch, offload
+from scrimp.stores.offload import Retention
 from scrimp.stores.offload_memory import MemoryOffload
 from scrimp.stores.offload_sqlite import SqliteOffload
 
@@ -121,7 +124,7 @@ def handle_of(text: str) -> str:
 
 
 def lever(**settings_: Any) -> Offload:
-    return Offload(**{"store": MemoryOffload(), **settings_})
+    return Offload(**{"store": MemoryOffload(), "always": True, **settings_})
 
 
 def test_a_large_result_is_cut_and_the_rest_is_one_fetch_away() -> None:
@@ -360,7 +363,7 @@ def test_tools_excluded_later_stay_cut_where_they_were() -> None:
 
 def test_it_is_the_same_after_a_restart(tmp_path: Path) -> None:
     messages = [user("task"), call(), user(result()), call("toolu_2"), user(result(LOG[::-1], "toolu_2"))]
-    one = Offload(store=SqliteOffload(tmp_path / "o.sqlite"))
+    one = Offload(store=SqliteOffload(tmp_path / "o.sqlite"), always=True)
     bodies = [sent(one, asked(*messages[:end])) for end in (1, 3, 5)]
     one._keeper._store.close()  # type: ignore[union-attr] # it has one
     again = Offload(store=SqliteOffload(tmp_path / "o.sqlite"), share=0.1, over=100_000)
@@ -373,14 +376,16 @@ def test_it_is_the_same_after_a_restart(tmp_path: Path) -> None:
 
 def test_when_a_text_has_expired_its_place_stays_cut_and_a_fetch_says_so(tmp_path: Path) -> None:
     times = [NOON]
-    one = Offload(store=SqliteOffload(tmp_path / "o.sqlite"), days=10)
+    one = Offload(store=SqliteOffload(tmp_path / "o.sqlite"), days=10, always=True)
     one._keeper._clock = lambda: times[0]
     body = begun(one, call(), user(result()))
     again = Offload(store=SqliteOffload(tmp_path / "o.sqlite"), days=10)
     times[0] += 31 * 86_400
     again._keeper._clock = lambda: times[0]
     assert sent(again, asked(user("task"), call(), user(result())))["messages"] == body["messages"]
-    fetched = again.answer({"handle": handle_of(text_of(body)), "range": "1-2"}, "")
+    other = Offload(store=SqliteOffload(tmp_path / "o.sqlite"), days=10)  # its agent sent the text no more
+    other._keeper._clock = lambda: times[0] + 31 * 86_400
+    fetched = other.answer({"handle": handle_of(text_of(body)), "range": "1-2"}, "")
     assert fetched.is_error
     assert "call the tool it came from again" in fetched.text
 
@@ -424,13 +429,149 @@ def test_a_conversation_that_lost_its_beginning_keeps_what_was_cut() -> None:
         assert out["tools"] == body["tools"]
 
 
-def test_agents_that_begin_to_have_large_results_get_the_tool_again() -> None:
-    one = lever()
-    for at in range(30):
-        change(one, asked(user(f"task {at}")))
+LONG = "Follow the rules of the house. " * 3_000
+"""Some 21,000 tokens, of which the definition of a tool is next to nothing."""
+
+
+def offered(lever: Offload, count: int, **fields: Any) -> list[bool]:
+    """Whether conversations that begin get the tool."""
+    return [change(lever, asked(user(f"task {at}"), **fields)) is not None for at in range(count)]
+
+
+def test_short_conversations_without_large_results_are_spared_the_tool() -> None:
+    """A definition of some 100 tokens is more than a hundredth of their prompts."""
+    one = lever(always=False)
+    assert not any(offered(one, 40))
+    assert not any(offered(one, 40, system="Follow the rules of the house. " * 900))
+
+
+def test_where_the_tool_is_next_to_nothing_it_is_there_until_nothing_comes_of_it() -> None:
+    one = lever(always=False)
+    found = offered(one, 40, system=LONG)
+    assert all(found[:20])
+    assert not any(found[20:])
+
+
+def test_agents_that_show_large_results_get_the_tool_from_then_on_and_in_the_next_process() -> None:
+    one = lever(always=False)
+    assert not any(offered(one, 30))
     assert change(one, asked(user("large"))) is None
     assert change(one, asked(user("large"), call(), user(result()))) is None
     assert change(one, asked(user("the next"))) is not None
+    again = lever(always=False)
+    again.recall({**one.learned(), "kind 0": b"junk", "kind 1": b"\x92\xff\x01"})
+    assert change(again, asked(user("the next"))) is not None
+    assert change(again, asked(user("others"), tools=[TOOLS[0]])) is None
+    assert change(again, asked(user("others")), tags=Tags(task_type="short ones")) is None
+
+
+def test_agents_whose_large_results_became_rare_are_spared_the_tool_again() -> None:
+    one = lever(always=False)
+    change(one, asked(user("large")))
+    change(one, asked(user("large"), call(), user(result())))
+    found = offered(one, 1_000)
+    assert found[0]
+    assert not found[-1]
+
+
+def test_with_always_all_conversations_with_tools_have_the_tool() -> None:
+    assert all(offered(lever(), 40))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_client_that_writes_its_first_message_anew_keeps_its_tools(restarted: bool) -> None:
+    """With a window of the last messages, or with the state of things in the first one."""
+    store = MemoryOffload()
+    one = lever(store=store)
+    said = [user("task, 1 of 9"), call("a"), user(result("short", "a"))]
+    before = sent(one, asked(*said[:1], system="s"))
+    for left_out in range(5):
+        if restarted:
+            one = lever(store=store)
+        said = [user(f"task; {left_out} left out"), *said[1:], call(f"b{left_out}"), user("go on")]
+        assert sent(one, asked(*said, system="s"))["tools"] == before["tools"]
+    text = {"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}
+    assert change(one, asked(user("otherwise written"), *said[1:], system=[text])) is not None
+    for other in ({"system": "t"}, {"system": "s", "tools": TOOLS[:1]}, {"system": "s", "model": "m"}):
+        assert change(one, asked(user(f"others: {other}"), *said[1:], **other)) is None
+    assert change(one, asked(*said, system="s"), tags=Tags(user="ben")) is None
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_one_that_was_met_without_the_tool_never_gets_it_since_others_have(restarted: bool) -> None:
+    store = MemoryOffload()
+    one = lever(store=store)
+    old = [user("old"), call("a"), user(result("short", "a"))]
+    assert change(one, asked(*old)) is None
+    assert change(one, asked(user("another"))) is not None
+    if restarted:
+        one = lever(store=store)
+    assert change(one, asked(*old, call("b"), user("go on"))) is None
+
+
+def test_bound_thinking_that_is_met_in_its_middle_never_meets_another_tool() -> None:
+    one = lever()
+    bound = default().resolve("claude-fable-5-2")
+    assert bound.features.thinking_binding == "always"
+    assert change(one, asked(user("task")), model=bound) is not None
+    thought = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    answer = {"role": "assistant", "content": [thought, *call("a")["content"]]}
+    later = [user(result("short", "a"))]
+    assert change(one, asked(user("unknown"), answer, *later), model=bound) is None
+    assert change(one, asked(user("unknown"), call("b"), user("go on")), model=bound) is not None
+
+
+def test_a_client_that_writes_its_first_message_anew_is_left_alone_where_it_is_refused() -> None:
+    store = MemoryOffload()
+    one = lever(store=store)
+    change(one, asked(user("task")))
+    body = asked(user("state 1"), call("a"), user(result("short", "a")))
+    assert change(one, body) is not None
+    one.refused(step(body))
+    later = asked(user("state 2"), call("a"), user(result("short", "a")))
+    assert change(lever(store=store), later) is None
+    assert change(one, later) is None
+
+
+def test_a_text_that_a_living_conversation_still_sends_can_be_fetched_whatever_the_store_let_go() -> None:
+    """A store for three texts, a conversation with six."""
+    most = 3 * len(LOG)
+    one = lever(store=MemoryOffload(Retention(most_bytes=most)), most_bytes=most)
+    messages = [user("task")]
+    out = sent(one, asked(*messages))
+    texts = [f"{LOG}\nuse {at}" for at in range(6)]
+    for at, text in enumerate(texts):
+        messages += [call(f"t{at}"), user(result(text, f"t{at}"))]
+        out = sent(one, asked(*messages))
+    for at, text in enumerate(texts):
+        handle = handle_of(text_of(out, at=2 + 2 * at))
+        assert one.answer({"handle": handle, "range": "898-"}, "").text == "".join(
+            text.splitlines(keepends=True)[897:]
+        )
+        assert one.answer({"handle": handle}, scope_of(Tags(user="ben"))).is_error
+
+
+def test_a_text_is_kept_as_long_as_it_is_sent(tmp_path: Path) -> None:
+    """Ten days, renewed by each request that has the text whole, without a fetch."""
+    times = [NOON]
+    messages = [user("task"), call(), user(result())]
+    path = tmp_path / "o.sqlite"
+    one = Offload(store=SqliteOffload(path, Retention(days=10)), days=10, always=True)
+    one._keeper._clock = lambda: times[0]
+    handle = handle_of(text_of(begun(one, *messages[1:])))
+    for day in range(1, 10):
+        times[0] = NOON + 4 * day * 86_400
+        messages += [call(f"d{day}"), user(result("short", f"d{day}"))]
+        sent(one, asked(*messages), now=times[0])
+    one._keeper._store.close()  # type: ignore[union-attr] # it has one
+    other = Offload(store=SqliteOffload(path, Retention(days=10)), days=10)
+    other._keeper._clock = lambda: times[0]
+    assert other.answer({"handle": handle, "range": "chars 1-30000"}, "").text == LOG[:30_000]
+
+
+def test_amazon_bedrock_is_left_alone() -> None:
+    """Its streams are in a format of its own, in which fetches cannot be served."""
+    assert change(lever(), asked(user("task"), model="us.anthropic.claude-opus-4-8")) is None
 
 
 def test_nobody_reads_the_texts_of_others() -> None:
@@ -465,13 +606,6 @@ def test_reduced_results_come_back_shorter_only_where_that_pays() -> None:
     fresh = lever()
     fresh.recall({**one.learned(), "other": b"junk"})
     assert text_of(begun(fresh, call(), user(result()))) == LOG
-
-
-def test_agents_that_never_have_large_results_are_spared_the_tool() -> None:
-    one = lever()
-    offered = [change(one, asked(user(f"task {at}"))) is not None for at in range(40)]
-    assert all(offered[:20])
-    assert not any(offered[20:])
 
 
 def test_what_a_tool_shortened_itself_is_left_as_it_is_and_can_be_fetched() -> None:
@@ -576,3 +710,25 @@ def test_a_growing_conversation_is_sent_the_same_at_every_step(
             assert whole == text
             assert shown == text or tokens_of(text) > 2_000
         before = now
+
+
+def test_a_text_shortened_within_a_run_is_of_the_user_of_that_run() -> None:
+    store = MemoryOffload()
+    with scrimp.run("reading", user="alice"):
+        handle = handle_of(offload(LOG, store=store))
+        assert fetch(handle, range="1", store=store) == LOG.split("\n")[0] + "\n"
+        assert FetchTool(store=store).call({"handle": handle, "range": "1"}) == LOG.split("\n")[0] + "\n"
+        assert "Nothing is kept" in fetch(handle, user="ben", store=store)
+    assert "Nothing is kept" in fetch(handle, store=store)
+    assert fetch(handle, range="1", user="alice", store=store) == LOG.split("\n")[0] + "\n"
+    one = lever(store=store)
+    assert not one.answer({"handle": handle}, scope_of(Tags(user="alice"))).is_error
+    assert one.answer({"handle": handle}, scope_of(Tags())).is_error
+
+
+def test_the_model_is_not_told_where_files_lie() -> None:
+    handle = handle_of(text_of(begun(lever(), call(), user(result()))))
+    fetched = lever(store=Unreadable()).answer({"handle": handle}, "")
+    assert fetched.is_error
+    assert "sqlite" not in fetched.text
+    assert "call the tool it came from again" in fetched.text

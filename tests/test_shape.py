@@ -30,6 +30,7 @@ FEW_PARAMETERS = 5
 
 BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/alerting/outbox.py:_deliver",  # a way out that fails is told, and the next alert goes on
+    "src/scrimp/caching_tools/flight.py:land",  # a result that cannot be copied is there all the same
     "src/scrimp/cli/app.py:main",  # the boundary of the command line: whatever escapes becomes one clear line
     "src/scrimp/core/flow.py:_reserved",  # whatever ends the wait for a hold, the hold is released
     "src/scrimp/core/flow.py:_attempted",  # whatever ends a call, it is written down, and raised again
@@ -38,6 +39,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/drive.py:drive",  # the same
     "src/scrimp/office/call_desk.py:answer",  # our own failures end here: the caller's request goes on
     "src/scrimp/office/reserving.py:_came",  # an error lost there would be a call that never ends
+    "src/scrimp/office/remembering.py:_lone_faults",  # a lever's own failure: others keep what they learned
     "src/scrimp/office/reshaping.py:_asked",  # a lever's own failure: the request goes on without it
     "src/scrimp/office/reshaping.py:tell",  # the same, once the call is over
     "src/scrimp/office/listening.py:_tell",  # a listener's failure is told, and no call suffers

@@ -143,13 +143,19 @@ def test_a_short_conversation_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("messages", "model", "why"),
     [
-        (bound(), "claude-fable-5-2", "thinking of this model is bound"),
+        (bound(), "claude-fable-5-2", "binds its thinking"),
         ([*bound()[:1], COMPACTED, *bound()[2:]], MODEL, "compaction block"),
     ],
 )
 def test_what_may_not_be_cut_stays_and_is_said(messages: list[Any], model: str, why: str) -> None:
     with pytest.warns(ScrimpWarning, match=why):
         assert summarize(messages, model=model, trigger=1_000) == messages
+
+
+@pytest.mark.parametrize("model", ["claude-fable-5-2", "claude-opus-5-5"])
+def test_what_has_not_been_thought_yet_may_be_bound_as_well(model: str) -> None:
+    with pytest.warns(ScrimpWarning, match="binds its thinking"):
+        assert summarize(session(), model=model, trigger=1_000) == session()
 
 
 def test_turns_stay_where_a_state_would_save_too_little() -> None:

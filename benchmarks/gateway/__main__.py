@@ -70,14 +70,11 @@ def _measured(options: argparse.Namespace, folder: Path) -> Report:
             for name in set(wanted) - set(up):
                 print(f"{name} is not installed: `make bench-gateway` does it", file=sys.stderr)
             idle = {name: one.memory() for name, one in up.items()}
-            places = {DIRECT: Place(upstreams[DIRECT], {"x-api-key": "any"}, lambda: 0.0, lambda: 0.0)}
+            others = {name: partial(cpu_of, [load.pid, *pids]) for name, pids in beside.items()}
+            places = {DIRECT: Place(upstreams[DIRECT], {"x-api-key": "any"}, lambda: 0.0, others[DIRECT])}
             places |= {
                 name: Place(
-                    one.proxy.port,
-                    one.proxy.headers,
-                    one.cpu,
-                    partial(cpu_of, [load.pid, *beside[name]]),
-                    workers=one.proxy.workers,
+                    one.proxy.port, one.proxy.headers, one.cpu, others[name], workers=one.proxy.workers
                 )
                 for name, one in up.items()
             }

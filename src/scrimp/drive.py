@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Send
+from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Reshape, Send
 from scrimp.stores.awaiting import awaited
 
 __all__ = ["Desk", "Flow", "adrive", "drive", "resume"]
@@ -18,7 +19,10 @@ class Desk(Protocol):
     """Carries out every command but `Send`. Its own failures never reach the caller's request.
 
     But for `Reserve`: where a limit is set and what is left of it cannot be told, nothing goes out.
+    `large`: the request is so long that an event loop should not wait for what levers make of it.
     """
+
+    large: bool
 
     def answer(self, command: Command) -> Any:
         """Do what `command` says and return its answer."""
@@ -54,7 +58,7 @@ async def adrive(
     plan: Callable[[Plan], Awaitable[Any]] | None = None,
 ) -> None:
     """Run `flow` until it ends or waits for a stream. `plan` makes plans where one may have to wait."""
-    waits = (Send, Reserve) if plan is None else (Plan, Send, Reserve)
+    waits = (Reshape, Send, Reserve) if plan is None else (Plan, Reshape, Send, Reserve)
     command: Command | None = next(flow)
     while command is not None:
         if isinstance(command, Meter) and desk.later(flow, command):
@@ -73,6 +77,8 @@ async def adrive(
 async def _answered(command: Command, desk: Desk, plan: Callable[[Plan], Awaitable[Any]] | None) -> Any:
     if isinstance(command, Plan) and plan is not None:
         return await plan(command)
+    if isinstance(command, Reshape) and desk.large:
+        return await asyncio.to_thread(desk.answer, command)
     if isinstance(command, Reserve):
         return await _awaited(desk.reserve(command))
     return desk.answer(command)

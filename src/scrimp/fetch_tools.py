@@ -16,6 +16,7 @@ from scrimp.core.offload.answering import Fetched
 from scrimp.core.offload.fetch_tool import DEFINITION
 from scrimp.core.offload.scopes import scope_of
 from scrimp.core.record import Tags
+from scrimp.runs import current_tags
 from scrimp.stores.offload import OffloadStore
 from scrimp.stores.offload_keeping import Keeper
 
@@ -25,7 +26,7 @@ __all__ = ["AsyncFetchTool", "FetchTool", "async_fetch_tool", "fetch_tool"]
 class FetchTool(BetaBuiltinFunctionTool):
     """The tool for a synchronous runner; `to_dict()` is its definition for `tools` of a single request.
 
-    With a `user`, texts of that user are found, and no others.
+    Texts of the `user` are found, and no others; without one, of the user of the run that a call is in.
     """
 
     def __init__(self, user: str | None = None, store: OffloadStore | None = None) -> None:
@@ -67,7 +68,7 @@ def _definition() -> BetaToolUnionParam:
 
 def _answered(asked: object, user: str | None, store: OffloadStore | None) -> Fetched:
     given: Mapping[str, Any] = asked if isinstance(asked, Mapping) else {}
-    return Keeper(store).answer(given, scope_of(Tags(user=user)))
+    return Keeper(store).answer(given, scope_of(current_tags() if user is None else Tags(user=user)))
 
 
 def _said(found: Fetched) -> str:

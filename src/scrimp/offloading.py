@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from hashlib import blake2b
 from typing import Any
 
 from scrimp.core.bill import day_of
@@ -17,11 +19,20 @@ from scrimp.core.offload.answering import Fetched
 from scrimp.core.offload.conversations import Conversations, Cut, Habits, read_cut
 from scrimp.core.offload.fetch_tool import DEFINITION, FETCH, offers, tools_of, with_fetch
 from scrimp.core.offload.hidden import Hidden
-from scrimp.core.offload.keys import conversation_keys, cut_key, left_key, text_key
+from scrimp.core.offload.keys import conversation_keys, cut_key, left_key, prefix_key, text_key
 from scrimp.core.offload.measuring import tokens_of
 from scrimp.core.offload.reducing import Policy, Reduced, reduce_text
-from scrimp.core.offload.results import Result, beginning, find_results, has_fetched, hints_around, with_texts
+from scrimp.core.offload.results import (
+    Result,
+    beginning,
+    find_results,
+    has_fetched,
+    has_thought,
+    hints_around,
+    with_texts,
+)
 from scrimp.core.offload.scopes import scope_of
+from scrimp.core.offload.serving import serves
 from scrimp.core.offload.worth import Odds, Outlook, saved_by
 from scrimp.core.plan import Decision, Mode
 from scrimp.errors import InputError
@@ -38,6 +49,10 @@ _LEAST = 500
 _HANDLES = 20_000
 _REFUSALS = 3
 _CHARACTERS_PER_TOKEN = 4
+_CHARACTERS_PER_TOKEN_AT_MOST = 5
+_OF_KIND = "kind "
+"""How what is learned of a kind of agents is told from what is of a tool, whose name has no blanks."""
+
 _UNKNOWN = Outlook(context=20_000, calls=5.0)
 """Where a conversation cannot be read."""
 
@@ -47,14 +62,13 @@ class Offload:
 
     Results of more than `over` tokens are shortened to `share` of them, at most `most`, where that is
     expected to pay; those of the tools named in `exclude` never are. Full texts are kept for `days` after
-    they were last needed, `most_bytes` in all. Raises `InputError` for settings that make no sense.
+    they were last needed, `most_bytes` in all. The tool is offered where its definition is next to nothing,
+    or where such agents are known to have large results; with `always`, to all that have tools. Raises
+    `InputError` for settings that make no sense.
     """
 
     name = "offload"
     mode: Mode = "save"
-
-    owner = ""
-    """Whose the calls are, where several share a store whose tags do not tell them apart."""
 
     def __init__(
         self,
@@ -65,12 +79,14 @@ class Offload:
         exclude: Iterable[str] = (),
         days: float = 30.0,
         most_bytes: int = 2**30,
+        always: bool = False,
         store: OffloadStore | None = None,
     ) -> None:
         self._policy = Policy(over, share, most).checked()
         if days <= 0 or most_bytes <= 0:
             raise InputError("offload: days and most_bytes should be above 0")
         self._keeper = Keeper(store, Retention(days, most_bytes))
+        self._always = always
         self._exclude = {FETCH, *exclude}
         self._conversations, self._habits, self._odds = Conversations(), Habits(), Odds()
         self._refused: Counter[str] = Counter()
@@ -78,13 +94,22 @@ class Offload:
         self._fetched: deque[str] = deque(maxlen=_HANDLES)
         self.hidden = Hidden(self._keeper)
 
+    @property
+    def owner(self) -> str:
+        """Whose the calls are, where several share a store whose tags do not tell them apart."""
+        return self.hidden.owner
+
+    @owner.setter
+    def owner(self, owner: str) -> None:
+        self.hidden.owner = owner
+
     def change(self, step: Step) -> Change | None:
         """The request with large results shortened, and with the tool, where its conversation has it."""
         body, scope = step.body, scope_of(step.tags)
         if not isinstance(body.get("messages"), list):
             return None
         body = self.hidden.restored(body, scope)
-        scope = self._owned(scope)
+        scope = self.hidden.owned(scope)
         own, extra = offers(body), -_carried_turns(step, body)
         decisions: list[Decision] = []
         if (own and not self._is_left(step, scope)) or (not own and self._has_tool(step, body, scope)):
@@ -105,33 +130,34 @@ class Offload:
         May be called by several threads at once, unlike all else here.
         """
         self._fetched.append(str(asked.get("handle")).strip())
-        return self._keeper.answer(asked, self._owned(scope))
+        return self._keeper.answer(asked, self.hidden.owned(scope))
 
     def answered(self, step: Step, answered: Answered) -> None:
         """Bills say nothing that requests do not."""
 
     def refused(self, step: Step) -> None:
         """The conversation goes on as its caller wrote it; after some, no other of this model begins."""
-        names = conversation_keys(self._owned(scope_of(step.tags)), step.body)
+        names = conversation_keys(self.hidden.owned(scope_of(step.tags)), step.body)
         if not names or not (offers(step.body) or self._conversations.has_tool(names[-1])):
             return  # it was none of our doing
         self._refused[step.model.id] += 1
         for name in names:
             self._conversations.begins(name, has_tool=False)
-        if len(names) > 1:
-            self._keeper.put_soon(Kept(left_key(names[-1]), Kind.ROOT, b""))
+        prefix = prefix_key(self.hidden.owned(scope_of(step.tags)), step.body)
+        self._conversations.begins(prefix, has_tool=False)
+        self._keeper.put_soon(*(Kept(left_key(name), Kind.ROOT, b"") for name in (*names[1:], prefix)))
 
     def learned(self) -> Mapping[str, bytes]:
-        """How often the results of each tool were asked for again."""
+        """How often results of each tool were asked for again, and what kinds of agents have large ones."""
         self._count_fetches()
-        return self._odds.learned()
+        kinds = {f"{_OF_KIND}{kind}": data for kind, data in self._habits.learned().items()}
+        return {**self._odds.learned(), **kinds}
 
     def recall(self, kept: Mapping[str, bytes]) -> None:
         """What an earlier process learned."""
-        self._odds.recall(kept)
-
-    def _owned(self, scope: str) -> str:
-        return f"{self.owner} {scope}" if self.owner else scope
+        kinds = {key for key in kept if key.startswith(_OF_KIND)}
+        self._habits.recall({key.removeprefix(_OF_KIND): kept[key] for key in kinds})
+        self._odds.recall({key: data for key, data in kept.items() if key not in kinds})
 
     def _is_left(self, step: Step, scope: str) -> bool:
         """Whether a conversation whose caller has the tool is left alone all the same."""
@@ -141,27 +167,46 @@ class Offload:
 
     def _has_tool(self, step: Step, body: Body, scope: str) -> bool:
         """Whether this conversation has the tool: decided at its first request, and kept to."""
-        names = conversation_keys(scope, step.body) if tools_of(body) else ()
+        names = conversation_keys(scope, step.body) if tools_of(body) and serves(step.body) else ()
         if not names:
             return False
         root, name = names[0], names[-1]
         known = self._conversations.has_tool(name)
         if known is not None and (known or name is not root):
             return known
+        prefix = prefix_key(scope, step.body)
         if name is root:
             has = self._begins_with_it(step, body)
             if has:
-                self._keeper.put_soon(Kept(root, Kind.ROOT, b""))
+                self._keeper.put_soon(Kept(root, Kind.ROOT, b""), Kept(prefix, Kind.ROOT, b""))
         else:
-            found = self._keeper.get([root, left_key(name)])
+            found = self._keeper.get([root, prefix, left_key(name), left_key(prefix)])
+            has = has_fetched(body) or self._begun(root, found) or self._is_like_others(step, prefix, found)
             if found is None:
-                return bool(self._conversations.has_tool(root)) or has_fetched(body)
-            begun = self._conversations.has_tool(root)
-            begun = root in found if begun is None else begun
-            known_by = begun or has_fetched(body) or self._was_cut(body, scope)
-            has = known_by and left_key(name) not in found
+                return has
+            has = (has or self._was_cut(body, scope)) and left_key(name) not in found
+            if not has:  # other processes must not give it the tool either
+                self._keeper.put_soon(Kept(left_key(name), Kind.ROOT, b""))
         self._conversations.begins(name, has_tool=has)
+        if has:
+            self._conversations.begins(prefix, has_tool=True)
         return has
+
+    def _begun(self, key: bytes, found: Mapping[bytes, bytes] | None) -> bool:
+        """Whether what this names was given the tool: as is remembered, else as the store says."""
+        known = self._conversations.has_tool(key)
+        if known is None:
+            return found is not None and key in found and left_key(key) not in found
+        return known
+
+    def _is_like_others(self, step: Step, prefix: bytes, found: Mapping[bytes, bytes] | None) -> bool:
+        """Whether a conversation met in its middle has the tool since what it begins with has.
+
+        Clients that put the state of things into the first message, or leave out earlier ones, send what
+        looks like another conversation each time. Thinking that is bound to tools must not find others.
+        """
+        bound = step.model.features.thinking_binding != "none" and has_thought(step.body)
+        return not bound and self._refused[step.model.id] < _REFUSALS and self._begun(prefix, found)
 
     def _was_cut(self, body: Body, scope: str) -> bool:
         """Whether some result of a conversation was cut before: its beginning may have been taken away."""
@@ -169,8 +214,8 @@ class Offload:
         return self._looked_up(keys) and any(self._conversations.cut(key) for key in keys)
 
     def _begins_with_it(self, step: Step, body: Body) -> bool:
-        pays = self._habits.pays(_kind(step, body), tokens_of(repr(DEFINITION)))
-        return pays and self._keeper.works and self._refused[step.model.id] < _REFUSALS
+        pays = self._habits.pays(_kind(step, body), _defined(), _prompt(body))
+        return (pays or self._always) and self._keeper.works and self._refused[step.model.id] < _REFUSALS
 
     def _shortened(self, step: Step, body: Body, scope: str) -> tuple[Body, list[Decision], int]:
         """The request with what stands for its large results, why, and what that saves in this step."""
@@ -189,6 +234,7 @@ class Offload:
                 decisions += [why] if why is not None else []
             if cut is not None:
                 cuts.append((result, cut))
+                self._keeper.renew(text_key(scope, cut.handle), result.text, step.now)
                 self._knows(cut, result.whose.tool)
         if not cuts:
             return body, decisions, 0
@@ -221,7 +267,6 @@ class Offload:
         reduced = reduce_text(result.text, self._policy, hints_around(moment.body, result))
         if reduced is None:
             return None, None
-        self._habits.saw(_kind(moment.step, moment.body), reduced.before - reduced.after)
         self._count_fetches()
         odds = self._odds.of(tool, reduced.kind)
         saves = saved_by(reduced.before, reduced.after, moment.outlook, moment.rates, odds)
@@ -233,6 +278,7 @@ class Offload:
             return None, None
         self._conversations.keep_cut(key, cut)
         self._odds.reduced(tool)
+        self._habits.saw(_kind(moment.step, moment.body), reduced.before - reduced.after)
         what = f"{tool or 'a'} result from {reduced.before:,} to {reduced.after:,} tokens ({reduced.kind})"
         why = f"carried for some {moment.outlook.calls:.0f} more calls, {odds:.0%} odds of a fetch"
         return cut, Decision(self.name, self.mode, what, why, saves)
@@ -281,9 +327,23 @@ class _Moment:
         )
 
 
-def _kind(step: Step, body: Body) -> tuple[Any, ...]:
-    names = tuple(str(tool.get("name")) for tool in tools_of(body) if isinstance(tool, Mapping))
-    return (step.tags.label, tuple(name for name in names if name != FETCH))
+def _kind(step: Step, body: Body) -> str:
+    """What tells kinds of agents apart: the label of their calls, and which tools they have."""
+    names = [str(tool.get("name")) for tool in tools_of(body) if isinstance(tool, Mapping)]
+    said = repr([name for name in names if name != FETCH]).encode("utf-8", "surrogatepass")
+    return f"{blake2b(said, digest_size=8).hexdigest()} {step.tags.label or ''}"
+
+
+@cache
+def _defined() -> int:
+    """Tokens of the tool's definition."""
+    return tokens_of(repr(DEFINITION))
+
+
+def _prompt(body: Body) -> int:
+    """Tokens of a request, rather too few."""
+    parts = (body.get("system"), body.get("tools"), body["messages"])
+    return len(repr(parts)) // _CHARACTERS_PER_TOKEN_AT_MOST
 
 
 def _rates(step: Step) -> Rates:
@@ -301,7 +361,7 @@ def _carried_turns(step: Step, body: Body) -> int:
 def _carried_tool(step: Step, body: Body) -> int:
     """Picodollars that the tool's definition costs in this step."""
     rates = _rates(step)
-    return tokens_of(repr(DEFINITION)) * (rates.write_5m if beginning(body) is None else rates.read)
+    return _defined() * (rates.write_5m if beginning(body) is None else rates.read)
 
 
 def _text(reduced: Reduced, text: str, scope: str) -> Kept:

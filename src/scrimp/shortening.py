@@ -15,6 +15,7 @@ from scrimp.core.offload.scopes import scope_of
 from scrimp.core.offload.source import hints_of
 from scrimp.core.record import Tags
 from scrimp.errors import ScrimpWarning
+from scrimp.runs import current_tags
 from scrimp.stores.offload import Kept, Kind, OffloadStore
 from scrimp.stores.offload_keeping import Keeper
 
@@ -35,7 +36,8 @@ def offload(
     """A text of more than `over` tokens shortened to `share` of them, at most `most`, with a handle.
 
     What says something of `looking_for` is kept first: the question, the call, what the model said. The whole
-    text is kept in scrimp's home folder, or in `store`, where `fetch` of the same `user` finds it. The same
+    text is kept in scrimp's home folder, or in `store`, where `fetch` of the same `user` finds it, and so do
+    calls of that user through `scrimp.Offload`; without one, the user of the run that this is in. The same
     arguments give the same words. A text that is short, or cannot be kept (a `ScrimpWarning` says why), comes
     back as it is. `summarize` may write a summary that takes the place of the shortened text; where it fails
     or writes too much, the shortened text stays. Raises `InputError` for settings that make no sense.
@@ -47,7 +49,13 @@ def offload(
     if summarize is not None:
         reduced = summarized(reduced, _tried(summarize, text), policy)
     keeper = Keeper(store)
-    kept = keeper.put(Kept(text_key(scope_of(Tags(user=user)), reduced.handle), Kind.TEXT, text.encode()))
+    kept = keeper.put(
+        Kept(
+            text_key(scope_of(current_tags() if user is None else Tags(user=user)), reduced.handle),
+            Kind.TEXT,
+            text.encode(),
+        )
+    )
     for fault in keeper.faults():
         warnings.warn(fault, ScrimpWarning, stacklevel=2)
     return reduced.text if kept else text
@@ -68,7 +76,7 @@ def fetch(
     raised that an agent would have to catch.
     """
     asked = {"handle": handle, "range": range, "query": query}
-    return Keeper(store).answer(asked, scope_of(Tags(user=user))).text
+    return Keeper(store).answer(asked, scope_of(current_tags() if user is None else Tags(user=user))).text
 
 
 def _tried(summarize: Callable[[str], str], text: str) -> str | None:

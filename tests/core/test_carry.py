@@ -477,3 +477,34 @@ def test_what_was_done_again_and_again_before_is_a_habit_and_nothing_missed() ->
         messages += [answer, {"role": "user", "content": [result(f"toolu_{step}", 2_000)]}]
     assert cleared(last) > 3
     assert missed(lever) == 0
+
+
+class Cuts(dict[bytes, bytes]):
+    """A store in memory."""
+
+    def keep(self, key: bytes, kept: bytes) -> None:
+        self[key] = kept
+
+    def find(self, key: bytes) -> bytes | None:
+        return self.get(key)
+
+
+@pytest.mark.parametrize("junk", [False, True])
+def test_what_was_cleared_stays_cleared_in_the_next_process(junk: bool) -> None:
+    """With its store the prefix is read on; where that is unreadable, all is sent, and the edits are gone."""
+    cuts = Cuts()
+    session, messages, sent = Session(Carry(risk=0.5, store=cuts)), [GO], []
+    while not (len(sent) > 2 and sent[-1].edits):
+        sent.append(session.step(session.body(messages)))
+        messages += tool_turn(len(sent))
+    assert cuts
+    assert all(len(key) == 16 and b"line" not in data for key, data in cuts.items())
+    if junk:
+        cuts.update(dict.fromkeys(cuts, b"junk"))
+    session.lever, session.workspace = Carry(risk=0.5, store=cuts), Workspace(default())
+    after = session.step(session.body(messages))
+    before, usage = sent[-1].answered.usage.total_input, after.answered.usage
+    assert bool(after.edits) is not junk
+    if not junk:
+        assert not any("cleared" in one.what for one in after.decisions), "all of it was cleared before"
+        assert usage.cache_read_input_tokens >= before - 10

@@ -21,6 +21,7 @@ from scrimp.core.carry.worth import (
 from scrimp.core.carry.worth_account import RISK, Account
 from scrimp.core.carry.worth_lasting import Lasting
 from scrimp.core.carry.worth_missed import Claims, Misses, Out, reserve
+from scrimp.core.carry.worth_strangers import Strangers, was_cached
 from scrimp.core.gaps import Chances
 from scrimp.core.worth import Event
 from scrimp.facts.prices import Rates
@@ -151,7 +152,7 @@ def test_whatever_is_decided_the_account_can_bear_that_it_ends_at_once(
         if choice is not None and choice.acts:
             assert choice.saves > 0
             assert choice.now <= books.saved + RISK * books.alone
-            assert choice.now <= 0 or waited >= choice.now
+            assert not warm or waited >= choice.now
 
 
 @given(
@@ -251,3 +252,18 @@ def test_what_was_learned_outlives_the_process_and_junk_is_passed_over() -> None
 def test_what_only_reports_a_change_is_hardly_ever_missed() -> None:
     misses = Misses()
     assert misses.per_token("str_replace_editor") < misses.per_token("Read") / 5
+
+
+def test_a_conversation_met_in_the_middle_counts_as_cached_until_it_is_known_that_they_are_not() -> None:
+    strangers = Strangers()
+    strangers.looked(1_000.0)
+    strangers.looked(2_000.0)
+    for _ in range(3):
+        assert strangers.may_be_cached(1_000.0 + 4_000.0)
+        strangers.met(found=False)
+    assert not strangers.may_be_cached(1_000.0 + 3_600.0)  # one in seven
+    assert strangers.may_be_cached(1_000.0 + 3_599.0)  # what an earlier process wrote may live
+    strangers.met(found=True)
+    assert strangers.may_be_cached(1_000.0 + 4_000.0)
+    assert not was_cached(read=20_000, total=100_000, static=20_000)  # tools and system are everybody's
+    assert was_cached(read=90_000, total=100_000, static=20_000)

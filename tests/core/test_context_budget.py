@@ -25,14 +25,16 @@ def step(
     *,
     model: str = "claude-haiku-4-5",
     betas: frozenset[str] | None = frozenset(),
+    system: str = "You mend. " * 300,
+    user: str | None = None,
     **more: Any,
 ) -> Step:
-    body = {"model": model, "max_tokens": 100, "system": "You mend. " * 300, "messages": messages}
+    body = {"model": model, "max_tokens": 100, "system": system, "messages": messages}
     workspace = Workspace(default())
     return Step(
         body,
         resolve(model),
-        Tags(agent="a"),
+        Tags(agent="a", user=user),
         NOW,
         lambda body: workspace.look(body, NOW),
         betas=betas,
@@ -102,6 +104,17 @@ def test_what_was_compacted_stays_so_byte_for_byte_until_the_next_cut() -> None:
     cuts = sum(one != other for one, other in pairwise(states))
     assert cuts == len(set(states) - {""})
     assert 3 <= cuts <= 8
+
+
+def test_another_conversation_that_begins_alike_has_its_own_limits() -> None:
+    """One whose prompt leaves little room for messages says nothing of one that has room."""
+    budget, long, short = ContextBudget(soft=24_000, hard=None), session(50), session(20)
+    crowded = {"system": "You mend. " * 4_000}
+    assert made(budget.change(step(long, **crowded))) != long
+    short[2]["content"][0]["content"] = "something else"
+    assert budget.change(step(short)) is None
+    assert budget.change(step(session(20), user="ann")) is None
+    assert made(budget.change(step([*session(50), *session(1)[1:]], **crowded)))  # and it goes on as it did
 
 
 def test_shares_are_of_the_window_or_of_what_the_run_allows() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrimp.core.early_stop import JsonSought, TextSought
+from scrimp.errors import ResponseError
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=12),
@@ -51,7 +52,6 @@ def test_it_is_enough_at_its_last_character(value: Any, ascii_only: bool, step: 
         ('A [5" pipe] fits: {"a": 5}', {"a": 5}),
         ("see [7]", [7]),
         ("```json\n[]\n```", []),
-        ("[" * 3000 + '{"a": 5}', {"a": 5}),
         ('{"a": {"b": [1, {"c": 2}]}} {"d": 3}', {"a": {"b": [1, {"c": 2}]}}),
         ("[]", []),
     ],
@@ -78,9 +78,24 @@ def test_what_was_left_open_in_one_block_hides_nothing_of_the_next() -> None:
     assert sought.value == {"a": 5}
 
 
-@pytest.mark.parametrize("text", ["", "no", '{"a": 1', "{this}", '"text"', "12"])
+@pytest.mark.parametrize("text", ["", "no", '{"a": 1', "{this}", '"text"', "12", "[" * 3000])
 def test_what_is_not_whole_is_not_found(text: str) -> None:
     assert not fed(text)[0].found
+
+
+@given(
+    st.dictionaries(st.text(max_size=6), VALUES, min_size=1, max_size=4) | st.lists(WHOLE, min_size=2),
+    st.data(),
+    st.sampled_from(["", "Here it is: ", "The set {x | x > 3 is meant.\n", "```json\n"]),
+)
+def test_nothing_inside_json_that_was_cut_off_is_taken_for_it(
+    value: Any, data: st.DataObject, said: str
+) -> None:
+    text = json.dumps(value)
+    cut = data.draw(st.integers(1, len(text) - 1))
+    sought, _ = fed(said + text[:cut])
+    with pytest.raises(ResponseError):
+        sought.result()
 
 
 def test_a_condition_sees_all_text_so_far() -> None:

@@ -374,3 +374,19 @@ def test_a_conversation_is_left_alone_where_the_tool_was_not_called(number: int,
         "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": [ls(number + 3)]}]
     }
     assert agent.hidden.restored(body, "") is body
+
+
+def test_what_one_owner_was_not_shown_comes_back_to_no_other() -> None:
+    """Accounts that share a file; the id of a call may be known to others."""
+    store = Store()
+    agent = Agent(Hidden(store))
+    agent.hidden.owner = "an account"
+    turn_of(agent, [thought("a"), fetch(0)], [ls(1)])
+    agent.says("Next")
+    other = Hidden(store)
+    for owner in ("another account", ""):
+        other.owner = owner
+        assert other.restored({"messages": agent.messages}, "")["messages"] == agent.messages
+    again = Hidden(store)
+    again.owner = "an account"
+    assert again.restored({"messages": agent.messages}, "")["messages"] == agent.truth

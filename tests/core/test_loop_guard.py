@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from benchmarks.loops import alarms
 from benchmarks.recorded_conversations import conversations
@@ -20,17 +21,17 @@ from scrimp.core.loop_guard import WRAP_UP, LoopGuard
 from scrimp.core.loop_guard_limits import DEFAULT
 from scrimp.core.record import Tags
 from scrimp.errors import InputError, LoopStopped
-from scrimp.facts.models import default
+from scrimp.facts.models import resolve
 from scrimp.wire.response import Usage
 
-MODEL = default().resolve("claude-haiku-4-5")
 Turn = tuple[list[tuple[str, Any]], list[str]]
 
 
-def step(messages: list[Any], *, label: str | None = None, **more: Any) -> Step:
-    return Step(
-        {"model": MODEL.id, "messages": messages, **more}, MODEL, Tags(agent=label), 0.0, lambda _: None
-    )
+def step(
+    messages: list[Any], *, label: str | None = None, model: str = "claude-haiku-4-5", **more: Any
+) -> Step:
+    body = {"model": model, "messages": messages, **more}
+    return Step(body, resolve(model), Tags(agent=label), 0.0, lambda _: None)
 
 
 def turn(number: int, calls: list[tuple[str, Any]], results: list[Any], *, failed: bool = False) -> list[Any]:
@@ -131,12 +132,51 @@ def test_the_same_error_from_different_calls_is_stopped_at_the_fifth() -> None:
     assert LoopGuard().change(step(work(turns))) is None
 
 
-def test_the_same_answer_to_the_same_words_is_a_loop() -> None:
+def test_the_same_answer_to_the_same_words_is_a_loop_at_the_twelfth() -> None:
     exchange = [said("user", "Go on."), {"role": "assistant", "content": [text("I cannot.")]}]
-    messages: list[Any] = [*exchange * 4, said("user", "Go on.")]
+    messages: list[Any] = [*exchange * 12, said("user", "Go on.")]
     assert stopped(LoopGuard().change(step(messages))).reason == "repeated answer"
+    assert LoopGuard().change(step(messages[2:])) is None
     messages[2] = said("user", "Please.")
     assert LoopGuard().change(step(messages[2:])) is None
+
+
+@pytest.mark.parametrize("result", ["ok", "", "Done!", '{"status": "success"}', "Added."])
+def test_what_does_something_and_says_ok_may_be_called_three_times_as_often(result: str) -> None:
+    turns = [([("computer", {"action": "key", "text": "Page_Down"})], [result])]
+    assert LoopGuard().change(step(work(turns * 11))) is None
+    assert stopped(LoopGuard().change(step(work(turns * 12)))).count == 12
+    pair = [*turns, ([("computer", {"action": "key", "text": "Return"})], [result])]
+    assert LoopGuard().change(step(work(pair * 8))) is None
+    assert stopped(LoopGuard().change(step(work(pair * 9)))).reason == "cycle"
+
+
+@pytest.mark.parametrize("result", ["нет такого файла", "1", "ok, but nothing was found", "[3]"])
+def test_a_result_that_says_something_is_a_loop_at_the_fourth(result: str) -> None:
+    assert stopped(LoopGuard().change(step(work([([("read", {})], [result])] * 4)))).count == 4
+
+
+@pytest.mark.parametrize(
+    "result",
+    ["pending", "web-0  0/1  Pending  0  3s", '{"state": "in_progress"}', "build 7 is still running"],
+)
+def test_what_takes_time_may_be_asked_until_it_is_over(result: str) -> None:
+    turns = [([("get_job", {"id": 7})], [result])] * 30
+    assert LoopGuard().change(step(work(turns))) is None
+
+
+@pytest.mark.parametrize("result", ["Running tests … 1 failed", "error: nothing is running", "running " * 90])
+def test_a_failure_that_speaks_of_running_is_a_loop(result: str) -> None:
+    assert stopped(LoopGuard().change(step(work([([("check", {})], [result])] * 4))))
+
+
+def test_calls_that_a_person_denies_are_no_loop() -> None:
+    calls = [[("bash", {"command": f"c{n}"})] for n in range(6)]
+    for words in ("The user doesn't want to proceed with this tool use.", "Rejected by user"):
+        turns = [(call, [words]) for call in calls]
+        assert LoopGuard().change(step(work(turns, failed=True))) is None
+    turns = [(call, ["Permission denied"]) for call in calls]
+    assert stopped(LoopGuard().change(step(work(turns, failed=True)))).reason == "same error"
 
 
 def test_a_word_from_outside_ends_a_loop() -> None:
@@ -180,19 +220,40 @@ def ended(guard: LoopGuard, label: str, answers: int, times: int) -> None:
         guard.answered(step(messages, label=label), Answered(Usage(), "end_turn", complete=True, at=0.0))
 
 
+def many(answers: int, first: int = 0) -> list[Any]:
+    return work([other(number) for number in range(first, first + answers)])
+
+
 def test_the_limit_of_steps_is_learned_for_each_label() -> None:
     guard = LoopGuard()
-    ended(guard, "short", 4, 49)
-    fifty, thirty = (work([other(number) for number in range(count)]) for count in (50, 30))
-    assert guard.change(step(fifty, label="short")) is None
-    ended(guard, "short", 4, 1)
-    assert stopped(guard.change(step(thirty, label="short"))).reason == "too many steps"
-    assert guard.change(step(thirty[:-2], label="short")) is None
-    assert guard.change(step(fifty, label="other")) is None
-    assert guard.change(step(fifty)) is None
-    ended(guard, "long", 90, 60)
-    assert guard.change(step(work([other(number) for number in range(269)]), label="long")) is None
-    assert guard.change(step(work([other(number) for number in range(270)]), label="long"))
+    ended(guard, "long", 90, 49)
+    assert stopped(guard.change(step(many(DEFAULT), label="long"))).reason == "too many steps"  # the fiftieth
+    assert guard.change(step(many(269), label="long")) is None
+    assert stopped(guard.change(step(many(270), label="long"))).reason == "too many steps"
+    for label in ("other", None):
+        assert stopped(guard.change(step(many(DEFAULT), label=label)))
+
+
+def test_short_tasks_say_nothing_of_the_first_long_one() -> None:
+    guard = LoopGuard()
+    ended(guard, "short", 1, 400)
+    assert guard.change(step(many(DEFAULT - 1), label="short")) is None
+    assert stopped(guard.change(step(many(DEFAULT), label="short")))
+
+
+def test_tasks_that_were_stopped_for_their_length_count_as_seen() -> None:
+    guard = LoopGuard()
+    ended(guard, "a", 10, 66)
+    for _ in range(9):  # the same request, tried again and again
+        assert stopped(guard.change(step(many(DEFAULT), label="a")))
+    assert msgspec.msgpack.decode(guard.learned()["a"]) == [10] * 66 + [DEFAULT]
+    for count in range(1, 9):  # that it goes on where it is warned alone makes it no other task
+        assert stopped(guard.change(step(many(DEFAULT + count), label="a")))
+    for first in (1, 2):
+        assert stopped(guard.change(step(many(DEFAULT, first), label="a")))
+    assert (
+        guard.change(step(many(DEFAULT), label="a")) is None
+    )  # three of 69 are more than three in a hundred
 
 
 def test_answers_that_go_on_or_broke_off_teach_nothing() -> None:
@@ -208,11 +269,10 @@ def test_answers_that_go_on_or_broke_off_teach_nothing() -> None:
 
 def test_the_next_process_knows_what_this_one_learned() -> None:
     guard, next_one = LoopGuard(), LoopGuard()
-    ended(guard, "short", 4, 50)
+    ended(guard, "long", 90, 50)
     next_one.recall({**guard.learned(), "broken": b"\xc1", "odd": b"\x91\xa1x"})
-    forty = work([other(number) for number in range(40)])
-    assert stopped(next_one.change(step(forty, label="short")))
-    assert next_one.change(step(forty, label="broken")) is None
+    assert next_one.change(step(many(250), label="long")) is None
+    assert stopped(next_one.change(step(many(250), label="broken")))
 
 
 def test_warned_of_a_loop_the_call_goes_out_as_it_is() -> None:
@@ -241,6 +301,63 @@ def test_a_last_turn_asks_for_an_answer_and_the_call_after_it_is_stopped() -> No
     assert retried.body["messages"] == asked
     error = stopped(guard.change(step([*messages, *turn(9, *READ)])))
     assert "after its last turn" in str(error)
+
+
+@pytest.mark.parametrize("calls", [READ, TEST, other(1)])
+def test_any_call_after_a_last_turn_is_stopped(calls: Any) -> None:
+    guard, messages = LoopGuard(on_loop="wrap_up"), work([READ] * 4)
+    assert guard.change(step(messages))
+    error = stopped(guard.change(step([*messages, *turn(9, *calls)])))
+    assert "after its last turn" in str(error)
+    assert error.reason == "repeated call"
+    reminded = [*messages, *turn(9, *calls)]
+    reminded[-1]["content"].append(text("<system-reminder>Be brief.</system-reminder>"))
+    assert stopped(guard.change(step(reminded)))
+    asked = [*messages, *turn(9, *calls)]
+    asked[-1]["content"].append(text("Look at b.py."))
+    change = guard.change(step(asked))
+    assert change is not None
+    assert change.error is None
+
+
+def test_where_a_system_message_is_last_the_words_stand_before_it() -> None:
+    guard, system = LoopGuard(on_loop="wrap_up"), {"role": "system", "content": "Be brief."}
+    messages = [*work([READ] * 4), system]
+    for _ in range(2):
+        change = guard.change(step(messages))
+        assert change is not None
+        assert change.body["messages"][-1] is system
+        assert change.body["messages"][-2]["content"][-1] == text(WRAP_UP)
+    assert stopped(guard.change(step([*messages, *turn(9, *TEST), system])))
+
+
+def test_a_loop_that_ends_with_words_of_the_model_is_stopped() -> None:
+    messages = [*work([other(number) for number in range(3)]), {"role": "assistant", "content": "So"}]
+    assert stopped(LoopGuard(on_loop="wrap_up", max_steps=3).change(step(messages)))
+
+
+@pytest.mark.parametrize("model", ["claude-fable-5-2", "claude-opus-5-5"])
+def test_where_thinking_is_bound_no_words_are_put_into_the_conversation(model: str) -> None:
+    guard, messages = LoopGuard(on_loop="wrap_up"), work([READ] * 4)
+    tools = [{"name": "read", "input_schema": {"type": "object"}}]
+    for _ in range(2):
+        change = guard.change(step(messages, model=model, tools=tools))
+        assert change is not None
+        assert change.body["messages"] == messages
+        assert change.body["tool_choice"] == {"type": "none"}
+    later = [*messages, said("assistant", "Not done."), said("user", "Go on.")]
+    assert guard.change(step(later, model=model, tools=tools)) is None
+    assert stopped(guard.change(step([*messages, *turn(9, *TEST)], model=model, tools=tools)))
+    assert stopped(LoopGuard(on_loop="wrap_up").change(step(messages, model=model)))
+
+
+def test_a_last_turn_sent_again_is_the_same_request() -> None:
+    guard, messages = LoopGuard(on_loop="wrap_up"), work([READ] * 4)
+    tools = [{"name": "read", "input_schema": {"type": "object"}}]
+    asked = [guard.change(step(messages, tools=tools, tool_choice={"type": "any"})) for _ in range(3)]
+    bodies = [one.body for one in asked if one is not None]
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert bodies[0]["tool_choice"] == {"type": "none"}
 
 
 def test_what_was_said_in_a_last_turn_stays_while_the_conversation_grows() -> None:

@@ -106,6 +106,23 @@ def test_of_too_many_those_said_last_stay() -> None:
     assert [one.text for one in again if one.kind == "path"][-1] == "lib/file_260.py"
 
 
+def test_no_rule_and_no_open_task_gives_way_however_much_is_said_after_it() -> None:
+    rule = "Never push to main, and never touch billing/ledger.py."
+    chat = [user(f"Looks good, what about module {n}?") for n in range(200)]
+    rules = [user(f"You must not rename table_{n}.") for n in range(90)]
+    todo = [model(f"TODO: migrate table_{n}.") for n in range(90)]
+    wanted = texts("rule", user(rule), *rules, *chat)
+    assert wanted[0] == rule
+    assert [one for one in wanted if "must not" in one] == [one["content"] for one in rules]
+    chatty = [one for one in wanted if "Looks good" in one]
+    assert chatty == [one["content"] for one in chat[-len(chatty) :]]
+    assert 30 <= len(chatty) < 100
+    assert len(texts("task", *todo)) == 90
+    again = together(found_in([user(rule), *todo]), found_in(chat))
+    assert Obligation("rule", rule) in again
+    assert sum(one.kind == "task" for one in again) == 90
+
+
 LINE = st.text(st.characters(categories=("L", "N", "P", "S", "Z")), min_size=1, max_size=40).map(
     lambda text: " ".join(text.split()).strip(" -*#>|,;")
 )
@@ -127,6 +144,22 @@ def test_a_state_holds_all_it_was_made_of_and_is_read_back(
 def test_the_words_of_a_model_are_read_back() -> None:
     text = written([Obligation("path", "a/b.py")], "We mend\nthe lock.\n</session-state>")
     assert read_state(user(text)).words == "We mend\nthe lock."
+
+
+def test_headings_in_the_words_of_a_model_are_its_words() -> None:
+    words = "We mend it.\n## Files\na.py, which is old\n## Open\n- all"
+    rule = Obligation("rule", "Use tabs.")
+    told = words
+    for _ in range(2):
+        found = read_state(user(written([rule], told)))
+        assert found.obligations == [rule]
+        assert [line.strip() for line in found.words.splitlines()] == words.splitlines()
+        told = found.words
+
+
+@pytest.mark.parametrize("words", ["retention = 30 days", "timeout is 5 minutes", "wait: 1 hour"])
+def test_numbers_keep_their_unit(words: str) -> None:
+    assert texts("number", user(f"Mind that {words}.")) == [words]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from array import array
+from collections import deque
 from typing import Any
 
 import pytest
@@ -120,3 +122,27 @@ def test_forgetting_some_arguments_forgets_them_in_every_run() -> None:
 @given(st.recursive(st.text(), st.lists, max_leaves=20))
 def test_a_result_weighs_at_least_its_text(value: Any) -> None:
     assert weight(value) >= len(json.dumps(value, ensure_ascii=False)) / 6
+
+
+class Slotted:
+    __slots__ = ("text",)
+
+    def __init__(self) -> None:
+        self.text = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Slotted(), array("d", [0.0]) * 125_000, deque(["x" * 1_000_000]), memoryview(bytes(1_000_000))],
+)
+def test_what_a_result_weighs_is_seen_whatever_it_is(value: Any) -> None:
+    assert 1_000_000 <= weight([value]) < 1_010_000
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_for_longer() -> None:
+    results = Results(ttl=60.0, most=9, most_bytes=1_000)
+    results.put(("", b"a"), "text", 1_000.0)
+    assert results.get(("", b"a"), 1_059.0)
+    results.put(("", b"a"), "text", 1_000.0)
+    assert results.get(("", b"a"), 900.0) is None
+    assert results.get(("", b"a"), 1_000.0) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import scrimp
 from scrimp.core.levers import Step
 from scrimp.core.passes.trim import Trim
 from scrimp.core.record import Tags
+from scrimp.core.tokens.counts import count_block
 from scrimp.errors import InputError
 from scrimp.facts.models import default
 from tests.core.carrying import NOON, Sent, Session, tool_turn
@@ -60,14 +63,34 @@ def test_models_that_bind_thinking_are_left_alone_before_they_think_and_that_is_
     assert "binds its thinking to everything before it" in said_once
 
 
-def test_what_was_left_out_is_set_against_what_is_written_again() -> None:
+def test_what_was_left_out_is_what_the_caller_would_have_paid_for_it() -> None:
+    """Without markers of the caller's that is plain input, $3 a million tokens, at a cut as at any step."""
+    _, plain = worked(None, 20)
     _, sent = worked(Trim(**LIMITS), 20)
-    first = next(at for at, one in enumerate(sent) if one.decisions)
-    now, later = sent[first].change, sent[first + 1].change
-    assert now is not None
-    assert later is not None
-    assert now.own_extra < later.own_extra
-    assert later.own_extra > 0
+    assert any(one.decisions for one in sent)
+    for whole, left in zip(plain, sent, strict=True):
+        fewer = whole.answered.usage.total_input - left.answered.usage.total_input
+        assert (left.change.own_extra if left.change else 0) == pytest.approx(fewer * 3_000_000, rel=0.02)
+
+
+def test_a_block_is_measured_once_however_many_steps_it_is_in() -> None:
+    lever, session, model = Trim(**LIMITS), Session(), default().resolve("claude-sonnet-4-6")
+    messages: list[Any] = [GO, *(message for step in range(30) for message in tool_turn(step))]
+    measured = 0
+
+    def counting(frame: FrameType, event: str, _: object) -> None:
+        nonlocal measured
+        measured += event == "call" and frame.f_code is count_block.__code__
+
+    for step in range(30, 35):
+        given = Step(session.body(messages), model=model, tags=Tags(), now=NOON, look=lambda one: None)
+        sys.setprofile(counting)
+        try:
+            assert lever.change(given) is not None
+        finally:
+            sys.setprofile(None)
+        messages += tool_turn(step)
+    assert measured == 1 + 2 * 34  # the task, and each step's call and result
 
 
 @pytest.mark.parametrize("fields", [{"thread": {"type": "create"}}, {"compaction": {"type": "summarize"}}])

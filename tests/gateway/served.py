@@ -100,7 +100,8 @@ def served(
     home.mkdir(exist_ok=True)
     (folder / "scrimp.toml").write_text(settings, encoding="utf-8")
     command = [sys.executable, "-m", "scrimp", "serve", "--config", str(folder / "scrimp.toml"), "--json"]
-    env = {**os.environ, "SCRIMP_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    own = {"SCRIMP_HOME": str(home), "PYTHONUNBUFFERED": "1", "ANTHROPIC_API_KEY": "sk-test"}
+    env = {**os.environ, **own}
     with emulator, (home / "stderr.txt").open("wb") as log:
         where = ["--port", "0", "--upstream", emulator.url]
         process = subprocess.Popen(

@@ -92,7 +92,7 @@ def test_the_table_says_what_the_lever_does(tmp_path: Path) -> None:
     path.write_text('[carry]\nenabled = true\nkeep = 5\nexclude_tools = ["write"]\ncompact = true\n')
     carry = load(path, {}, {}, keys_needed=False).settings.carry
     assert (carry.enabled, carry.keep, carry.exclude_tools, carry.compact) == (True, 5, ("write",), True)
-    assert isinstance(carry_lever(carry), Carry)
+    assert isinstance(carry_lever(carry, "an account"), Carry)
     path.write_text("[carry]\nkeep = 0\n")
     with pytest.raises(InputError, match="keep"):
         load(path, {}, {}, keys_needed=False)

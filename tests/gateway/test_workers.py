@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -30,6 +31,14 @@ amount = "{amount}"
 alert_at = [10]
 """
 """Nobody waits for another's prefix, so that all of them ask for money at once."""
+
+
+WARM = """
+[[warm]]
+name = "brief"
+request = "warm.json"
+calls_per_hour = 6000
+"""
 
 
 def at_once(gateway: Served, bodies: list[dict[str, Any]]) -> list[str]:
@@ -139,7 +148,12 @@ def test_one_budget_holds_over_all_workers_and_its_alerts_are_told_once(tmp_path
 
 def test_told_to_stop_even_with_its_whole_group_it_finishes_what_is_under_way(tmp_path: Path) -> None:
     emulator = Emulator(faults=[Fault("slow_start", times=None, seconds=2.0)])
-    with served(tmp_path, emulator, "--workers", "2") as gateway, ThreadPoolExecutor(1) as pool:
+    (tmp_path / "warm.json").write_text(json.dumps({"model": MODEL, "system": "Be brief. " * 3_000}))
+    with (
+        served(tmp_path, emulator, "--workers", "2", settings=WARM) as gateway,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        eventually(lambda: gateway.metric("scrimp_requests_total") == 1, 20)  # that which warms
         calls = pool.submit(at_once, gateway, [ask(f"{n}") for n in range(5)])
         eventually(lambda: gateway.metric("scrimp_in_flight") == 5, 20)
         for pid in gateway.workers():
@@ -151,6 +165,8 @@ def test_told_to_stop_even_with_its_whole_group_it_finishes_what_is_under_way(tm
         assert gateway.process.wait(30) == 0
         balanced(gateway)
         log = gateway.log()
+        warmed = [record for record in gateway.records() if record.tags.task_type == "warm-up"]
+    assert len(warmed) == 1  # by one of them, though both were told to
     assert "5 calls under way are waited for" in log
     assert "Traceback" not in log
 

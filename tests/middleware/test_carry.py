@@ -13,6 +13,7 @@ import pytest
 import scrimp
 from scrimp.compacting import Compacted, compact
 from scrimp.core.passes.carry import Carry
+from scrimp.core.passes.trim import Trim
 from scrimp.emulator import Clock, Emulator, Fault, Scripted, text, thinking, tool_use
 from scrimp.errors import CacheMissWarning, InputError, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
@@ -58,9 +59,15 @@ def went_on(messages: list[Any], message: Any, *, drops: bool = False, words: in
 
 
 def work(
-    emulator: Emulator, middleware: scrimp.Middleware, steps: int, *, stream: bool = False, **how: Any
+    emulator: Emulator,
+    middleware: scrimp.Middleware,
+    steps: int,
+    *,
+    stream: bool = False,
+    fields: Any = None,
+    **how: Any,
 ) -> None:
-    """A tool loop by a sync client."""
+    """A tool loop by a sync client, its requests with these `fields`."""
     messages: list[Any] = [GO]
     with anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[middleware]) as client:
         for _ in range(steps):
@@ -68,7 +75,7 @@ def work(
                 with client.messages.stream(**request(messages)) as events:
                     message: Any = events.get_final_message()
             else:
-                message = client.messages.create(**request(messages))
+                message = client.messages.create(**request(messages, **(fields or {})))
             messages = went_on(messages, message, **how)
             emulator.clock.advance(20)
 
@@ -120,17 +127,28 @@ def test_a_growing_conversation_is_billed_less_and_to_the_last_token(emulator: E
     assert all(abs((r.predicted_read or 0) - r.usage.cache_read_input_tokens) <= 4 for r in records)
 
 
-def test_what_carrying_on_would_have_cost_is_in_the_ledger(emulator: Emulator) -> None:
-    """The estimate of the caller's own cost, against the same work without the lever."""
+@pytest.mark.parametrize("lever", [Carry(risk=0.5), Trim(trigger=30_000)], ids=["carry", "trim"])
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_the_callers_own_requests_would_have_cost_is_in_the_ledger(
+    emulator: Emulator, lever: Any, marked: bool
+) -> None:
+    """Step by step the estimate is what the same work without the lever has there: a cut breaks nothing in
+    what the caller would have sent, and what a caller without markers sends again is paid in full."""
     plain, ledger = MemoryLedger(), MemoryLedger()
+    fields = {"thinking": {"type": "disabled"}} | ({"cache_control": {"type": "ephemeral"}} if marked else {})
     with Emulator(script(60), clock=Clock(NOON)) as other:
-        work(other, middleware(other, plain), 36)
-    work(emulator, middleware(emulator, ledger, risk=0.5), 36)
+        work(other, middleware(other, plain), 30, fields=fields)
+    cutting = scrimp.Middleware(ledger=ledger, clock=emulator.clock.now, levers=[lever])
+    work(emulator, cutting, 30, fields=fields)
     ledger.flush()
-    own = sum(record.own_cost or 0 for record in ledger.records())
-    untouched = sum(record.own_cost or 0 for record in plain.records())
-    cached = sum(record.cost for record in plain.records())
-    assert cached < own < untouched
+    records, others = list(ledger.records()), list(plain.records())
+    assert sum(bool(record.notes) for record in records) >= 2, "nothing was cut"
+    assert [record.own_cost for record in records] == pytest.approx(
+        [one.own_cost for one in others], rel=0.03
+    )
+    if marked:  # and what the same work was really billed
+        own, billed = (sum(one.own_cost or 0 for one in records), sum(one.cost for one in others))
+        assert own == pytest.approx(billed, rel=0.01)
 
 
 @pytest.mark.parametrize("stream", [False, True])

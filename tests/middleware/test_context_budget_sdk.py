@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from typing import Any
 
 import anthropic
@@ -54,12 +55,12 @@ def agent_async(url: str, middleware: Any, steps: int) -> None:
     asyncio.run(run())
 
 
-def emulated(steps: int) -> Emulator:
+def emulated(steps: int, clock: Clock | None = None) -> Emulator:
     uses = [
         [{"type": "tool_use", "id": f"toolu_{n}", "name": "read", "input": {"path": f"src/m{n}.py"}}]
         for n in range(steps)
     ]
-    return Emulator(Scripted(uses), clock=Clock(NOON))
+    return Emulator(Scripted(uses), clock=clock or Clock(NOON))
 
 
 @pytest.mark.parametrize("run", [agent, agent_async])
@@ -123,3 +124,44 @@ def test_where_thinking_is_bound_the_api_sums_up_and_the_agent_goes_on() -> None
     assert 1 <= sum(summed) <= 3
     assert max(one.usage.total_input for one in records if not one.usage.iterations) < 56_000
     assert all(not one.fault for one in records)
+
+
+def worked(run: Any, levers: list[Any], steps: int = 50) -> list[Any]:
+    """The records of an agent's work, which are as they were billed."""
+    ledger, clock = MemoryLedger(), Clock(NOON)
+    middleware = scrimp.Middleware(ledger=ledger, clock=clock.now, levers=levers)
+    with emulated(steps, clock) as api:
+        run(api.url, middleware, steps)
+        bills = [(one.usage.total_input, one.usage.output_tokens, one.cost) for one in api.bill]
+    ledger.flush()
+    records = list(ledger.records())
+    assert [(one.usage.total_input, one.usage.output_tokens, one.cost) for one in records] == bills
+    assert not any(one.fault for one in records)
+    return records
+
+
+@pytest.mark.parametrize("run", [agent, agent_async])
+@pytest.mark.parametrize("soft", [14_000, 24_000])
+def test_beside_carry_a_budget_costs_no_more_than_alone(run: Any, soft: int) -> None:
+    alone = worked(run, [ContextBudget(soft=soft)])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "the API cleared another number")
+        both = worked(run, [scrimp.Carry(risk=0.5), ContextBudget(soft=soft)])
+    assert sum(one.cost for one in both) <= 1.005 * sum(one.cost for one in alone)
+    assert max(one.usage.total_input for one in both) < 1.05 * soft
+    missed = [one for one in both[3:] if one.usage.cache_read_input_tokens < 0.5 * one.usage.total_input]
+    notes = [note for one in both for note in one.notes]
+    cuts = {note for note in notes if "as a session state" in note}
+    assert 1 <= len(missed) <= len(cuts) + sum("carry: cleared" in note for note in notes)
+
+
+@pytest.mark.parametrize("run", [agent, agent_async])
+def test_what_carry_has_cleared_counts_for_neither_threshold(run: Any) -> None:
+    carry = {"risk": 0.9, "keep": 1}
+    plain, alone = worked(run, []), worked(run, [scrimp.Carry(**carry)])
+    longest, carried = (max(one.usage.total_input for one in records) for records in (plain, alone))
+    assert 1.3 * carried < longest
+    limit = int(1.15 * carried)
+    for budget in (ContextBudget(soft=limit, hard=None), ContextBudget(soft=None, hard=limit)):
+        both = worked(run, [scrimp.Carry(**carry), budget])
+        assert [one.cost for one in both] == [one.cost for one in alone]

@@ -61,7 +61,7 @@ def in_sdk(
 ) -> Iterator[tuple[Any, Emulator, MemoryLedger]]:
     ledger = MemoryLedger()
     with Emulator(speak) as emulator:
-        middleware = scrimp.Middleware(ledger=ledger, levers=[Offload(store=store)])
+        middleware = scrimp.Middleware(ledger=ledger, levers=[Offload(always=True, store=store)])
         with anthropic.Anthropic(
             base_url=emulator.url, api_key="k", max_retries=0, middleware=[middleware]
         ) as sdk:
@@ -72,7 +72,7 @@ def in_sdk(
 def in_gateway(
     monkeypatch: pytest.MonkeyPatch, store: OffloadStore
 ) -> Iterator[tuple[Any, Emulator, MemoryLedger]]:
-    monkeypatch.setattr("scrimp.gateway.parts.levers_of", lambda *_: [Offload(store=store)])
+    monkeypatch.setattr("scrimp.gateway.parts.levers_of", lambda *_: [Offload(always=True, store=store)])
     with door(Emulator(speak), serve={"mode": "save"}) as found, found.sdk(max_retries=0) as sdk:
         yield sdk, found.emulator, found.ledger
 

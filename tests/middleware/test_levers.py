@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anthropic
@@ -22,6 +23,7 @@ from scrimp.core.money import dollars
 from scrimp.core.plan import Decision, Mode
 from scrimp.emulator import Clock, Emulator, Scripted
 from scrimp.errors import ContextExceeded, InputError, ScrimpWarning
+from scrimp.middleware.betas import betas_of
 from scrimp.stores.learned import LearnedStore
 from scrimp.stores.memory import MemoryLedger
 from tests.gateway.doors import eventually
@@ -151,16 +153,45 @@ def test_each_lever_is_shown_what_the_one_before_it_made(emulator: Emulator) -> 
     assert len(second.heard) == 1
 
 
-def test_a_clients_own_default_betas_are_never_replaced(emulator: Emulator) -> None:
+def test_each_clients_own_default_betas_are_kept(emulator: Emulator) -> None:
     middleware, _ = middleware_of(emulator, Writing(shorter))
-    headers = {"anthropic-beta": "own-2026-01-01"}
-    with anthropic.Anthropic(
-        base_url=emulator.url, api_key="k", middleware=[middleware], default_headers=headers
-    ) as sdk:
-        sdk.messages.create(**ASKED)
-        sdk.messages.create(**ASKED)
+    with anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[middleware]) as plain:
+        for own in (None, "own-2026-01-01", "other-2026-01-01"):
+            client = plain.with_options(default_headers={"Anthropic-Beta": own}) if own else plain
+            client.messages.create(**ASKED)
+    added = "some-beta-2026-01-01"
     sent = [one.headers["anthropic-beta"] for one in emulator.requests]
-    assert sent == ["own-2026-01-01", "own-2026-01-01,some-beta-2026-01-01"]
+    assert sent == [added, f"own-2026-01-01,{added}", f"other-2026-01-01,{added}"]
+
+
+def test_each_asynchronous_clients_own_default_betas_are_kept(emulator: Emulator) -> None:
+    middleware, _ = middleware_of(emulator, Writing(shorter))
+
+    class Passing(anthropic.Middleware):
+        """Somebody else's middleware in between."""
+
+        async def handle_async(self, request: Any, call_next: Any) -> Any:
+            return await call_next(request)
+
+    async def ask(own: str) -> None:
+        async with anthropic.AsyncAnthropic(
+            base_url=emulator.url,
+            api_key="k",
+            middleware=[Passing(), middleware, Passing()],
+            default_headers={"anthropic-beta": own},
+        ) as sdk:
+            await sdk.messages.create(**ASKED)
+
+    for own in ("own-2026-01-01", "other-2026-01-01"):
+        asyncio.run(ask(own))
+    sent = [one.headers["anthropic-beta"] for one in emulator.requests]
+    assert sent == ["own-2026-01-01,some-beta-2026-01-01", "other-2026-01-01,some-beta-2026-01-01"]
+
+
+def test_nothing_is_asked_for_where_the_client_cannot_be_found() -> None:
+    assert betas_of(SimpleNamespace(headers={}), print) is None
+    assert betas_of(SimpleNamespace(headers={}), lambda request: request) is None
+    assert betas_of(SimpleNamespace(headers={"Anthropic-Beta": "a, b"}), print) == ("a", "b")
 
 
 def test_threads_are_not_shown_to_levers(emulator: Emulator) -> None:
@@ -259,3 +290,47 @@ def test_a_process_forked_while_a_lever_acts_can_call(emulator: Emulator, tmp_pa
     thread.join()
     eventually(lambda: os.waitpid(child, os.WNOHANG)[0] == child, seconds=20)
     assert (tmp_path / "called").exists()
+
+
+class Broken(Counting):
+    """A lever that cannot say what it learned, nor be told."""
+
+    name = "broken"
+
+    def learned(self) -> dict[str, bytes]:
+        raise RuntimeError("secret words of a prompt")
+
+    def recall(self, kept: Mapping[str, bytes]) -> None:
+        raise RuntimeError("secret words of a prompt")
+
+
+def test_a_lever_that_cannot_be_kept_costs_the_others_nothing(emulator: Emulator, tmp_path: Path) -> None:
+    kept = tmp_path / "learned.sqlite"
+
+    def process() -> None:
+        middleware, _ = middleware_of(emulator, Broken(), Counting(), learned=kept)
+        call(emulator, middleware)
+        del middleware
+        gc.collect()
+
+    for calls in (1, 2):
+        with pytest.warns(ScrimpWarning, match="what the lever broken learned is lost: RuntimeError"):
+            process()
+        eventually(lambda: LearnedStore(kept).load().levers == {"writing/agents": b"%d" % calls})  # noqa: B023 - at once
+
+
+def test_nobody_is_warned_of_what_a_lever_cuts(emulator: Emulator, recwarn: pytest.WarningsRecorder) -> None:
+    ledger = MemoryLedger()
+    levers = [scrimp.Trim(trigger=6_000, keep=3_000)]
+    middleware = scrimp.Middleware(ledger=ledger, clock=emulator.clock.now, levers=levers)
+    asked = {**ASKED, "model": "claude-sonnet-4-6"}
+    history: list[dict[str, Any]] = []
+    with anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[middleware]) as sdk:
+        for step in range(12):
+            history += [{"role": "user", "content": f"{step} " + "what now? " * 300}]
+            sdk.messages.create(**{**asked, "messages": history})
+            history += [{"role": "assistant", "content": "This. " * 100}]
+            emulator.clock.advance(5)
+    assert any(note.startswith("trim: ") for record in ledger.records() for note in record.notes)
+    assert any(record.miss == "history shortened" for record in ledger.records())
+    assert not recwarn.list

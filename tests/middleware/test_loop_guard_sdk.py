@@ -11,7 +11,7 @@ import pytest
 
 import scrimp
 from scrimp.core.loop_guard import WRAP_UP, LoopGuard
-from scrimp.emulator import Clock, Emulator, Scripted
+from scrimp.emulator import Clock, Emulator, Fault, Scripted
 from scrimp.errors import LoopStopped, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
 
@@ -140,23 +140,60 @@ def test_a_warning_is_given_once_and_the_calls_go_on() -> None:
     assert noted == [False] * 4 + [True] * 4
 
 
-def test_bound_thinking_of_a_last_turn_is_accepted_when_the_conversation_goes_on() -> None:
+def spoken(url: str, middleware: list[Any], messages: list[Any]) -> Any:
+    body = {**request(messages), "model": "claude-fable-5-2"}
+    with anthropic.Anthropic(base_url=url, api_key="k", max_retries=0, middleware=middleware) as client:
+        return client.messages.create(**body)
+
+
+def test_a_conversation_with_bound_thinking_goes_on_anywhere_after_its_last_turn() -> None:
     thought = {"type": "thinking", "thinking": "hm"}
     said = [[thought, *reading(number)] for number in range(4)]
-    middleware = scrimp.Middleware(
-        ledger=MemoryLedger(), clock=lambda: NOON, levers=[LoopGuard(on_loop="wrap_up")]
-    )
-    messages: list[Any] = [{"role": "user", "content": "Mend the test."}]
-    with (
-        Emulator(Scripted([*said, [thought, {"type": "text", "text": "It fails."}], "Bye."])) as api,
-        anthropic.Anthropic(base_url=api.url, api_key="k", max_retries=0, middleware=[middleware]) as client,
-    ):
+
+    def middleware() -> Any:
+        return scrimp.Middleware(
+            ledger=MemoryLedger(), clock=lambda: NOON, levers=[LoopGuard(on_loop="wrap_up")]
+        )
+
+    first, messages = middleware(), [{"role": "user", "content": "Mend the test."}]
+    last = [thought, {"type": "text", "text": "It fails."}]
+    with Emulator(Scripted([*said, last, "Bye.", "Bye.", "Bye."])) as api:
         for _ in range(5):
-            answer = client.messages.create(**{**request(messages), "model": "claude-fable-5-2"})
+            answer = spoken(api.url, [first], messages)
             messages = grown(messages, answer)
         assert answer.content[-1].text == "It fails."
         messages[-1] = {"role": "user", "content": "Never mind."}
-        answer = client.messages.create(**{**request(messages), "model": "claude-fable-5-2"})
-        assert answer.content[0].text == "Bye."
-        told = [str(one.body["messages"]).count(WRAP_UP) for one in api.requests if one.method == "POST"]
-    assert told == [0, 0, 0, 0, 1, 1]
+        for elsewhere in ([first], [middleware()], []):  # here, after a restart, without
+            assert spoken(api.url, elsewhere, messages).content[0].text == "Bye."
+        posted = [one.body for one in api.requests if one.method == "POST"]
+    assert not any(WRAP_UP in str(body["messages"]) for body in posted)
+    assert [body.get("tool_choice") for body in posted[:6]] == [None] * 4 + [{"type": "none"}, None]
+
+
+@pytest.mark.parametrize("agent", [loop, loop_async])
+def test_an_agent_that_does_something_else_after_its_last_turn_is_stopped(
+    agent: Callable[..., Any],
+) -> None:
+    other = [{"type": "tool_use", "id": "toolu_x", "name": "read", "input": {"path": "b.py"}}]
+    middleware = scrimp.Middleware(
+        ledger=MemoryLedger(), clock=lambda: NOON, levers=[LoopGuard(on_loop="wrap_up")]
+    )
+    with Emulator(Scripted([*(reading(n) for n in range(4)), *[other] * 9]), clock=Clock(NOON)) as api:
+        with pytest.raises(LoopStopped, match="after its last turn"):
+            agent(api.url, middleware)
+        assert len(api.bill) == 5
+
+
+@pytest.mark.parametrize("agent", [loop, loop_async])
+def test_a_last_turn_that_has_to_be_sent_again_is_the_same(agent: Callable[..., Any]) -> None:
+    middleware = scrimp.Middleware(
+        ledger=MemoryLedger(), clock=lambda: NOON, levers=[LoopGuard(on_loop="wrap_up")]
+    )
+    fault = Fault("overloaded", match=lambda body: WRAP_UP in str(body["messages"]))
+    said = [*(reading(n) for n in range(4)), "It fails."]
+    with Emulator(Scripted(said), clock=Clock(NOON), faults=[fault]) as api:
+        assert agent(api.url, middleware) == "It fails."
+        refused, sent = [one.body for one in api.requests if one.method == "POST"][-2:]
+    assert WRAP_UP in str(sent["messages"])
+    for part in ("messages", "tool_choice", "tools"):
+        assert refused.get(part) == sent.get(part)

@@ -92,7 +92,7 @@ def whole(agent: Any, model: str, *levers: Offload) -> tuple[Emulator, MemoryLed
 @pytest.mark.parametrize("model", [BOUND, "claude-opus-4-8"])
 def test_an_agent_pays_less_and_its_thinking_stays_bound(agent: Any, model: str) -> None:
     plain, _, _ = whole(agent, model)
-    api, ledger, said = whole(agent, model, Offload(store=MemoryOffload()))
+    api, ledger, said = whole(agent, model, Offload(always=True, store=MemoryOffload()))
     assert said == "Done."
     assert [entry.status for entry in ledger.records()] == [200] * (STEPS + 1)
     bills = [one.usage for one in api.bill]
@@ -108,7 +108,7 @@ def test_an_agent_pays_less_and_its_thinking_stays_bound(agent: Any, model: str)
 
 
 def test_the_ledger_says_what_was_done_and_saved() -> None:
-    _, ledger, _ = whole(run, "claude-opus-4-8", Offload(store=MemoryOffload()))
+    _, ledger, _ = whole(run, "claude-opus-4-8", Offload(always=True, store=MemoryOffload()))
     records = ledger.records()
     assert sum("read result from" in str(record.notes) for record in records) == STEPS
     assert all(record.own_cost is not None and record.own_cost > record.cost for record in list(records)[1:])

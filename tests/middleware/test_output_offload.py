@@ -57,7 +57,7 @@ def in_gateway(
 def test_the_last_round_is_asked_for_again_and_the_caller_gets_one_whole_answer(
     way: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    levers = [Offload(store=MemoryOffload()), scrimp.Output(retry_cut=True)]
+    levers = [Offload(always=True, store=MemoryOffload()), scrimp.Output(retry_cut=True)]
     with way(monkeypatch, levers) as (sdk, emulator, ledger):
         request: dict[str, Any] = {"model": "claude-opus-4-8", "max_tokens": 9_000, "tools": [LS]}
         messages: list[Any] = [{"role": "user", "content": "Why is it slow?"}]

@@ -151,8 +151,8 @@ def _place(finding: Finding) -> str:
     seq = "" if finding.seq is None else f" call {finding.seq}"
     change = f", {diagnosis.change.where}" if diagnosis.change is not None else ""
     return (
-        f"{typed(finding.where)} ({finding.run}{seq}{change}): {diagnosis.read:,} of {diagnosis.promised:,} tokens "
-        f"read, {dollars(money.dollars(diagnosis.lost))} lost"
+        f"{typed(finding.where)} ({finding.run}{seq}{change}): {diagnosis.read:,} of "
+        f"{diagnosis.promised:,} tokens read, {dollars(money.dollars(diagnosis.lost))} lost"
     )
 
 

@@ -116,7 +116,8 @@ def _why(one: Check) -> str:
             f"{off} With each loss known the rules are {rules} off: what it read no recorded call explains."
         )
     below, above = (percent(abs(share), 0) for share in one.by_luck)
-    gone = f"{one.losses:,} of {one.chances:,} reads found their entry gone and cost {_usd(one.paid)}"
+    whose = "its" if one.losses == 1 else "their"
+    gone = f"{one.losses:,} of {one.chances:,} reads found {whose} entry gone and cost {_usd(one.paid)}"
     if not one.losses:
         gone = f"None of {one.chances:,} reads found its entry gone"
     return (

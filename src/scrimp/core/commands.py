@@ -86,11 +86,15 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Foresee(msgspec.Struct, frozen=True):
-    """Say what the request should read, and warn of a miss that is certain. Answered with a `Watched`."""
+    """Say what the request should read, and warn of a miss that is certain. Answered with a `Watched`.
+
+    `cuts`: a lever breaks the cache on purpose, which nobody need be warned of.
+    """
 
     planned: Planned
     body: Body
     tags: Tags
+    cuts: bool = False
 
 
 class Reserve(msgspec.Struct, frozen=True):
@@ -150,7 +154,7 @@ class Billed(msgspec.Struct, frozen=True):
     """A planned request's bill is known: learn from it. Answered with a `Diagnosis` where it missed.
 
     `missed` is the provider's own word on why, where it was asked; `edited` its word on what it took out of
-    the prompt.
+    the prompt; `cuts` as for `Foresee`.
     """
 
     planned: Planned
@@ -160,6 +164,7 @@ class Billed(msgspec.Struct, frozen=True):
     missed: str | None = None
     tags: Tags = Tags()
     edited: Mapping[str, int] | None = None
+    cuts: bool = False
 
 
 class Tell(msgspec.Struct, frozen=True):

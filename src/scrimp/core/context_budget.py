@@ -11,25 +11,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from scrimp.core.carry.chains import chain_of
 from scrimp.core.carry.cut import LEAST_COMPACTED, SUMMING_BETA, own_edits, with_compaction
 from scrimp.core.carry.pieces import paid_rates, write_price
+from scrimp.core.context_shorter import Shorter
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.plan import Decision, Mode
 from scrimp.core.planned import Planned
 from scrimp.core.prompt import Digest
-from scrimp.core.summarize.parting import Limits, Parted, Sizes, length, parted
+from scrimp.core.summarize.parting import Limits, Parted, Sizes, length, parted, parted_again
 from scrimp.errors import ContextExceeded, InputError, RequestError
 from scrimp.wire.request import Body
 
 __all__ = ["ContextBudget"]
 
 _CONVERSATIONS, _STATES, _MODELS = 4_096, 512, 16
+_SHARES, _FEW = (1.0, 0.92, 0.84, 0.76, 0.68), 1.2
+"""Of the limit, what is tried at the first cut; how much of what should stay may be left of it at most."""
+
+_CLEARING = frozenset({"clear_tool_uses", "clear_thinking"})
 _DROPPED = (
     "an answer began with a summary of its conversation (a compaction block) that was not sent back: nothing "
     "more is summed up for this kind of agent; append the whole content of answers"
 )
+
+
+class _Cut(msgspec.Struct, frozen=True):
+    """The first cut of a conversation, and by which limits the next are made."""
+
+    limits: Limits
+    first: Parted
 
 
 class ContextBudget:
@@ -66,7 +80,8 @@ class ContextBudget:
         self.mode: Mode = "safe" if soft is None else "save"
         self._soft, self._hard = soft, hard
         self._keep, self._keep_turns = keep, keep_turns
-        self._limits: dict[Digest, Limits] = {}
+        self._cut: dict[Digest, _Cut] = {}
+        self._shorter = Shorter()
         self._states: dict[Digest, str] = {}
         self._sizes: dict[str, Sizes] = {}
         self._acted: dict[int, Digest | None] = {}
@@ -77,18 +92,22 @@ class ContextBudget:
     def change(self, step: Step) -> Change | None:
         """The request compacted, or the error in its place; None where it fits as it is."""
         self._acted.pop(id(step), None)
+        self._shorter.forget(id(step))
         messages = step.body.get("messages")
         chain = chain_of(messages, _owner(step)) if isinstance(messages, list) and messages else None
         planned = None if chain is None else step.look(step.body)
         if chain is None or planned is None:
             return None
-        change = None
+        change, fewer = None, 0 if _has_summary(step.body) else self._shorter.by(chain)
         if self._soft is not None and step.model.id not in self._refusing:
-            change = self._compacted(step, planned, chain)
-        return self._refused(step, change, planned) or change
+            change = self._compacted(step, planned, chain, fewer)
+        if change is None or change.body is step.body:
+            self._shorter.asked(id(step), chain, planned.plan.total.mid)
+        return self._refused(step, change, planned, fewer) or change
 
     def answered(self, step: Step, answered: Answered) -> None:
-        """Whether the API summed up, which the next request should show."""
+        """How long it was, and whether the API summed up, which the next request should show."""
+        self._shorter.answered(id(step), answered.usage)
         asked = self._acted.pop(id(step), None)
         if asked is not None and any(one.type == "compaction" for one in answered.usage.iterations or ()):
             self._summed[asked] = None
@@ -96,35 +115,42 @@ class ContextBudget:
 
     def refused(self, step: Step) -> None:
         """A compacted step went out as its caller wrote it: the model is left alone from here on."""
+        self._shorter.forget(id(step))
         if id(step) in self._acted:
             del self._acted[id(step)]
             self._refusing.add(step.model.id)
 
-    def _refused(self, step: Step, change: Change | None, planned: Planned) -> Change | None:
+    def _refused(self, step: Step, change: Change | None, planned: Planned, fewer: int) -> Change | None:
         if self._hard is None:
             return None
         ceiling = _tokens(self._hard, step)
-        found = planned if change is None or change.body is step.body else step.look(change.body)
-        tokens = 0 if found is None else found.plan.total.mid
+        if change is None or change.body is step.body:
+            tokens = planned.plan.total.mid - fewer
+        else:
+            found = step.look(change.body)
+            tokens = 0 if found is None else found.plan.total.mid
         sums_up = "compact" in own_edits(step.body if change is None else change.body)
         if tokens <= ceiling or sums_up:  # which the API does before the model reads
             return None
         return Change(step.body, error=ContextExceeded(tokens, ceiling, step.model.window))
 
-    def _compacted(self, step: Step, planned: Planned, chain: Sequence[Digest]) -> Change | None:
+    def _compacted(self, step: Step, planned: Planned, chain: Sequence[Digest], fewer: int) -> Change | None:
         """Compacted now or at an earlier step; None where it is short enough, or nothing can be done."""
-        soft, total = _tokens(self._soft or 1, step), planned.plan.total.mid
+        soft, total = _tokens(self._soft or 1, step), planned.plan.total.mid - fewer
         if step.model.features.thinking_binding != "none":
             # A summary that is there needs the beta at every later step, however short they are now.
             near = 2 * total > soft or _has_summary(step.body)
             return self._by_the_api(step, chain, soft) if near else None
-        known = next((self._limits[digest] for digest in chain if digest in self._limits), None)
+        known = next((self._cut[digest] for digest in chain if digest in self._cut), None)
         if known is None and total <= soft:
             return None
         messages, sizes = step.body["messages"], self._sizes_for(step)
         try:
-            limits = known or self._limits_for(messages, planned, sizes, soft)
-            found = parted(messages, sizes, limits)
+            if known is None:
+                limits = self._limits_for(messages, _uncleared(step, planned), sizes, soft)
+                found = _first_parted(messages, sizes, limits)
+            else:
+                limits, found = known.limits, parted_again(messages, sizes, known.limits, known.first)
         except RequestError:
             return None
         new = found.cuts and chain[found.gone[-1]] not in self._states
@@ -132,8 +158,8 @@ class ContextBudget:
         if not found.cuts or not found.pays(state, sizes):
             return self._as_it_is(step, found) if total > soft else None
         if known is None:
-            self._limits[chain[found.gone[-1]]] = limits  # who has not said all this is somebody else
-            forget_oldest(self._limits, _CONVERSATIONS)
+            self._cut[chain[found.gone[-1]]] = _Cut(limits, found)  # who has not said all this is another
+            forget_oldest(self._cut, _CONVERSATIONS)
         written = {"role": "user", "content": [{"type": "text", "text": state}]}
         fewer = found.removed - length([written], sizes)
         what = f"{len(found.gone)} old messages, about {found.removed:,} tokens, as a session state"
@@ -195,6 +221,23 @@ class ContextBudget:
         return Change(step.body, decisions=(decision,))
 
 
+def _first_parted(messages: list[Any], sizes: Sizes, limits: Limits) -> Parted:
+    """The first cut of a conversation.
+
+    Cuts are worked out from the beginning, and of one that is met in the middle, or that was shorter until
+    now for what the API cleared, the last may lie so far back that the next is due at once. A lower limit
+    brings it here: what is cut is written anew anyway.
+    """
+    whole, tried = length(messages, sizes), []
+    for share in _SHARES:
+        lower = msgspec.structs.replace(limits, trigger=max(limits.keep, int(share * limits.trigger)))
+        found = parted(messages, sizes, lower)
+        tried.append((whole - found.removed, found))
+        if not found.cuts or tried[-1][0] <= _FEW * limits.keep:
+            break
+    return min(tried, key=lambda one: one[0])[1]
+
+
 def _saved(planned: Planned | None, fewer: int, *, new: bool) -> int:
     """What the caller's own request would have cost beyond this one, picodollars: it would have read what is
     gone, and what a new cut has written again as well."""
@@ -203,6 +246,19 @@ def _saved(planned: Planned | None, fewer: int, *, new: bool) -> int:
     rates = paid_rates(planned)
     again = planned.plan.chosen.outcome.written * (write_price(planned) - rates.read) if new else 0
     return fewer * rates.read - again
+
+
+def _uncleared(step: Step, planned: Planned) -> Planned:
+    """The prompt with nothing cleared of it by the API: the messages hold what is cleared all the same."""
+    if not own_edits(step.body) & _CLEARING:
+        return planned
+    management = step.body["context_management"]
+    edits = [edit for edit in management["edits"] if not own_edits(_edited(edit)) & _CLEARING]
+    return step.look({**step.body, "context_management": {**management, "edits": edits}}) or planned
+
+
+def _edited(edit: Any) -> Body:
+    return {"context_management": {"edits": [edit]}}
 
 
 def _owner(step: Step) -> str:

@@ -47,6 +47,11 @@ class Draft(msgspec.Struct, frozen=True):
     change: Change | None = None
     held: Held | None = None
 
+    @property
+    def cuts(self) -> bool:
+        """Whether the cache is broken on purpose: that is no miss."""
+        return self.change is not None and self.change.cuts
+
     def holding(self, held: Held | None) -> Draft:
         """Money is held for it."""
         return self if held is None else msgspec.structs.replace(self, held=held)

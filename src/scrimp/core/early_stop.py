@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import suppress
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from scrimp.errors import ResponseError
@@ -75,7 +75,7 @@ class JsonSought:
         self._text = ""
         self._at = 0
         self._begin = None
-        self._open = 0
+        self._open = self._tries = 0
         self._in_string = self._escaped = False
 
     def feed(self, piece: str) -> bool:
@@ -117,20 +117,22 @@ class JsonSought:
             return
         try:
             value = json.loads(self._text[begin : self._at + 1])
-        except (
-            ValueError,
-            RecursionError,
-        ):  # brackets of prose: what was sought may stand inside them, or after
-            self._at, self._begin = begin, None
+        except ValueError:  # brackets of prose: what was sought may stand inside them, or after
+            self._tries += 1
+            self._at, self._begin = (begin if self._tries < _MOST_TRIES else self._at), None
+        except RecursionError:
+            self._begin = None
         else:
             self._begin = None
             self._take(value, begin)
 
-    def _take(self, value: Any, begin: int) -> None:
+    def _take(self, value: Any, begin: int) -> bool:
+        """Whether that is it; what may be is kept for want of better."""
         if self.reads_calls or self._is_meant(value, begin):
             self.value, self.found = value, True
         elif not self._spare:
             self._spare = (value,)
+        return self.found
 
     def _is_meant(self, value: Any, begin: int) -> bool:
         """Whether this is the answer, and no footnote, box to tick or pair of brackets in a sentence."""
@@ -145,11 +147,40 @@ class JsonSought:
         return (not before or before.endswith("\n")) and bool(value or not before)
 
     def _look_back(self) -> None:
-        """Where a bracket or a quote was left open, the JSON may stand behind it."""
-        if self.found or self._begin is None:
+        """Where a bracket or a quote of prose was left open, the JSON may stand behind it.
+
+        JSON that was cut off is no prose: what stands inside it is not what was sought.
+        """
+        if self.found or self._begin is None or _is_cut_off(self._text, self._begin):
             return
-        decoder = json.JSONDecoder()
-        for at in range(self._begin + 1, len(self._text)):
-            if self._text[at] in _OPENING and not self.found:
-                with suppress(ValueError, RecursionError):
-                    self._take(decoder.raw_decode(self._text, at)[0], at)
+        places = (at for at in range(self._begin + 1, len(self._text)) if self._text[at] in _OPENING)
+        for at in islice(places, _MOST_TRIES):
+            try:
+                value = _decoder.raw_decode(self._text, at)[0]
+            except (ValueError, RecursionError):
+                if _is_cut_off(self._text, at):
+                    return
+            else:
+                if self._take(value, at):
+                    return
+
+
+_decoder = json.JSONDecoder()
+_MOST_TRIES = 200
+"""Brackets of prose in one block that are looked into."""
+
+_LONGEST_PART = 6
+"""Characters of the longest thing that is only JSON as a whole, such as a backslash with its code."""
+
+
+def _is_cut_off(text: str, begin: int) -> bool:
+    """Whether all from `begin` on is the beginning of JSON that has not come to its end."""
+    try:
+        _decoder.raw_decode(text, begin)
+    except ValueError as error:
+        place = getattr(error, "pos", len(text))
+        left = len(text.rstrip()) - place
+        return left <= _LONGEST_PART or str(error).startswith("Unterminated string")
+    except RecursionError:
+        pass
+    return False

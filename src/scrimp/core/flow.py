@@ -68,7 +68,7 @@ def _attempted(
     """One attempt; returns the one that a lever wants to follow."""
     own, draft = attempt, (yield from _drafted(attempt, facts, clock))
     attempt, plan, change = draft.attempt, draft.planned, draft.change
-    watched = yield from _foreseen(attempt, plan)
+    watched = yield from _foreseen(draft)
     draft = draft.holding((yield from _reserved(draft, watched)))
     edits = plan.plan.edits if plan else ()
     try:
@@ -101,8 +101,8 @@ def _attempted(
     found = None
     if plan and metered.input_exact:
         usage, told = metered.usage, (metered.missed, attempt.tags, metered.edited)
-        found = yield Billed(plan, usage, metered.message_id, watched, *told)
-    miss = found if isinstance(found, Diagnosis) else None
+        found = yield Billed(plan, usage, metered.message_id, watched, *told, draft.cuts)
+    miss = found if isinstance(found, Diagnosis) and not draft.cuts else None
     bills = draft.bills(answer, metered, metered.usage, facts)
     record = draft.billed(answer, finished, bills, miss)
     yield draft.kept(record, bills.most)
@@ -195,8 +195,9 @@ def _released(draft: Draft) -> Generator[Command, Any, None]:
         yield Release(draft.held.id)
 
 
-def _foreseen(attempt: Attempt, planned: Planned | None) -> Generator[Command, Any, Watched | None]:
-    watched = (yield Foresee(planned, attempt.body, attempt.tags)) if planned else None
+def _foreseen(draft: Draft) -> Generator[Command, Any, Watched | None]:
+    attempt, planned = draft.attempt, draft.planned
+    watched = (yield Foresee(planned, attempt.body, attempt.tags, draft.cuts)) if planned else None
     return watched if isinstance(watched, Watched) else None
 
 

@@ -22,7 +22,16 @@ from scrimp.facts.model import Model
 from scrimp.wire.request import Body
 from scrimp.wire.response import Usage
 
-__all__ = ["Answered", "Change", "Following", "Learning", "Lever", "Step", "in_order"]
+__all__ = [
+    "Answered",
+    "Change",
+    "Following",
+    "Learning",
+    "Lever",
+    "Step",
+    "in_order",
+    "with_room_for_a_summary",
+]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -51,7 +60,8 @@ class Change(msgspec.Struct, frozen=True):
     `body` goes out, with `betas` added to the `anthropic-beta` header where they are not there yet.
     `own_extra` is what the caller's own request would have cost beyond this one, picodollars, by the lever's
     estimate. With `error` nothing goes out: it is raised to the caller. `warnings` are told to the user, each
-    once. `reads_answer`: `answered` needs the message. No prompt text in any of these.
+    once. `reads_answer`: `answered` needs the message. `cuts`: this very step breaks the cache on purpose, so
+    that nobody is to be warned of it. No prompt text in any of these.
     """
 
     body: Body
@@ -61,6 +71,7 @@ class Change(msgspec.Struct, frozen=True):
     error: ScrimpError | None = None
     warnings: tuple[str, ...] = ()
     reads_answer: bool = False
+    cuts: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -127,13 +138,31 @@ class Learning(Protocol):
         """What an earlier process learned; what cannot be understood is passed over."""
 
 
-_ORDER = ("loop", "offload", "relocate", "trim", "carry", "context", "output")
+_ORDER = ("loop", "offload", "relocate", "output", "trim", "context", "carry")
 
 
 def in_order(levers: Iterable[Lever]) -> tuple[Lever, ...]:
     """Levers in the order in which they act, however they were listed; those of others come last.
 
     Whoever stops a step comes first, and next who puts back what was taken out before: others must see it.
+    Effort is part of what the cache knows a prompt by, so it is set before anybody asks what is cached.
+    Who has the provider clear comes behind who cuts: it goes by what the cache holds of what goes out.
     """
     places = {name: place for place, name in enumerate(_ORDER)}
     return tuple(sorted(levers, key=lambda lever: places.get(lever.name, len(_ORDER))))
+
+
+def with_room_for_a_summary(change: Change, own: Body) -> Change:
+    """A change by which the API may sum up, with the caller's `max_tokens`: a summary needs its room."""
+    if change.body is own or not _sums_up(change.body) or _sums_up(own):
+        return change
+    if change.body.get("max_tokens") == own.get("max_tokens"):
+        return change
+    return msgspec.structs.replace(change, body={**change.body, "max_tokens": own.get("max_tokens")})
+
+
+def _sums_up(body: Body) -> bool:
+    asked = body.get("context_management")
+    edits = asked.get("edits") if isinstance(asked, Mapping) else None
+    kinds = [edit.get("type") for edit in edits or () if isinstance(edit, Mapping)]
+    return any(str(kind).startswith("compact_") for kind in kinds)

@@ -46,7 +46,7 @@ class LoopGuard:
     answer to the same words), two to four calls gone through `cycles` times with the same results, the same
     error `errors` times in a row, or more than `max_steps` answers since somebody last wrote. Where results
     say no more than "ok", and for answers without a call, it takes three times as many. Without
-    `max_steps` that is 200, and once fifty tasks of a label were seen three times what its tasks take. Tools
+    `max_steps` that is 200, or three times what tasks of a label take, once fifty were seen. Tools
     that wait for something are asked the same again for good reason: calls of those in `polling` (patterns
     of names), inputs that speak of waiting and results that say "pending" or the like are not counted as
     repetitions, nor are calls whose results change.
@@ -92,6 +92,8 @@ class LoopGuard:
         self._wrap_up = wrap_up
         self._limits = Limits()
         self._ending: dict[bytes, Loop] = {}
+        self._begun: dict[bytes, None] = {}
+        self._too_long: dict[bytes, None] = {}
 
     def change(self, step: Step) -> Change | None:
         """What to make of a step of a conversation that goes round in circles; None of any other."""
@@ -144,7 +146,17 @@ class LoopGuard:
         limit = self._limits.limit(step.tags.label) if self._max_steps is None else self._max_steps
         if steps < limit:
             return None
+        if steps == limit:
+            self._learn_of(messages, steps, step.tags.label)
         return Loop("too many steps", steps, f"{steps} answers since it was last written to, {limit} allowed")
+
+    def _learn_of(self, messages: Sequence[Any], steps: int, label: str | None) -> None:
+        """A task that takes more than is allowed took so many at least; the same request counts once."""
+        asked = _chain([messages[0], messages[-1]])[-1]
+        if asked not in self._too_long:
+            self._limits.ended(label, steps)
+            self._too_long[asked] = None
+            forget_oldest(self._too_long, _CONVERSATIONS)
 
     def _last_turn(
         self, step: Step, messages: list[Any], loop: Loop, told: Sequence[int] = ()
@@ -153,8 +165,10 @@ class LoopGuard:
         last = _last_said(messages)
         if last is None or (_binds(step) and not step.body.get("tools")):  # nothing there to end it with
             return Change(step.body, error=self._stopped(loop, messages, "nothing was sent"))
-        self._ending[_chain(messages)[last]] = loop
+        chain = _chain(messages)
+        self._ending[chain[last]], self._begun[chain[0]] = loop, None
         forget_oldest(self._ending, _CONVERSATIONS)
+        forget_oldest(self._begun, _CONVERSATIONS)
         return self._asked(step, loop, [*told, last])
 
     def _after_last_turn(
@@ -185,6 +199,8 @@ class LoopGuard:
 
     def _told(self, messages: Sequence[Any]) -> list[int]:
         """Indices of the messages behind which this conversation was told to come to an end."""
+        if _chain(messages[:1])[0] not in self._begun:
+            return []
         return [at for at, digest in enumerate(_chain(messages)) if digest in self._ending]
 
     def _closed(self, step: Step, told: Sequence[int]) -> Body:

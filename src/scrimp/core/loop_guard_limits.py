@@ -1,4 +1,7 @@
-"""How many answers a task takes, learned per kind of agent, so that one that takes far more is stopped."""
+"""How many answers a task takes, learned per kind of agent, so that one that takes far more is stopped.
+
+What was learned allows more than the default and never less: fifty short tasks say nothing of a long one.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,7 @@ DEFAULT = 200
 _ENOUGH = 50
 """Stretches of a kind to have been seen before they say anything."""
 
-_LEAST = 30
-_QUANTILE, _MARGIN = 0.99, 3
+_QUANTILE, _MARGIN = 0.97, 3  # of fifty tasks one that ran away counts for nothing
 _KEPT = 400
 _LABELS = 512
 
@@ -31,15 +33,15 @@ class Limits:
         self._lengths: dict[str, list[int]] = {}
 
     def limit(self, label: str | None) -> int:
-        """Answers allowed: the default until enough is known, then three times what most tasks take."""
+        """Answers allowed: the default, or three times what most tasks take, once enough is known."""
         seen = self._lengths.get(label or "", ())
         if len(seen) < _ENOUGH:
             return DEFAULT
         high = sorted(seen)[min(len(seen) - 1, int(_QUANTILE * len(seen)))]
-        return max(_LEAST, _MARGIN * high)
+        return max(DEFAULT, _MARGIN * high)
 
     def ended(self, label: str | None, answers: int) -> None:
-        """A task came to its end after so many answers."""
+        """A task came to its end after so many answers, or was stopped there."""
         if not label:
             return
         seen = self._lengths.setdefault(label, [])

@@ -37,7 +37,7 @@ class Trimmed(msgspec.Struct, frozen=True):
 
     Standing messages are the system messages among what was cut: they hold for all that follows. `removed` is
     the length of what is gone in tokens (estimated); `kept` says why a conversation that is too long was left
-    as it is.
+    as it is. `before` is what would be left without the cut that this very step makes (None: it makes none).
     """
 
     head: int
@@ -45,6 +45,11 @@ class Trimmed(msgspec.Struct, frozen=True):
     standing: tuple[int, ...] = ()
     removed: int = 0
     kept: Kept | None = None
+    before: Trimmed | None = None
+
+    def left(self, messages: Sequence[Any]) -> list[Any]:
+        """The messages that are left of these."""
+        return [*messages[: self.head], *(messages[at] for at in self.standing), *messages[self.cut :]]
 
 
 class _History(msgspec.Struct, frozen=True):
@@ -82,14 +87,19 @@ def trimmed(
     RequestError for what is no list of messages.
     """
     history = _read(messages, size or Estimator(model).block_size)
-    cut = history.head
+    before = cut = history.head
     for end in history.requests:
-        cut = _next_cut(history, cut, end=end, trigger=trigger, keep=keep, keep_turns=keep_turns)
+        before, cut = cut, _next_cut(history, cut, end=end, trigger=trigger, keep=keep, keep_turns=keep_turns)
     if cut == history.head:
         return Trimmed(cut, cut)
     kept = _untouchable(messages, model)
     if kept is not None:
         return Trimmed(history.head, history.head, kept=kept)
+    earlier = None if before == cut else _cut_at(history, messages, before)
+    return msgspec.structs.replace(_cut_at(history, messages, cut), before=earlier)
+
+
+def _cut_at(history: _History, messages: Sequence[Message], cut: int) -> Trimmed:
     end = len(messages)
     standing = tuple(at for at in range(history.head, cut) if messages[at].get("role") == "system")
     removed = round(history.before[end] - history.left(cut, end))

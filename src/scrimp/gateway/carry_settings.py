@@ -10,6 +10,7 @@ from msgspec import Meta
 from scrimp.core.carry.worth_account import RISK
 from scrimp.core.passes.carry import Carry
 from scrimp.gateway.settings_fields import says
+from scrimp.stores.carry_home import HomeCuts
 
 __all__ = ["CarrySettings", "carry_lever"]
 
@@ -30,8 +31,9 @@ class CarrySettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = RISK
 
 
-def carry_lever(settings: CarrySettings) -> Carry:
-    """The lever that these settings ask for."""
+def carry_lever(settings: CarrySettings, owner: str) -> Carry:
+    """The lever that these settings ask for; what it cleared outlives the process. `owner` tells accounts
+    apart."""
     return Carry(
         keep=settings.keep,
         exclude_tools=settings.exclude_tools,
@@ -39,4 +41,5 @@ def carry_lever(settings: CarrySettings) -> Carry:
         compact=settings.compact,
         restore=settings.restore,
         risk=settings.risk,
+        store=HomeCuts(owner),
     )

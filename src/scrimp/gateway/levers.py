@@ -27,7 +27,7 @@ def levers_of(settings: Settings, account: str) -> list[Lever]:
     if settings.trim.enabled:
         found.append(trim_lever(settings.trim))
     if settings.carry.enabled:
-        found.append(carry_lever(settings.carry))
+        found.append(carry_lever(settings.carry, account))
     if settings.context.enabled:
         found += context_levers(settings.context)
     if settings.output.enabled:

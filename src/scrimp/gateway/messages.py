@@ -40,6 +40,9 @@ from scrimp.wire.splice import Layout, splice_markers
 
 __all__ = ["Asked", "Call", "Ways"]
 
+_LARGE = 256 * 1024
+"""Bytes of a request from which levers take so long that other calls would wait for them."""
+
 _IDEMPOTENCY_KEY = b"idempotency-key"
 _BETAS = BETAS_HEADER.encode()
 _MOST_DIGITS = 3
@@ -105,6 +108,7 @@ class Call:
         self.sent = False
         self.call_id: str | None = None
         self._own = True
+        self._large = len(asked.text) > _LARGE
         self._betas = betas_in(",".join(_values(inbound.raw_headers, _BETAS)))
         self._reshapes = bool(office.levers) and asked.caller.mode != "observe"
         if self._reshapes and asked.body.get("thread") is not None:
@@ -184,9 +188,11 @@ class Call:
         try:
             if gating is None or attempt.mode == "observe":
                 self._desk = CallDesk(self._office, self._ways.run)
+                self._desk.large = self._large
                 await adrive(call, self._desk, self._send)
             else:
                 self._desk = desk = GatedDesk(self._office, gating, stream=attempt.stream, run=self._ways.run)
+                desk.large = self._large
                 await adrive(call, desk, self._send, desk.plan)
         except BudgetExceeded as error:
             raise RefusedError.for_good(402, str(error)) from None

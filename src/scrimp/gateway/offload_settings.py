@@ -24,6 +24,7 @@ class OffloadSettings(msgspec.Struct, frozen=True, kw_only=True):
     share: Annotated[float, Meta(gt=0, le=0.4), says("how much of a longer one is left")] = 0.3
     most: Annotated[int, Meta(ge=1), says("tokens that are left at most")] = 2_000
     exclude: Annotated[tuple[str, ...], says("tools whose results stay as they are")] = ()
+    always: Annotated[bool, says("true: all agents get the tool, also unknown ones")] = False
     days: Annotated[float, Meta(gt=0), says("how long a text is kept after it was last needed")] = 30.0
     most_bytes: Annotated[Size, Meta(ge=1), says("kept in all; beyond it the oldest go first")] = 2**30
 
@@ -37,6 +38,7 @@ def offload_lever(settings: OffloadSettings, owner: str) -> Offload:
         exclude=settings.exclude,
         days=settings.days,
         most_bytes=settings.most_bytes,
+        always=settings.always,
     )
     lever.owner = owner
     return lever

@@ -24,7 +24,7 @@ from scrimp.core.task_type import with_task_type
 from scrimp.drive import adrive, drive
 from scrimp.errors import BudgetUnavailable, InputError, SdkError
 from scrimp.facts.models import Facts, default
-from scrimp.middleware.betas import Betas
+from scrimp.middleware.betas import betas_of
 from scrimp.middleware.copying import with_body
 from scrimp.middleware.fetching import Fetching
 from scrimp.middleware.response import Tee
@@ -108,7 +108,6 @@ class Middleware(SdkMiddleware):
             levers=levers,
         )
         self._fetching = Fetching.of(self._office)
-        self._betas = Betas()
 
     def gaps(self, request: Mapping[str, Any], label: str | None = None) -> Callable[[float], float]:
         """How soon requests like this one come again, as learned from the calls of `label` so far.
@@ -136,7 +135,7 @@ class Middleware(SdkMiddleware):
 
     def _attempt(self, request: Any, call_next: Callable[[Any], Any], *, asked: bool = True) -> Any:
         """One request, top to bottom; without `asked` one that the caller did not make."""
-        call = self._call(request, asked=asked)
+        call = self._call(request, call_next, asked=asked)
         if call is None:
             return call_next(request)
 
@@ -156,7 +155,7 @@ class Middleware(SdkMiddleware):
         self, request: Any, call_next: Callable[[Any], Any], *, asked: bool = True
     ) -> Any:
         """The same for an async client."""
-        call = self._call(request, asked=asked)
+        call = self._call(request, call_next, asked=asked)
         if call is None:
             return await call_next(request)
 
@@ -176,7 +175,7 @@ class Middleware(SdkMiddleware):
         run = current_run()
         return (run is not None and run.limited) or self._office.budgets() is not None
 
-    def _call(self, request: Any, *, asked: bool) -> _Call | None:
+    def _call(self, request: Any, call_next: Callable[[Any], Any], *, asked: bool) -> _Call | None:
         """The call this attempt belongs to, or None for what is not a Messages call."""
         body = request.json
         if request.method.lower() != "post" or not isinstance(body, Mapping):
@@ -190,7 +189,8 @@ class Middleware(SdkMiddleware):
         if path != _MESSAGES:
             return None
         mode: Mode = "observe" if is_sent_as_marked() else self._mode
-        betas = self._betas.of(request)
+        reshapes = bool(self._office.levers) and mode != "observe" and body.get("thread") is None
+        betas = betas_of(request, call_next) if reshapes else None
         run, tags = current_run(), current_tags()
         key = getattr(request.options, "idempotency_key", None)
         attempt = Attempt(
@@ -203,21 +203,20 @@ class Middleware(SdkMiddleware):
             stream=bool(body.get("stream")),
             max_context=run.max_context if run else None,
             betas=None if betas is None else frozenset(betas),
-            reshapes=bool(self._office.levers) and mode != "observe" and body.get("thread") is None,
+            reshapes=reshapes,
             asked=asked,
         )
-        return _Call(request, attempt, self._office, self._betas)
+        return _Call(request, attempt, self._office, betas or ())
 
 
 class _Call:
     """One attempt under way."""
 
-    def __init__(self, request: Any, attempt: Attempt, office: Office, betas: Betas) -> None:
+    def __init__(self, request: Any, attempt: Attempt, office: Office, betas: Sequence[str]) -> None:
         self._request = request
         self._office = office
         self._betas = betas
         self._fault: str | None = None
-        self._added = False
         self.desk = CallDesk(office, current_run())
         self.flow = flow(attempt, office.facts, office.clock)
         self.response: Any = None
@@ -248,8 +247,7 @@ class _Call:
         """The headers that a change needs."""
         if change is None or not change.betas:
             return {}
-        self._added = True
-        return {BETAS_HEADER: joined_betas(self._betas.of(self._request) or (), change.betas)}
+        return {BETAS_HEADER: joined_betas(self._betas, change.betas)}
 
     def went_out(self, request: Any) -> Any:
         """Remember what is sent, where it is captured."""
@@ -273,8 +271,6 @@ class _Call:
         raw = response.http_response
         if response.status_code < 400:
             self._office.met(raw.headers)
-            if not self._added:
-                self._betas.went_out(self._request, raw.request.headers)
             tee = Tee(raw, self._office.clock, rebuild=self.desk.rebuilds)
             self.desk.reading = tee
             tee.begin()

@@ -53,6 +53,7 @@ class CallDesk:
         self._passed_on = False
         self.reading: Reading | None = None
         self.sent: Mapping[str, Any] | None = None
+        self.large = False
 
     def answer(self, command: Command) -> Any:
         """Do what `command` says; a failure of ours becomes a `Fault` and a warning."""

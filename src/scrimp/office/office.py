@@ -141,7 +141,7 @@ class Office:
         run = tags.run_ids[-1] if tags.run_ids else None
         with self._lock:
             watched = self._watch.expect(call_of(command.planned, command.body, label=tags.label, run=run))
-        if watched.foreseen is not None:
+        if watched.foreseen is not None and not command.cuts:
             self._alert(watched.foreseen, tags)
         return watched
 
@@ -171,6 +171,8 @@ class Office:
             if watched is not None:
                 found = self._watch.judge(watched, command.usage, provider=command.missed)
         self._remembering.call_ended()
+        if command.cuts:
+            found = None
         if watched is not None and found is not None and not found.foretold_by(watched.foreseen):
             self._alert(found, command.tags)
         self.audience.billed(command)

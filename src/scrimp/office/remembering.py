@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -107,15 +107,24 @@ class Remembering:
         with self._lever_lock:
             for name, lever in self._learning:
                 own = f"{name}/"
-                lever.recall({key.removeprefix(own): kept[key] for key in kept if key.startswith(own)})
+                with self._lone_faults(name):
+                    lever.recall({key.removeprefix(own): kept[key] for key in kept if key.startswith(own)})
 
     def _of_levers(self) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
         with self._lever_lock:
-            return {
-                f"{name}/{key}": value
-                for name, lever in self._learning
-                for key, value in lever.learned().items()
-            }
+            for name, lever in self._learning:
+                with self._lone_faults(name):
+                    found.update({f"{name}/{key}": value for key, value in lever.learned().items()})
+        return found
+
+    @contextmanager
+    def _lone_faults(self, name: str) -> Iterator[None]:
+        """What fails in one lever costs what it learned, and nothing else."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a lever's own failure: all others keep what they learned
+            self._tell_once(f"what the lever {name} learned is lost", error)
 
     def _load(self) -> Snapshot | None:
         if self._place is False:
@@ -153,7 +162,7 @@ class Remembering:
     def _tell_once(self, what: str, error: BaseException) -> None:
         told, self._told = self._told, True
         if not told:
-            _tell(f"{what}: {error}")
+            _tell(f"{what}: {error if isinstance(error, ScrimpError | OSError) else type(error).__name__}")
 
 
 def _tell(reason: str) -> None:

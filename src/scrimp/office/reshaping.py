@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from scrimp.core.commands import Attempt
-from scrimp.core.levers import Answered, Change, Following, Lever, Step
+from scrimp.core.levers import Answered, Change, Following, Lever, Step, with_room_for_a_summary
 from scrimp.core.plan import Decision
 from scrimp.office.office import Office
 from scrimp.wire.request import Body
@@ -58,7 +58,7 @@ class Reshaping:
             if change is not None and change.error is not None:
                 break
         self.reads_answer = whole is not None and whole.reads_answer
-        return whole
+        return None if whole is None else with_room_for_a_summary(whole, attempt.body)
 
     def tell(
         self, answered: Answered | None, message: Mapping[str, Any] | None, sent: Body | None = None
@@ -119,4 +119,5 @@ def _joined(before: Change | None, change: Change) -> Change:
         own_extra=before.own_extra + change.own_extra,
         error=change.error,
         reads_answer=before.reads_answer or change.reads_answer,
+        cuts=before.cuts or change.cuts,
     )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.offload.answering import Fetched, answer, unreadable
 from scrimp.core.offload.keys import text_key
 from scrimp.errors import InputError, StoreError
@@ -16,6 +17,12 @@ __all__ = ["Keeper"]
 
 
 T = TypeVar("T")
+
+_AT_HAND = 16 * 2**20
+"""Characters of texts that are read without the store: those of the requests that are under way."""
+
+_RENEWED = 20_000
+"""Texts of which it is remembered when that was written down."""
 
 
 class Keeper:
@@ -32,6 +39,9 @@ class Keeper:
         self._retention = retention or Retention()
         self._clock = clock
         self._faults: dict[str, None] = {}
+        self._at_hand: dict[bytes, str] = {}
+        self._size = 0
+        self._renewed: dict[bytes, float] = {}
         self.works = True
 
     def faults(self) -> tuple[str, ...]:
@@ -58,6 +68,25 @@ class Keeper:
 
         self._tried(work)
 
+    def renew(self, key: bytes, text: str, now: float) -> None:
+        """A request carries this text whole: it can be read while it does, and is kept from here on.
+
+        That is written down again now and then, for a store lets go what nobody asks for. `now` in epoch
+        seconds.
+        """
+        self._hold(key, text)
+        if now - self._renewed.get(key, float("-inf")) >= self._retention.renewed_after:
+            self._renewed.pop(key, None)
+            self._renewed[key] = now
+            forget_oldest(self._renewed, _RENEWED)
+            self.put_soon(Kept(key, Kind.TEXT, text.encode()))
+
+    def _hold(self, key: bytes, text: str) -> None:
+        self._size += len(text) - len(self._at_hand.pop(key, ""))
+        self._at_hand[key] = text
+        while self._size > _AT_HAND:
+            self._size -= len(self._at_hand.pop(next(iter(self._at_hand))))
+
     def get(self, keys: Sequence[bytes]) -> Mapping[bytes, bytes] | None:
         """What of these there is; None where the store cannot tell."""
         if not keys:
@@ -67,6 +96,9 @@ class Keeper:
     def text(self, handle: str, scope: str) -> str | None:
         """The text that this scope kept under this handle. Raises `StoreError` where that cannot be told."""
         key = text_key(scope, handle)
+        held = self._at_hand.get(key)
+        if held is not None:
+            return held
         found = self.get([key])
         if found is None:
             raise StoreError("; ".join(self._faults) or "the store cannot be read")
@@ -76,8 +108,8 @@ class Keeper:
         """Answer one use of the tool by this scope; never raises."""
         try:
             return answer(asked, scope, self)
-        except StoreError as error:
-            return unreadable(error)
+        except StoreError:
+            return unreadable()
 
     def keep(self, key: bytes, kept: bytes) -> None:
         """See `core.offload.hidden.HiddenStore`."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrimp.core.offload.answering import answer
+from scrimp.core.offload.as_code import _definitions
 from scrimp.core.offload.as_html import text_of
 from scrimp.core.offload.handles import handle_of
 from scrimp.core.offload.kinds import KINDS, kind_of
@@ -385,3 +386,55 @@ def test_nothing_takes_long_whatever_it_looks_like(name: str) -> None:
     answer({"handle": handle_of(text), "query": text}, "", Shelf(text))
     assert process_time() - begun < 4.0
     assert found is None or found.after <= 0.4 * found.before
+
+
+def test_of_very_long_texts_the_ends_are_gone_through_and_lines_keep_their_numbers() -> None:
+    """Half a megabyte of functions: names near the ends are shown, ranges in marks are of the whole text."""
+    text = "".join(f"def f{at}(a, b):\n    return a + b * {at}\n\n" for at in range(13_000))
+    assert len(text) > 500_000
+    found = reduce_text(text, Policy(most=400))
+    assert found is not None
+    assert found.kind == "code"
+    total = text.count("\n")
+    body = found.text.split("\n")[1:]
+    at = 0
+    lines = text.split("\n")
+    for line in body:
+        mark = re.match(r"\[… (\d+)(?:-(\d+))?", line)
+        if mark:
+            assert int(mark[1]) == at + 1
+            at = int(mark[2] or mark[1])
+        else:
+            assert line == lines[at]
+            at += 1
+    assert at == total
+
+
+def test_definitions_are_found_wherever_statements_stand() -> None:
+    """By Python's own parser, in each kind of block; each once, however often the text is gone through."""
+    heads = [
+        "if x:",
+        "for x in y:",
+        "while x:",
+        "with x:",
+        "try:",
+        "class C:",
+        "def g():",
+        "match x:\n    case 1:",
+    ]
+    parts = []
+    for number, head in enumerate(heads):
+        depth = 8 if head.startswith("match") else 4
+        end = "finally:\n    def in_finally(): pass\n" if head == "try:" else ""
+        parts.append(f"{head}\n{' ' * depth}def inner_{number}(a): pass\n{end}")
+    text = "".join(parts) + "if x:\n    pass\nelse:\n    async def in_else(): pass\n"
+    text += "try:\n    pass\nexcept E:\n    def in_except(): pass\n"
+    lines = text.split("\n")
+    assert {lines[at].split("(")[0].split()[-1] for at in _definitions(text) if "(" in lines[at]} == {
+        *(f"inner_{number}" for number in range(len(heads))),
+        "in_finally",
+        "in_else",
+        "in_except",
+        "g",
+    }
+    assert _definitions("def broken(:") == frozenset()

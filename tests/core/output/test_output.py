@@ -135,6 +135,23 @@ def test_what_replies_need_is_learned_per_agent() -> None:
     assert sent(lever, ASKED, Tags(agent="writer"))["max_tokens"] == 1_536
 
 
+@pytest.mark.parametrize(
+    ("more", "least"),
+    [
+        ({}, 1_024),
+        ({"stop_sequences": ["."]}, 64),
+        ({"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}}, 64),
+        ({"tools": [LOOK], "tool_choice": {"type": "tool", "name": "look"}}, 64),
+    ],
+)
+def test_short_replies_promise_short_ones_only_where_they_are_said_to_be_alike(
+    more: dict[str, Any], least: int
+) -> None:
+    lever, body = Output(), {**ASKED, **more}
+    replies(lever, [5] * 150, body, Tags())
+    assert sent(lever, body, Tags())["max_tokens"] == least
+
+
 def test_replies_of_one_agent_to_other_prompts_are_known_apart() -> None:
     """One in three hundred is long, always of the same prompt: it is cut once, not every time."""
     lever, letter = Output(), {**ASKED, "system": "Write a letter."}

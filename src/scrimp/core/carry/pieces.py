@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -13,10 +13,11 @@ from scrimp.core.carry.cut import Cut, History
 from scrimp.core.carry.history import THOUGHTS, Place
 from scrimp.core.carry.worth import Moment, Result
 from scrimp.core.planned import Planned
+from scrimp.core.prompt import Marker
 from scrimp.facts.prices import Rates
 from scrimp.wire.markers import TTL
 
-__all__ = ["lifetime_of", "moment_of", "paid_rates", "results_of", "write_price"]
+__all__ = ["lifetime_of", "moment_of", "own_price", "paid_rates", "results_of", "write_price"]
 
 _Part = tuple[int, int]
 """Where something begins and how long it is, in tokens."""
@@ -88,16 +89,25 @@ def paid_rates(planned: Planned) -> Rates:
 
 def write_price(planned: Planned) -> int:
     """What the step pays for a token that it writes."""
-    ttl, rates = _last_ttl(planned), planned.situation.rates
-    return rates.input if ttl is None else rates.write_1h if ttl == "1h" else rates.write_5m
+    return _price_of(_last_ttl(planned.plan.markers), planned.situation.rates)
+
+
+def own_price(planned: Planned, *, warm: bool) -> int:
+    """What a token early in the conversation costs under the caller's own markers, if the cache is `warm` or
+    not: without markers it is plain input at every step."""
+    rates, ttl = planned.situation.rates, _last_ttl(planned.plan.own.markers)
+    return rates.read if warm and ttl is not None else _price_of(ttl, rates)
 
 
 def lifetime_of(planned: Planned) -> int:
     """Seconds for which the step's own last entry lives."""
-    ttl = _last_ttl(planned)
+    ttl = _last_ttl(planned.plan.markers)
     return 0 if ttl is None else TTL_SECONDS[ttl]
 
 
-def _last_ttl(planned: Planned) -> TTL | None:
-    markers = planned.plan.markers
+def _price_of(ttl: TTL | None, rates: Rates) -> int:
+    return rates.input if ttl is None else rates.write_1h if ttl == "1h" else rates.write_5m
+
+
+def _last_ttl(markers: Sequence[Marker]) -> TTL | None:
     return max(markers, key=lambda marker: marker.position).ttl if markers else None

@@ -8,7 +8,7 @@ import msgspec
 
 from scrimp.core.carry.chains import chain_of
 from scrimp.core.carry.cut import NO_CUT, History, own_edits
-from scrimp.core.carry.pieces import paid_rates, write_price
+from scrimp.core.carry.pieces import own_price, paid_rates, write_price
 from scrimp.core.carry.summaries import Brought, Summaries
 from scrimp.core.carry.talks import Books, Kept, Talks
 from scrimp.core.carry.worth_missed import CALL_TOKENS
@@ -19,7 +19,16 @@ from scrimp.facts.prices import Rates
 from scrimp.wire.request import Body
 from scrimp.wire.response import TokenCounts, Usage
 
-__all__ = ["Asked", "Open", "cost_of_missing", "input_cost", "own_extra", "read_step", "why_not"]
+__all__ = [
+    "Asked",
+    "Open",
+    "cost_of_missing",
+    "input_cost",
+    "own_extra",
+    "read_step",
+    "whole_extra",
+    "why_not",
+]
 
 _CLEARS = "features.context_editing"
 _THINKS = frozenset({"enabled", "adaptive"})
@@ -66,20 +75,22 @@ class Asked(msgspec.Struct, frozen=True):
 class Open(msgspec.Struct, frozen=True):
     """A step that went out, for its bill: `name` is what it is known by, `removed` tokens were out of it.
 
-    `rates` are those it is billed at (None: nothing is booked), `own_extra` is what more the caller's own
-    request would have cost, `missed` what it cost that something cleared was needed; picodollars. `cleared`
+    `rates` are those it is billed at (None: nothing is booked), `whole_extra` is what more it would have cost
+    with nothing taken out, `missed` what it cost that something cleared was needed; picodollars. `cleared`
     tool uses and turns of thinking are expected to be (None: nothing was asked for). `changed`: it was not
-    the caller's own request.
+    the caller's own request. `static` tokens are tools and system of one that was met in the middle and went
+    out with nothing removed (None: of any other).
     """
 
     name: Digest
     books: Books
     removed: int
     rates: Rates | None = None
-    own_extra: int = 0
+    whole_extra: int = 0
     missed: int = 0
     cleared: tuple[int, int] | None = None
     changed: bool = False
+    static: int | None = None
 
 
 def read_step(given: Step, talks: Talks, summaries: Summaries) -> Asked | None:
@@ -127,17 +138,32 @@ def why_not(asked: Asked) -> str | None:
     return "the model has no context editing, and may bind its thinking to what was said"
 
 
-def own_extra(planned: Planned, asked: Asked, more_now: int) -> int:
-    """What the caller's own request would have cost beyond this one, picodollars.
+def whole_extra(planned: Planned, asked: Asked, more_now: int) -> int:
+    """What this step would have cost beyond its bill with nothing taken out and the same care for the cache,
+    picodollars: what taking out has to be worth.
 
     `planned` is the request as it stood before this step cleared more, which costs `more_now`.
     """
-    removed = asked.removed
-    situation, planned_cost = planned.situation, planned.plan.chosen.input_cost
-    rates, own = paid_rates(planned), planned_cost
-    own += removed * (rates.read if asked.before.warm(situation.now) else write_price(planned))
-    dearer = planned.model.rates(planned.asked.day, prompt_tokens=situation.total + removed)
-    return own * dearer.input // rates.input - planned_cost - more_now
+    rates, cost = paid_rates(planned), planned.plan.chosen.input_cost
+    price = rates.read if asked.before.warm(planned.situation.now) else write_price(planned)
+    return _whole(planned, asked, cost, price) - cost - more_now
+
+
+def own_extra(planned: Planned, asked: Asked, sent: Planned) -> int:
+    """What the caller's own request would have cost beyond `sent` with their own markers, picodollars.
+
+    `planned` is the request as it stood before this step cleared more: a cut that this step makes breaks
+    nothing in what the caller would have sent.
+    """
+    price = own_price(planned, warm=asked.before.warm(planned.situation.now))
+    return _whole(planned, asked, planned.plan.own.input_cost, price) - sent.plan.own.input_cost
+
+
+def _whole(planned: Planned, asked: Asked, cost: int, price: int) -> int:
+    """`cost` with all that is out of the request, at that price a token, and at the rates of its length."""
+    total = planned.situation.total + asked.removed
+    dearer = planned.model.rates(planned.asked.day, prompt_tokens=total)
+    return (cost + asked.removed * price) * dearer.input // planned.situation.rates.input
 
 
 def input_cost(usage: Usage, rates: Rates) -> int:

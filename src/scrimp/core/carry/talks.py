@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -14,9 +15,21 @@ from scrimp.core.carry.worth_missed import Misses, Out
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest
 
-__all__ = ["Books", "Gone", "Kept", "Talks"]
+__all__ = ["Books", "CutStore", "Gone", "Kept", "Talks"]
 
 _STEPS_REMEMBERED = 20_000
+_STEPS_BACK = 8
+"""Messages back from the last up to which a store is asked: more than a turn usually has."""
+
+
+class CutStore(Protocol):
+    """Where what was cleared is kept for the next process, an hour or so: digests and counts, no text."""
+
+    def keep(self, key: Digest, kept: bytes) -> None:
+        """Keep this under that key, soon; never raises."""
+
+    def find(self, key: Digest) -> bytes | None:
+        """What was kept under that key, and not let go since; None also where that cannot be told."""
 
 
 class Books(msgspec.Struct, eq=False):
@@ -47,7 +60,7 @@ class Kept(msgspec.Struct, frozen=True):
     step went out at `at`, what it left in the cache lives for `lifetime` seconds. `waited` is what
     carrying what could go has cost since the last cut, picodollars, and `waited_all` what carrying all that
     could be summed up has. `calls` went out in a row while the cache was warm; the step asked to be summed up
-    beyond `compacts` tokens (0: it did not).
+    beyond `compacts` tokens (0: it did not). `elsewhere`: it was another process that saw it last.
     """
 
     books: Books
@@ -62,6 +75,7 @@ class Kept(msgspec.Struct, frozen=True):
     waited_all: int = 0
     calls: int = 1
     compacts: int = 0
+    elsewhere: bool = False
 
     @property
     def outs(self) -> list[Out]:
@@ -74,18 +88,38 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Talks:
-    """Conversations by their beginnings, and what has been missed in all of them; bounded."""
+    """Conversations by their beginnings, and what has been missed in all of them; bounded.
 
-    def __init__(self) -> None:
+    With a store, what was cleared outlives the process: sent whole again, it would be written anew.
+    """
+
+    def __init__(self, store: CutStore | None = None) -> None:
+        self._store = store
         self.misses = Misses()
         self._kept: dict[Digest, Kept] = {}
 
     def before(self, chain: Sequence[Digest]) -> Kept | None:
         """The conversation as the longest known beginning of it left it."""
-        return next((found for digest in reversed(chain) if (found := self._kept.get(digest))), None)
+        found = next((found for digest in reversed(chain) if (found := self._kept.get(digest))), None)
+        return self._from_store(chain) if found is None else found
+
+    def _from_store(self, chain: Sequence[Digest]) -> Kept | None:
+        if self._store is None or len(chain) <= 1:  # it begins here
+            return None
+        for digest in chain[: -_STEPS_BACK - 1 : -1]:
+            data = self._store.find(digest)
+            if data is not None:
+                with suppress(msgspec.MsgspecError):
+                    return msgspec.structs.replace(_written.decode(data), elsewhere=True)
+        return None
 
     def keep(self, kept: Kept) -> None:
         """Remember a step by its name, the digest of all its messages."""
         self._kept.pop(kept.name, None)
         self._kept[kept.name] = kept
         forget_oldest(self._kept, _STEPS_REMEMBERED)
+        if self._store is not None and kept.cut:
+            self._store.keep(kept.name, msgspec.msgpack.encode(kept))
+
+
+_written = msgspec.msgpack.Decoder(Kept)

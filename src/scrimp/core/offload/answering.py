@@ -53,9 +53,9 @@ def answer(asked: Mapping[str, Any], scope: str, texts: Texts) -> Fetched:
         return _error(f"{error}.")
 
 
-def unreadable(why: object) -> Fetched:
-    """What is answered where the text cannot be read at present."""
-    return _error(f"The full text cannot be read now ({why}): call the tool it came from again.")
+def unreadable() -> Fetched:
+    """What is answered where the text cannot be read at present; why is for the user, not for the model."""
+    return _error("The full text cannot be read now: call the tool it came from again.")
 
 
 def _error(line: str) -> Fetched:

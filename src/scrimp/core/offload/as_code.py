@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 
 from scrimp.core.offload.selecting import Wanted, hinted, selected
-from scrimp.core.offload.source import Hints, Source
+from scrimp.core.offload.source import LOOKED_THROUGH, Hints, Source
 
 __all__ = ["DEFINED", "reduced"]
 
@@ -32,6 +32,9 @@ _METHOD = re.compile(
     r"\([^;]*\)\s*(?::\s*[^;={]+|->\s*[^{]+|throws [\w, ]+)?\s*\{\s*$"
 )
 _NOT_METHOD = re.compile(r"\s*(?:if|for|while|switch|catch|return|else|do|try|select|match|\}|with)\b")
+_NESTED = ("body", "orelse", "handlers", "finalbody", "cases")
+"""Where statements stand in statements; expressions are not gone through."""
+
 _IMPORT = re.compile(r"\s*(?:import|from|use|using|require|#include|package)\b|\s*\"[\w./-]+\"$")
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--|\"\"\"|''')")
 _HEADING = re.compile(r"#{1,4} \S")
@@ -49,7 +52,7 @@ _FIRST_COMMENT, _COMMENTS, _IMPORTS = 1.4, 0.5, 0.7
 def reduced(source: Source, hints: Hints, budget: int) -> str:
     """Lines of code in some `budget` tokens: definitions first."""
     scores = hinted(source, hints)
-    parsed = set(_parsed(source))
+    parsed = _definitions(source.plain) if len(source.text) <= LOOKED_THROUGH else ()
     commented = False
     for at, line in enumerate(source.bare):
         comment = _COMMENT.match(line) is not None and not _HEADING.match(line)
@@ -63,15 +66,22 @@ def reduced(source: Source, hints: Hints, budget: int) -> str:
     return selected(source, Wanted(scores, first=DEFINED), budget)
 
 
-def _parsed(source: Source) -> Iterator[int]:
+@lru_cache(maxsize=1)
+def _definitions(plain: str) -> frozenset[int]:
     """The lines of Python at which something is defined; none where it is no Python, or only a part of it."""
     try:
-        tree = ast.parse(source.plain)
+        tree = ast.parse(plain)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
+        return frozenset()
+    found: set[int] = set()
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield node.lineno - 1
+            found.add(node.lineno - 1)
+        for nested in (getattr(node, field, None) for field in _NESTED):
+            left.extend(nested if isinstance(nested, list) else ())
+    return frozenset(found)
 
 
 def _score(whole: str) -> float:

@@ -5,8 +5,7 @@ A result that was sent whole stays whole and one that was cut stays cut, byte fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,8 +15,16 @@ __all__ = ["Conversations", "Cut", "Habits", "read_cut"]
 
 _ROOTS, _CUTS, _WHOLE = 20_000, 4_000, 50_000
 _KINDS = 1_000
-_PROVING = 20
-"""Conversations of a kind that have the tool whatever comes of it."""
+_PROVING, _SHARE = 20, 0.01
+"""Conversations of a kind that have the tool without having shown large results, and the most of their first
+prompt that it may be.
+"""
+
+_MARGIN = 2
+"""Times the tool's definition that large results must have saved, over all conversations of a kind."""
+
+_REMEMBERED = 200
+"""Conversations of a kind from which on those of long ago count for less."""
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -92,16 +99,38 @@ class Habits:
     """Which kinds of conversations have large results: the tool is carried by all that have it."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[Any, ...], tuple[int, int]] = {}
+        self._kinds: dict[str, tuple[int, int]] = {}
 
-    def pays(self, kind: tuple[Any, ...], tokens: int) -> bool:
-        """Whether carrying so many tokens of definition pays for a new conversation of this kind."""
+    def pays(self, kind: str, tokens: int, prompt: int) -> bool:
+        """Whether a definition of so many tokens pays for a new conversation of this kind.
+
+        `prompt` is how long its first prompt is. Of a kind that has shown no large results the tool is
+        carried where that is next to nothing, and not for ever.
+        """
         begun, saved = self._kinds.pop(kind, (0, 0))
-        self._kinds[kind] = (begun + 1, saved)
+        later = (begun + 1, saved)
+        self._kinds[kind] = later if begun < _REMEMBERED else (later[0] // 2, later[1] // 2)
         forget_oldest(self._kinds, _KINDS)
-        return begun < _PROVING or saved >= tokens * begun
+        if saved and saved >= _MARGIN * tokens * begun:
+            return True
+        return begun < _PROVING and tokens <= _SHARE * prompt
 
-    def saw(self, kind: tuple[Any, ...], tokens: int) -> None:
-        """A result came in that so many tokens could be saved of."""
+    def saw(self, kind: str, tokens: int) -> None:
+        """A result came in of which so many tokens are saved, or would have been."""
         begun, saved = self._kinds.get(kind, (1, 0))
         self._kinds[kind] = (begun, saved + tokens)
+        forget_oldest(self._kinds, _KINDS)
+
+    def learned(self) -> dict[str, bytes]:
+        """What was learned, by kind."""
+        return {kind: _encoder.encode(counts) for kind, counts in self._kinds.items()}
+
+    def recall(self, kept: Mapping[str, bytes]) -> None:
+        """What was learned before; what cannot be understood is passed over."""
+        for kind, data in kept.items():
+            try:
+                begun, saved = msgspec.msgpack.decode(data, type=tuple[int, int])
+            except msgspec.DecodeError:
+                continue
+            if begun >= 0 and saved >= 0:
+                self._kinds[kind] = (begun, saved)

@@ -15,17 +15,15 @@ FETCH = "scrimp_fetch"
 DEFINITION: Mapping[str, Any] = {
     "name": FETCH,
     "description": (
-        "Reads what was left out of a tool result that was shortened. Such a result begins with its handle."
+        "Reads what was left out of a shortened tool result, by its handle: a range of its lines "
+        '("120-180", or "chars 1-4000"), or lines around the words of a query.'
     ),
     "input_schema": {
         "type": "object",
         "properties": {
             "handle": {"type": "string"},
-            "range": {
-                "type": "string",
-                "description": 'Lines of the full result, from 1: "120-180", or "chars 1-4000".',
-            },
-            "query": {"type": "string", "description": "Words to find; lines around the matches come back."},
+            "range": {"type": "string"},
+            "query": {"type": "string"},
         },
         "required": ["handle"],
     },

@@ -45,6 +45,9 @@ class Hidden:
     But for `write`, not for several threads at once.
     """
 
+    owner = ""
+    """Whose the calls are, where several share a store whose scopes do not tell them apart."""
+
     def __init__(self, store: HiddenStore | None = None, *, most_bytes: int = _MOST_BYTES) -> None:
         self._store = store
         self._most_bytes = most_bytes
@@ -52,11 +55,16 @@ class Hidden:
         self._bytes = 0
         self._none: dict[Digest, None] = {}
 
+    def owned(self, scope: str) -> str:
+        """A scope of this owner."""
+        return f"{self.owner} {scope}" if self.owner else scope
+
     def remember(self, messages: Sequence[Any], turn: Turn, scope: str) -> tuple[Digest, bytes] | None:
         """Remember what stands behind the answer to `messages`, as the agent sent them.
 
         What comes back is to be handed to `write`; None where nothing of the answer can come back.
         """
+        scope = self.owned(scope)
         key = _called(turn.shown, scope) or _Chain(scope).answer(messages, len(messages), turn.shown)
         return None if key is None else (key, self._remember(key, turn))
 
@@ -75,7 +83,7 @@ class Hidden:
         at = max((at for at, one in enumerate(messages) if _thinks(one)), default=None)
         if at is None:
             return False
-        content = blocks_of(messages[at]["content"])
+        content, scope = blocks_of(messages[at]["content"]), self.owned(scope)
         key = _called(content, scope) or _Chain(scope).answer(messages, at, content)
         if key is None:
             return False
@@ -88,7 +96,7 @@ class Hidden:
         messages = body.get("messages")
         if not isinstance(messages, list) or not (self._kept or self._store is not None):
             return body
-        turns = self._turns(messages, scope)
+        turns = self._turns(messages, self.owned(scope))
         return {**body, "messages": _whole(messages, turns)} if turns else body
 
     def _turns(self, messages: list[Any], scope: str) -> dict[int, Turn]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from scrimp.core.offload.fetch_tool import FETCH, tools_of
 from scrimp.core.offload.hidden import said_so_far
 from scrimp.core.offload.results import Result, beginning
 from scrimp.wire.request import Body
 
-__all__ = ["conversation_keys", "cut_key", "left_key", "text_key"]
+__all__ = ["conversation_keys", "cut_key", "left_key", "prefix_key", "text_key"]
 
 _SIZE = 16
 
@@ -41,6 +42,26 @@ def conversation_keys(scope: str, body: Body) -> tuple[bytes, ...]:
         return tuple(_digest(b"root", said_so_far(messages[:end], scope)) for end in ends)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return ()
+
+
+def prefix_key(scope: str, body: Body) -> bytes:
+    """Of what stands before the messages, and belongs to whoever sends it: the model, its tools, its system.
+
+    The same with and without the tool that is offered here, and whatever is marked.
+    """
+    system = [{"role": "system", "content": body.get("system") or ""}]
+    tools = [_unmarked(tool) for tool in tools_of(body)]
+    said = repr((body.get("model"), [tool for tool in tools if tool != FETCH]))
+    return _digest(b"prefix", said.encode("utf-8", "surrogatepass"), said_so_far(system, scope))
+
+
+def _unmarked(tool: Any) -> Any:
+    """A tool as far as it counts; the name alone of the one that is offered here."""
+    if not isinstance(tool, Mapping):
+        return tool
+    if tool.get("name") == FETCH:
+        return FETCH
+    return {name: value for name, value in tool.items() if name != "cache_control" and value is not None}
 
 
 def left_key(root: bytes) -> bytes:

@@ -29,6 +29,11 @@ _REDUCERS: Mapping[Kind, Callable[[Source, Hints, int], str]] = {
     "text": as_text.reduced,
 }
 
+_LINE_BY_LINE = ("code", "diff", "text", "listing")
+"""Kinds of which very long texts are gone through at their ends only; the others are looked for in the whole:
+errors in a log, ranges of numbers in a table.
+"""
+
 _MARK = "[scrimp: shortened"
 _MOST_SHARE = 0.4
 _TRIES = 4
@@ -85,6 +90,8 @@ def reduce_text(text: str, policy: Policy, hints: Hints = NO_HINTS) -> Reduced |
     kind = kind_of(source, hints)
     handle = handle_of(text)
     head = _head(source, kind, handle)
+    if kind in _LINE_BY_LINE:
+        source = source.at_the_ends()
     most = budget = policy.budget(tokens)
     for _ in range(_TRIES):
         said = f"{head}\n{_REDUCERS[kind](source, hints, max(1, budget - tokens_of(head)))}"

@@ -8,10 +8,20 @@ from typing import Any, cast
 import msgspec
 
 from scrimp.core.offload.fetch_tool import FETCH
+from scrimp.core.offload.hidden_turn import THINKING
 from scrimp.core.offload.source import Hints, hints_of
 from scrimp.wire.request import Body
 
-__all__ = ["Result", "Whose", "beginning", "find_results", "has_fetched", "hints_around", "with_texts"]
+__all__ = [
+    "Result",
+    "Whose",
+    "beginning",
+    "find_results",
+    "has_fetched",
+    "has_thought",
+    "hints_around",
+    "with_texts",
+]
 
 _SAID, _TOLD = 3, 2
 """Texts of the model and of the user before a result that say what is looked for."""
@@ -51,13 +61,12 @@ def beginning(body: Body) -> Sequence[Any] | None:
 
 def has_fetched(body: Body) -> bool:
     """Whether the model has called the tool before in this conversation."""
-    return any(
-        block.get("type") == "tool_use" and block.get("name") == FETCH
-        for message in body["messages"]
-        if _is_answer(message) and isinstance(message.get("content"), (list, tuple))
-        for block in message["content"]
-        if isinstance(block, Mapping)
-    )
+    return any(block.get("type") == "tool_use" and block.get("name") == FETCH for block in _answers(body))
+
+
+def has_thought(body: Body) -> bool:
+    """Whether there is thinking in this conversation."""
+    return any(block.get("type") in THINKING for block in _answers(body))
 
 
 def find_results(body: Body, least: int) -> list[Result]:
@@ -114,6 +123,15 @@ def _replaced(block: Mapping[str, Any], part: int, text: str) -> Mapping[str, An
     parts = list(block["content"])
     parts[part] = {**parts[part], "text": text}
     return {**block, "content": parts}
+
+
+def _answers(body: Body) -> Iterator[Mapping[str, Any]]:
+    """The blocks of all answers."""
+    for message in body["messages"]:
+        content = message.get("content") if _is_answer(message) else None
+        for block in content if isinstance(content, (list, tuple)) else ():
+            if isinstance(block, Mapping):
+                yield block
 
 
 def _is_answer(message: Any) -> bool:

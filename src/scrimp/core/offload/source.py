@@ -10,7 +10,7 @@ import msgspec
 
 from scrimp.core.offload.measuring import tokens_of
 
-__all__ = ["NO_HINTS", "Hints", "Source", "hints_of", "read_source"]
+__all__ = ["LOOKED_THROUGH", "NO_HINTS", "Hints", "Source", "hints_of", "read_source"]
 
 _NUMBER = re.compile(r"\s*\d+(?:→|\t|[:|-](?=\s|$)) ?")
 _NUMBERED_SHARE = 0.8
@@ -23,6 +23,11 @@ _LONG_LINES = 800
 _SENTENCE = re.compile(
     r"(?:(?!\\n).){1,200}?(?:\\{1,8}n|\n|[.!?;。](?=\s)|(?<=[}\]>]),|\Z)|(?:(?!\\n).){1,200}|.", re.DOTALL
 )
+LOOKED_THROUGH, _AT_THE_END = 262_144, 65_536
+"""Characters of a text that are gone through line by line, and how many of them at its end: of a longer one
+there is time for as many.
+"""
+
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}|\d{3,}")
 _PATH = re.compile(r"(?<![\w.@~+-])[\w@~+-][\w.@~+-]*\.[A-Za-z]\w{0,5}")
@@ -72,6 +77,15 @@ class Source(msgspec.Struct, frozen=True):
         """The same text in other lines, which begin at these characters of it."""
         return Source(self.text, lines, lines, self.tokens, numbered=False, starts=starts)
 
+    def at_the_ends(self) -> Source:
+        """The same text with nothing to be seen in the middle of what is long; its lines are as they are."""
+        if len(self.text) <= LOOKED_THROUGH:
+            return self
+        first = _within(self.bare, LOOKED_THROUGH - _AT_THE_END)
+        last = max(first, len(self.bare) - _within(self.bare[::-1], _AT_THE_END))
+        bare = [*self.bare[:first], *[""] * (last - first), *self.bare[last:]]
+        return msgspec.structs.replace(self, bare=bare)
+
     @property
     def plain(self) -> str:
         """The text without the numbers of its lines."""
@@ -83,6 +97,15 @@ class Source(msgspec.Struct, frozen=True):
     def width(self) -> float:
         """Characters of a token, here."""
         return len(self.text) / self.tokens
+
+
+def _within(lines: Sequence[str], room: int) -> int:
+    """How many lines there is room for."""
+    for at, line in enumerate(lines):
+        room -= len(line) + 1
+        if room < 0:
+            return at
+    return len(lines)
 
 
 def read_source(text: str, tokens: int | None = None) -> Source:

@@ -11,7 +11,7 @@ from scrimp.core.task_type import inferred_task_type
 from scrimp.facts.model import Model
 from scrimp.wire.request import BILLING_HEADER, Body
 
-__all__ = ["Kind", "budget_of", "kind_of", "row_name", "thinks"]
+__all__ = ["Kind", "budget_of", "is_shaped", "kind_of", "row_name", "thinks"]
 
 _WRITTEN = frozenset(
     {"body", "code", "content", "diff", "file_text", "new_source", "new_str", "new_string", "newText"}
@@ -59,6 +59,17 @@ def thinks(body: Body, model: Model) -> bool:
         return kind != "disabled"
     takes = model.features.thinking
     return "adaptive" in takes and "enabled" not in takes
+
+
+def is_shaped(body: Body) -> bool:
+    """Whether a request says what its reply looks like: a format, one certain tool, or where it ends."""
+    config, choice = body.get("output_config"), body.get("tool_choice")
+    return bool(
+        (isinstance(config, Mapping) and config.get("format"))
+        or body.get("output_format")
+        or body.get("stop_sequences")
+        or (isinstance(choice, Mapping) and choice.get("type") == "tool")
+    )
 
 
 def budget_of(body: Body) -> int:

@@ -7,9 +7,9 @@ from typing import Any
 
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.output.effort import Efforts, with_effort
-from scrimp.core.output.kinds import Kind, budget_of, kind_of
+from scrimp.core.output.kinds import Kind, budget_of, is_shaped, kind_of, row_name
 from scrimp.core.output.needs import Needs
-from scrimp.core.output.shipped import LEAST_ELSE
+from scrimp.core.output.shipped import LEAST, LEAST_ELSE
 from scrimp.core.plan import Decision, Mode
 from scrimp.errors import InputError
 from scrimp.wire.request import Body
@@ -121,7 +121,7 @@ class Output:
         given = self._needs.given(kind)
         if given is None:
             return None
-        tokens = max(given, _LEAST, _beside(step.body))
+        tokens = max(given, _least(step), _beside(step.body))
         seen = self._needs.seen(kind)
         why = f"learned from {seen} replies" if seen else "what such replies mostly need"
         return (tokens, why) if tokens < own else None
@@ -137,6 +137,15 @@ def _own(step: Step) -> int | None:
     """The caller's `max_tokens`; None where they are none, or 0 (nothing but the cache is written then)."""
     own: Any = step.body.get("max_tokens")
     return own if type(own) is int and own > 0 else None
+
+
+def _least(step: Step) -> int:
+    """What a reply gets at least. Short ones promise short ones where somebody says that they are of a kind,
+    or their form says so; elsewhere the next question may be of another."""
+    body, tags = step.body, step.tags
+    if tags.agent or (tags.task_type and not tags.inferred) or is_shaped(body):
+        return _LEAST
+    return LEAST.get(row_name(body), LEAST_ELSE)
 
 
 def _beside(body: Body) -> int:

@@ -19,12 +19,22 @@ from scrimp.core.carry.cut import Cut
 from scrimp.core.carry.deciding import Choice, Settings, betas_for, choose, made, summing_betas
 from scrimp.core.carry.pieces import lifetime_of
 from scrimp.core.carry.seen import counted
-from scrimp.core.carry.steps import Asked, Open, cost_of_missing, input_cost, own_extra, read_step, why_not
+from scrimp.core.carry.steps import (
+    Asked,
+    Open,
+    cost_of_missing,
+    input_cost,
+    own_extra,
+    read_step,
+    whole_extra,
+    why_not,
+)
 from scrimp.core.carry.summaries import Summaries, asked_to_compact
-from scrimp.core.carry.talks import Gone, Kept, Talks
+from scrimp.core.carry.talks import CutStore, Gone, Kept, Talks
 from scrimp.core.carry.worth import Clearing, Compaction
 from scrimp.core.carry.worth_account import RISK
 from scrimp.core.carry.worth_lasting import Lasting
+from scrimp.core.carry.worth_strangers import Strangers, was_cached
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.plan import Decision, Mode
@@ -39,8 +49,6 @@ _TOOL, _LABEL = "tool ", "label "
 """What learned values are named by, before the name of a tool or a label."""
 _BEGINNING = 3
 """Messages up to which a conversation is taken to begin here."""
-_ELSEWHERE = 0.15
-"""Odds that another process wrote a prompt this one has never met, beyond which it is taken to be cached."""
 _ODD = (
     "the API cleared another number of tool uses than it was asked to: nothing more is cleared of that "
     "conversation"
@@ -73,7 +81,8 @@ class Carry:
     with `thinking` off neither is thinking. With `compact` the API may also be asked to sum everything up:
     answers then begin with a compaction block, which has to be sent back; `restore` puts it back where a
     client does not. `risk` is the share of its own cost that a conversation may lose by all this, whenever it
-    ends. Raises `InputError` for limits that make no sense.
+    ends. In `store` the next process finds what is cleared (None: it is sent whole again, and written anew).
+    Raises `InputError` for limits that make no sense.
     """
 
     name = "carry"
@@ -88,17 +97,18 @@ class Carry:
         compact: bool = False,
         restore: bool = False,
         risk: float = RISK,
+        store: CutStore | None = None,
     ) -> None:
         if keep < 1 or not 0 <= risk <= 1:
             raise InputError(f"Carry: keep ({keep}) should be 1 or more, risk ({risk}) between 0 and 1")
         self._settings = Settings(keep, tuple(sorted(exclude_tools)), thinking, compact, risk)
-        self._talks = Talks()
+        self._talks = Talks(store)
         self._summaries = Summaries(restores=restore)
         self._lasting = Lasting()
         self._refused: set[str] = set()
         self._droppers: set[str | None] = set()
         self._open: dict[int, Open] = {}
-        self._began: float | None = None
+        self._strangers = Strangers()
 
     def change(self, step: Step) -> Change | None:
         """The request with what is taken out of it; None where nothing is and there is nothing to say."""
@@ -133,9 +143,12 @@ class Carry:
         if opened is None:
             return
         books, usage = opened.books, answered.usage
+        if opened.static is not None:
+            read = usage.cache_read_input_tokens
+            self._strangers.met(found=was_cached(read, usage.total_input, opened.static))
         if opened.rates is not None:
             paid = input_cost(usage, opened.rates)
-            books.account = books.account.after(paid + opened.own_extra - opened.missed, paid)
+            books.account = books.account.after(paid + opened.whole_extra - opened.missed, paid)
         if answered.edited is not None and opened.cleared is not None:
             uses, turns = opened.cleared
             books.odd = books.odd or counted(answered.edited, "clear_tool_uses") != uses
@@ -185,8 +198,10 @@ class Carry:
         kept, decisions = self._with_more(asked, kept, planned, choice)
         body = made(asked, kept.cut, settings, beyond=kept.compacts)
         self._talks.keep(kept)
-        extra = own_extra(planned, asked, acts.now if acts else 0)
+        extra = whole_extra(planned, asked, acts.now if acts else 0)
         opened = self._opened(asked, planned, kept, extra, missed)
+        sent = asked.step.look(body) if isinstance(acts, Clearing) else None
+        extra = own_extra(planned, asked, sent or planned) - (acts.now if isinstance(acts, Compaction) else 0)
         if acts is None and not kept.cut:
             silent = self._silent(asked, kept, choice.why)
             return msgspec.structs.replace(silent, opened=opened, own_extra=extra)
@@ -214,6 +229,7 @@ class Carry:
             lifetime=lifetime,
             calls=self._lasting.observe(asked.name, before.name, step.now, lifetime, step.tags.label),
             compacts=0,
+            elsewhere=False,
         )
         return kept, missed
 
@@ -223,10 +239,9 @@ class Carry:
         A conversation met in the middle may be another process's, which has its prompt in the cache. What it
         reads is known from its next step on.
         """
-        began = self._began = planned.situation.now if self._began is None else self._began
-        strange = not asked.before.name and len(asked.body["messages"]) > _BEGINNING
-        young = planned.situation.now - began < TTL_SECONDS["1h"]
-        if strange and (young or planned.situation.elsewhere > _ELSEWHERE):
+        now = planned.situation.now
+        self._strangers.looked(now)
+        if _met_in_the_middle(asked) and self._strangers.may_be_cached(now):
             return Choice()
         if asked.again or kept.books.odd:
             return Choice()
@@ -283,7 +298,9 @@ class Carry:
         expected = (len(cleared), turns) if kept.cut and asked.there else None
         rates = planned.situation.rates
         removed = sum(one.tokens for one in kept.gone) + asked.brought.removed
-        return Open(asked.name, kept.books, removed, rates, extra, missed, expected)
+        met = _met_in_the_middle(asked) and not kept.cut and not kept.compacts
+        static = planned.static_tokens if met else None
+        return Open(asked.name, kept.books, removed, rates, extra, missed, expected, static=static)
 
     def _silent(self, asked: Asked, kept: Kept, reason: str | None) -> _Made:
         """The request as it is, and once why."""
@@ -292,6 +309,10 @@ class Carry:
         kept.books.said = reason
         what = f"nothing taken out: {reason}"
         return _Made(asked.body, decisions=(Decision(self.name, self.mode, what, reason, 0),))
+
+
+def _met_in_the_middle(asked: Asked) -> bool:
+    return (not asked.before.name or asked.before.elsewhere) and len(asked.body["messages"]) > _BEGINNING
 
 
 def _with_betas(step: Step) -> Change | None:

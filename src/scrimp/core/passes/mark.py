@@ -112,7 +112,7 @@ class _Pricing:
         self._situation = situation
         self._living = tuple(situation.cache.living(situation.prompt, situation.now))
         self._hits: dict[int, int] = {}
-        self._own = {m.position for m in situation.prompt.markers}
+        self._callers = {m.position for m in situation.prompt.markers}
         self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
 
     @lazily
@@ -303,7 +303,7 @@ class _Pricing:
         for position in wanted:
             if position is None or position > last or position in positions:
                 continue
-            if position in self._own or _worth_a_slot(self._situation, position):
+            if position in self._callers or _worth_a_slot(self._situation, position):
                 positions.append(position)
         return sorted(positions[: self._situation.rules.max_markers])
 

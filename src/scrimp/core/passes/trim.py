@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from scrimp.core.carry.chains import said_of
-from scrimp.core.carry.pieces import paid_rates, write_price
+from scrimp.core.carry.pieces import own_price
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.plan import Decision, Mode
 from scrimp.core.prompt import Digest
+from scrimp.core.summarize.parting import Sizes
 from scrimp.core.trim import WHY_KEPT, Trimmed, trimmed
 from scrimp.errors import InputError, RequestError
 from scrimp.wire.request import Body
@@ -15,6 +16,7 @@ from scrimp.wire.request import Body
 __all__ = ["Trim"]
 
 _CUTS_REMEMBERED = 10_000
+_MODELS = 16
 
 
 class Trim:
@@ -25,7 +27,11 @@ class Trim:
     What goes and what stays is what `scrimp.trim` says: the task, the last `keep_turns` turns and `keep`
     tokens in all (half of `trigger` unless given) stay, calls are never parted from their results, and the
     cut is the same at every step until the next one. Histories of models that bind their thinking to what was
-    before it, and those with a summary, are left as they are. Raises `InputError` for limits without sense.
+    before it, and those with a summary, are left as they are.
+
+    It keeps to its limits whether or not that pays: a conversation that ends soon after a cut costs more than
+    it would have, for what stays is written to the cache anew; records book that. `scrimp.Carry` takes out
+    only what pays. Raises `InputError` for limits without sense.
     """
 
     name = "trim"
@@ -42,6 +48,7 @@ class Trim:
         self._said: set[str] = set()
         self._cuts: dict[Digest, None] = {}
         self._changed: dict[int, None] = {}
+        self._sizes: dict[str, Sizes] = {}
 
     def change(self, step: Step) -> Change | None:
         """The request without its old turns; None where none go."""
@@ -58,8 +65,7 @@ class Trim:
         if found.cut == found.head:
             return None
         messages = step.body["messages"]
-        standing = (messages[at] for at in found.standing)
-        left = [*messages[: found.head], *standing, *messages[found.cut :]]
+        left = found.left(messages)
         body = {**step.body, "messages": left}
         cut = said_of([step.model.id, messages[0], messages[found.cut]])
         new = cut not in self._cuts
@@ -68,7 +74,7 @@ class Trim:
         self._changed[id(step)] = None
         forget_oldest(self._changed, _CUTS_REMEMBERED)
         decisions = (_decision(found, len(messages) - len(left)),) if new else ()
-        return Change(body, decisions=decisions, own_extra=_extra(step, body, found, new=new))
+        return Change(body, decisions=decisions, own_extra=_extra(step, body, found))
 
     def answered(self, step: Step, answered: Answered) -> None:  # noqa: ARG002  # that it came is enough
         """It was taken."""
@@ -87,10 +93,23 @@ class Trim:
             return None
         try:
             return trimmed(
-                messages, step.model, trigger=self._trigger, keep=self._keep, keep_turns=self._keep_turns
+                messages,
+                step.model,
+                trigger=self._trigger,
+                keep=self._keep,
+                keep_turns=self._keep_turns,
+                size=self._size_for(step),
             )
         except RequestError:  # the API will say what is wrong with it
             return None
+
+    def _size_for(self, step: Step) -> Sizes:
+        """Lengths for the model of this step, each worked out once."""
+        found = self._sizes.get(step.model.id)
+        if found is None:
+            found = self._sizes[step.model.id] = Sizes(step.model)
+            forget_oldest(self._sizes, _MODELS)
+        return found
 
 
 def _decision(found: Trimmed, gone: int) -> Decision:
@@ -98,12 +117,17 @@ def _decision(found: Trimmed, gone: int) -> Decision:
     return Decision("trim", "save", what, "the conversation has grown beyond what is to be kept", 0)
 
 
-def _extra(step: Step, body: Body, found: Trimmed, *, new: bool) -> int:
-    """What the caller's own request would have cost beyond this one: what is gone would have been read, and
-    what a new cut has written again as well."""
-    planned = step.look(body)
-    if planned is None:
+def _extra(step: Step, body: Body, found: Trimmed) -> int:
+    """What the caller's own request would have cost beyond this one: what is gone would have been read, or
+    paid in full where the caller caches nothing, and a cut that this step makes would not have been written
+    again."""
+    sent = step.look(body)
+    if sent is None:
         return 0
-    rates = paid_rates(planned)
-    again = planned.plan.chosen.outcome.written * (write_price(planned) - rates.read) if new else 0
-    return found.removed * rates.read - again
+    before, removed = None, found.removed
+    if found.before is not None:
+        before = step.look({**step.body, "messages": found.before.left(step.body["messages"])})
+    if before is None or found.before is None:
+        return removed * own_price(sent, warm=True)
+    own = before.plan.own.input_cost + found.before.removed * own_price(before, warm=True)
+    return own - sent.plan.own.input_cost

@@ -50,7 +50,7 @@ _NAME = re.compile(
 )
 _NUMBER = re.compile(
     r"\b[A-Za-z_][\w-]*(?: ?[=:] ?| (?:is|was|are|of|to) )[$€]?\d[\d,.]*\d?"
-    r"(?: ?(?:%|ms|s|seconds|minutes|hours|[KMG]B|tokens|lines|tests|px)\b)?"
+    r"(?: ?(?:%|ms|s|seconds?|minutes?|hours?|days?|weeks?|months?|years?|[KMGT]B|tokens|lines|tests|px)\b)?"
 )
 _REMINDER = re.compile(r"\s*<[a-z]+-[a-z-]+>")
 _OPEN = frozenset({"pending", "in_progress", "open", "todo"})

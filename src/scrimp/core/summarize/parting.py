@@ -19,7 +19,7 @@ from scrimp.core.trim import Kept, trimmed
 from scrimp.facts.model import Model
 from scrimp.wire.request import Block, message_blocks
 
-__all__ = ["Limits", "Parted", "Sizes", "length", "parted"]
+__all__ = ["Limits", "Parted", "Sizes", "length", "parted", "parted_again"]
 
 Message = Mapping[str, Any]
 
@@ -106,6 +106,21 @@ def parted(messages: Sequence[Message], sizes: Sizes, limits: Limits) -> Parted:
         before=None if state is None else read_state(messages[state]),
         removed=found.removed + (0 if state is None else length([messages[state]], sizes)),
         kept=found.kept,
+    )
+
+
+def parted_again(messages: Sequence[Message], sizes: Sizes, limits: Limits, first: Parted) -> Parted:
+    """What goes of a conversation whose first cut was `first`: that, and more once the rest is too long."""
+    places = [*first.head, *first.standing, *range(first.tail[0], len(messages))]
+    found = parted([messages[at] for at in places], sizes, limits)
+    if not found.cuts:
+        return msgspec.structs.replace(first, tail=tuple(range(first.tail[0], len(messages))))
+    return msgspec.structs.replace(
+        first,
+        gone=(*first.gone, *(places[at] for at in found.gone)),
+        standing=(*first.standing, *(places[at] for at in found.standing)),
+        tail=tuple(places[at] for at in found.tail),
+        removed=first.removed + found.removed,
     )
 
 

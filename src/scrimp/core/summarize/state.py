@@ -35,13 +35,22 @@ def written(obligations: Sequence[Obligation], words: str = "") -> str:
     """The text of a session state."""
     lines = [BEGIN, _INTRODUCTION]
     if words.strip():
-        lines += [_WORDS, *(line for line in words.strip().splitlines() if line.strip() not in (BEGIN, _END))]
+        lines += [_WORDS, *(_told_apart(line) for line in words.strip().splitlines() if not _is_frame(line))]
     for kind in KINDS:
         texts = [one.text for one in obligations if one.kind == kind]
         if texts:
             between = _LISTED.get(kind)
             lines += [_TITLES[kind], *([between.join(texts)] if between else (f"- {text}" for text in texts))]
     return "\n".join([*lines, _END])
+
+
+def _is_frame(line: str) -> bool:
+    return line.strip() in (BEGIN, _END)
+
+
+def _told_apart(line: str) -> str:
+    """A line of a model's words, which may have a heading that is one of ours."""
+    return f" {line}" if line == _WORDS or line in _TITLES.values() else line
 
 
 def is_state(message: Mapping[str, Any]) -> bool:

@@ -15,6 +15,7 @@ from scrimp.core.carry.worth import Clearing, Compaction, Summary, choose_cleari
 from scrimp.core.carry.worth_account import RISK
 from scrimp.core.carry.worth_lasting import Lasting
 from scrimp.core.carry.worth_missed import Misses, Out
+from scrimp.core.carry.worth_strangers import Strangers, was_cached
 from scrimp.core.horizon import Horizon
 from scrimp.core.reproduce import Measured
 from scrimp.core.whatif.changed import Changed
@@ -131,11 +132,14 @@ class _Deciding:
         self._summary = summary
         self._foresight = Foresight()
         self._misses = Misses()
+        self._strangers = Strangers()
 
     def decide(self, turn: Turn) -> Decision:
         calls = 1.0 + self._foresight.calls_to_come(turn)
         outs = outs_of(turn)
         learn(turn, outs, self._misses)
+        if self._may_be_cached(turn):
+            return Decision(turn.thread.cut)
         clearing, results, to_clear = self._to_clear(turn, calls, outs)
         compaction, to_sum_up = self._to_sum_up(turn, calls, outs)
         if clearing is not None and not clearing.acts:
@@ -152,6 +156,20 @@ class _Deciding:
                 left.update(one)
             return Decision(turn.thread.cut.with_more(left))
         return Decision(turn.thread.cut, waited=Waited(to_clear, to_sum_up))
+
+    def _may_be_cached(self, turn: Turn) -> bool:
+        """Whether this is a conversation met in the middle that the cache may hold."""
+        measured, strangers = turn.measured, self._strangers
+        strangers.looked(measured.call.at)
+        if turn.thread.calls or not turn.pieces.uses:
+            return False
+        cached = strangers.may_be_cached(measured.call.at)
+        if cached:
+            left = measured.dealt.found if measured.dealt is not None else None
+            read = measured.ends[left] if left is not None else 0
+            found = was_cached(read, measured.call.usage.total_input, static_tokens(measured))
+            strangers.met(found=found)
+        return cached
 
     def _to_clear(
         self, turn: Turn, calls: float, outs: Sequence[Out]
