@@ -438,11 +438,12 @@ def offered(lever: Offload, count: int, **fields: Any) -> list[bool]:
     return [change(lever, asked(user(f"task {at}"), **fields)) is not None for at in range(count)]
 
 
-def test_short_conversations_without_large_results_are_spared_the_tool() -> None:
-    """A definition of some 100 tokens is more than a hundredth of their prompts."""
+def test_short_conversations_without_large_results_are_soon_spared_the_tool() -> None:
+    """A definition of some 100 tokens is more than a hundredth of their prompts: three try it."""
     one = lever(always=False)
-    assert not any(offered(one, 40))
-    assert not any(offered(one, 40, system="Follow the rules of the house. " * 900))
+    assert offered(one, 40) == [True] * 3 + [False] * 37
+    long = {"system": "Follow the rules of the house. " * 900}
+    assert offered(lever(always=False), 40, **long) == [True] * 3 + [False] * 37
 
 
 def test_where_the_tool_is_next_to_nothing_it_is_there_until_nothing_comes_of_it() -> None:
@@ -454,15 +455,17 @@ def test_where_the_tool_is_next_to_nothing_it_is_there_until_nothing_comes_of_it
 
 def test_agents_that_show_large_results_get_the_tool_from_then_on_and_in_the_next_process() -> None:
     one = lever(always=False)
-    assert not any(offered(one, 30))
+    assert not any(offered(one, 30)[3:])
     assert change(one, asked(user("large"))) is None
     assert change(one, asked(user("large"), call(), user(result()))) is None
     assert change(one, asked(user("the next"))) is not None
     again = lever(always=False)
     again.recall({**one.learned(), "kind 0": b"junk", "kind 1": b"\x92\xff\x01"})
     assert change(again, asked(user("the next"))) is not None
-    assert change(again, asked(user("others"), tools=[TOOLS[0]])) is None
-    assert change(again, asked(user("others")), tags=Tags(task_type="short ones")) is None
+    assert offered(again, 4, tools=[TOOLS[0]]) == [True] * 3 + [False]
+    short = Tags(task_type="short ones")
+    found = [change(again, asked(user(f"other {at}")), tags=short) is not None for at in range(4)]
+    assert found == [True] * 3 + [False]
 
 
 def test_agents_whose_large_results_became_rare_are_spared_the_tool_again() -> None:

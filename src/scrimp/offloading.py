@@ -181,7 +181,10 @@ class Offload:
                 self._keeper.put_soon(Kept(root, Kind.ROOT, b""), Kept(prefix, Kind.ROOT, b""))
         else:
             found = self._keeper.get([root, prefix, left_key(name), left_key(prefix)])
-            has = has_fetched(body) or self._begun(root, found) or self._is_like_others(step, prefix, found)
+            begun = self._begun(root, found)
+            # Who was seen to begin without it goes on so; of whom nothing is known, its prefix may tell.
+            met = self._conversations.has_tool(root) is None and self._is_like_others(step, prefix, found)
+            has = has_fetched(body) or begun or met
             if found is None:
                 return has
             has = (has or self._was_cut(body, scope)) and left_key(name) not in found

@@ -377,6 +377,24 @@ def test_limits_without_sense_are_refused() -> None:
             Carry(**limits)  # type: ignore[arg-type]  # one of them at a time
 
 
+def test_one_name_is_no_list_of_tools() -> None:
+    with pytest.raises(InputError, match="exclude_tools"):
+        Carry(exclude_tools="read")
+
+
+def test_a_step_that_cuts_says_so_and_no_other_does() -> None:
+    session, messages = Session(Carry(risk=0.5)), [GO]
+    said = []
+    for step in range(30):
+        sent = session.step(session.body(messages))
+        said.append(
+            (any("cleared" in one.what for one in sent.decisions), bool(sent.change and sent.change.cuts))
+        )
+        messages += tool_turn(step)
+    assert all(cleared == cuts for cleared, cuts in said)
+    assert (True, True) in said
+
+
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.data())
 def test_every_request_is_taken_and_no_conversation_costs_more_than_its_share(data: st.DataObject) -> None:

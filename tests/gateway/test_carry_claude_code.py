@@ -22,6 +22,12 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where what was cleared is kept."""
+    monkeypatch.setenv("SCRIMP_HOME", str(tmp_path / "home"))
+
+
 def reading(folder: Path) -> Any:
     """An agent that reads one file after the other, whatever it still knows of them."""
     done = iter(range(FILES))

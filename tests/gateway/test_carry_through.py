@@ -25,6 +25,12 @@ ASKED: dict[str, Any] = {
 BOLD = CarrySettings(enabled=True, risk=0.5)
 
 
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where what was cleared is kept."""
+    monkeypatch.setenv("SCRIMP_HOME", str(tmp_path / "home"))
+
+
 def script(steps: int) -> Scripted:
     return Scripted([[tool_use("read", {"n": step})] for step in range(steps)])
 

@@ -167,7 +167,7 @@ class ContextBudget:
         saves = _saved(step.look(body), fewer, new=new)
         decision = Decision(self.name, "save", what, "the soft threshold was passed", saves)
         self._acts(step, None)
-        return Change(body, decisions=(decision,), own_extra=saves)
+        return Change(body, decisions=(decision,), own_extra=saves, cuts=new)
 
     def _acts(self, step: Step, asked: Digest | None) -> None:
         """Remember a step that is changed; `asked` is its conversation, where the API is told to sum up."""

@@ -10,14 +10,14 @@ without it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, get_args, runtime_checkable
 
 import msgspec
 
 from scrimp.core.plan import Decision, Mode
 from scrimp.core.record import Tags
 from scrimp.core.workspace import Planned
-from scrimp.errors import ScrimpError
+from scrimp.errors import InputError, ScrimpError
 from scrimp.facts.model import Model
 from scrimp.wire.request import Body
 from scrimp.wire.response import Usage
@@ -29,6 +29,7 @@ __all__ = [
     "Learning",
     "Lever",
     "Step",
+    "checked_levers",
     "in_order",
     "with_room_for_a_summary",
 ]
@@ -139,6 +140,37 @@ class Learning(Protocol):
 
 
 _ORDER = ("loop", "offload", "relocate", "output", "trim", "context", "carry")
+
+
+def checked_levers(levers: Any, mode: str | None) -> tuple[Mode, tuple[Lever, ...]]:
+    """The mode that levers act in, and the levers; `mode` None is what they need.
+
+    Raises `InputError` for what is no lever, two of a kind, no mode, and a lever that changes what the model
+    reads in a mode that never does.
+    """
+    if mode is not None and mode not in get_args(Mode):
+        raise InputError(f"mode: {mode!r} is none; say observe, safe or save")
+    if not isinstance(levers, Iterable) or isinstance(levers, str):
+        raise InputError(f"levers: expected a list such as [scrimp.Carry()], found {type(levers).__name__}")
+    found = tuple(levers)
+    for lever in found:
+        if isinstance(lever, type) or not callable(getattr(lever, "change", None)):
+            shown = f"{lever.__name__} without ()" if isinstance(lever, type) else repr(lever)[:80]
+            raise InputError(f"levers: {shown} is no lever; write such as [scrimp.Carry()]")
+    kinds = [type(lever) for lever in found]
+    twice = next((kind for kind in _ONCE if [one.__name__ for one in kinds].count(kind) > 1), None)
+    if twice is not None:
+        raise InputError(f"levers: {twice} is there twice; one of a kind is enough")
+    saving = next((lever.name for lever in found if lever.mode == "save"), None)
+    if saving is not None and mode not in (None, "save"):
+        raise InputError(
+            f"{saving}: changes what the model reads, which mode={mode!r} never does; leave mode out"
+        )
+    least: Mode = "save" if saving else "safe"
+    return cast(Mode, mode or least), found
+
+
+_ONCE = ("Carry", "Offload", "Output", "LoopGuard", "Relocate", "Trim")
 
 
 def in_order(levers: Iterable[Lever]) -> tuple[Lever, ...]:

@@ -18,11 +18,11 @@ import anthropic
 from scrimp.calls import is_sent_as_marked
 from scrimp.core.commands import Answer, Attempt, Send
 from scrimp.core.flow import flow
-from scrimp.core.levers import Change, Lever
+from scrimp.core.levers import Change, Lever, checked_levers
 from scrimp.core.plan import Mode
 from scrimp.core.task_type import with_task_type
 from scrimp.drive import adrive, drive
-from scrimp.errors import BudgetUnavailable, InputError, SdkError
+from scrimp.errors import BudgetUnavailable, SdkError
 from scrimp.facts.models import Facts, default
 from scrimp.middleware.betas import betas_of
 from scrimp.middleware.copying import with_body
@@ -87,13 +87,8 @@ class Middleware(SdkMiddleware):
         learned: str | Path | bool | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
-        """Raises `InputError` for a lever that changes what the model reads in a mode that never does."""
-        saving = next((lever.name for lever in levers if lever.mode == "save"), None)
-        if saving is not None and mode not in (None, "save"):
-            raise InputError(
-                f"{saving}: changes what the model reads, which mode={mode!r} never does; leave mode out"
-            )
-        self._mode: Mode = mode or ("save" if saving else "safe")
+        """Raises `InputError` for levers and modes that do not go together, or are none."""
+        self._mode, levers = checked_levers(levers, mode)
         self._facts = facts or default()
         self._clock = clock
         place = ledger is None if learned is None else learned

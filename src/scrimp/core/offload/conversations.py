@@ -15,7 +15,7 @@ __all__ = ["Conversations", "Cut", "Habits", "read_cut"]
 
 _ROOTS, _CUTS, _WHOLE = 20_000, 4_000, 50_000
 _KINDS = 1_000
-_PROVING, _SHARE = 20, 0.01
+_PROVING, _TRYING, _SHARE = 20, 3, 0.01
 """Conversations of a kind that have the tool without having shown large results, and the most of their first
 prompt that it may be.
 """
@@ -104,8 +104,8 @@ class Habits:
     def pays(self, kind: str, tokens: int, prompt: int) -> bool:
         """Whether a definition of so many tokens pays for a new conversation of this kind.
 
-        `prompt` is how long its first prompt is. Of a kind that has shown no large results the tool is
-        carried where that is next to nothing, and not for ever.
+        `prompt` is how long its first prompt is. Of a kind that has shown no large results a few try it,
+        some more where it is next to nothing beside the prompt, and no others.
         """
         begun, saved = self._kinds.pop(kind, (0, 0))
         later = (begun + 1, saved)
@@ -113,7 +113,7 @@ class Habits:
         forget_oldest(self._kinds, _KINDS)
         if saved and saved >= _MARGIN * tokens * begun:
             return True
-        return begun < _PROVING and tokens <= _SHARE * prompt
+        return begun < (_PROVING if tokens <= _SHARE * prompt else _TRYING)
 
     def saw(self, kind: str, tokens: int) -> None:
         """A result came in of which so many tokens are saved, or would have been."""

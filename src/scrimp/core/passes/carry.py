@@ -70,6 +70,7 @@ class _Made(msgspec.Struct, frozen=True):
     decisions: tuple[Decision, ...] = ()
     own_extra: int = 0
     warnings: tuple[str, ...] = ()
+    cuts: bool = False
 
 
 class Carry:
@@ -99,6 +100,8 @@ class Carry:
         risk: float = RISK,
         store: CutStore | None = None,
     ) -> None:
+        if isinstance(exclude_tools, str):
+            raise InputError(f'Carry: exclude_tools should be a list of names: ["{exclude_tools}"]')
         if keep < 1 or not 0 <= risk <= 1:
             raise InputError(f"Carry: keep ({keep}) should be 1 or more, risk ({risk}) between 0 and 1")
         self._settings = Settings(keep, tuple(sorted(exclude_tools)), thinking, compact, risk)
@@ -134,7 +137,13 @@ class Carry:
         if not changed and not (betas or found.decisions or warnings or reads):
             return None
         return Change(
-            body, betas, found.decisions, found.own_extra, warnings=tuple(warnings), reads_answer=reads
+            body,
+            betas,
+            found.decisions,
+            found.own_extra,
+            warnings=tuple(warnings),
+            reads_answer=reads,
+            cuts=found.cuts,
         )
 
     def answered(self, step: Step, answered: Answered) -> None:
@@ -205,7 +214,8 @@ class Carry:
         if acts is None and not kept.cut:
             silent = self._silent(asked, kept, choice.why)
             return msgspec.structs.replace(silent, opened=opened, own_extra=extra)
-        return _Made(body, opened, decisions, extra, (_ODD,) if kept.books.odd else ())
+        odd = (_ODD,) if kept.books.odd else ()
+        return _Made(body, opened, decisions, extra, odd, cuts=acts is not None)
 
     def _gone_on(self, asked: Asked, planned: Planned) -> tuple[Kept, int]:
         """The conversation with this step, and what it cost if the step before was made for what is gone."""

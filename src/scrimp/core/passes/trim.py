@@ -67,14 +67,14 @@ class Trim:
         messages = step.body["messages"]
         left = found.left(messages)
         body = {**step.body, "messages": left}
-        cut = said_of([step.model.id, messages[0], messages[found.cut]])
+        cut = said_of([step.model.id, messages[0], found.cut, messages[found.cut]])
         new = cut not in self._cuts
         self._cuts[cut] = None
         forget_oldest(self._cuts, _CUTS_REMEMBERED)
         self._changed[id(step)] = None
         forget_oldest(self._changed, _CUTS_REMEMBERED)
         decisions = (_decision(found, len(messages) - len(left)),) if new else ()
-        return Change(body, decisions=decisions, own_extra=_extra(step, body, found))
+        return Change(body, decisions=decisions, own_extra=_extra(step, body, found), cuts=new)
 
     def answered(self, step: Step, answered: Answered) -> None:  # noqa: ARG002  # that it came is enough
         """It was taken."""
