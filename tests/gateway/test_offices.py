@@ -18,7 +18,7 @@ URL = "https://api.example"
 def offices() -> Offices:
     facts, ledger = default(), MemoryLedger()
     return Offices(
-        lambda account: Office(  # noqa: ARG005 - all accounts are alike
+        lambda account: Office(
             Remembering(facts, time.time, place=False), ledger, clock=time.time, facts=facts
         )
     )
