@@ -83,6 +83,8 @@ class Offload:
         store: OffloadStore | None = None,
     ) -> None:
         self._policy = Policy(over, share, most).checked()
+        if isinstance(exclude, str):
+            raise InputError(f"offload: exclude: expected a list of names, such as [{exclude!r}]")
         if days <= 0 or most_bytes <= 0:
             raise InputError("offload: days and most_bytes should be above 0")
         self._keeper = Keeper(store, Retention(days, most_bytes))

@@ -86,7 +86,7 @@ def test_a_worker_that_crashes_begins_anew_and_nobody_waits_for_what_it_was_writ
         assert gateway.metric("scrimp_requests_total") == 0
         leader = pool.submit(at_once, gateway, [marked("First?")])
         eventually(lambda: gateway.metric("scrimp_in_flight") == 1, 20)
-        time.sleep(0.5)  # whoever asked for metrics has left, so that the next one goes to the other worker
+        time.sleep(2.0)  # whoever asked for metrics has left, so that the next one goes to the other worker
         follower = pool.submit(at_once, gateway, [marked("Second?")])
         eventually(lambda: gateway.metric("scrimp_following") == 1, 20)
         before = gateway.workers()

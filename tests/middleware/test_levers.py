@@ -6,6 +6,7 @@ import asyncio
 import functools
 import gc
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -334,3 +335,25 @@ def test_nobody_is_warned_of_what_a_lever_cuts(emulator: Emulator, recwarn: pyte
     assert any(note.startswith("trim: ") for record in ledger.records() for note in record.notes)
     assert not any(record.miss == "history shortened" for record in ledger.records())
     assert not [str(one.message) for one in recwarn.list]
+
+
+@pytest.mark.parametrize(
+    ("levers", "mode", "said"),
+    [
+        ([scrimp.Carry], None, "Carry without () is no lever"),
+        (["carry"], None, "'carry' is no lever"),
+        (scrimp.LoopGuard(), None, "expected a list such as"),
+        ([scrimp.Carry(), scrimp.Carry()], None, "Carry is there twice"),
+        ([], "sav", "say observe, safe or save"),
+    ],
+)
+def test_what_is_no_lever_and_no_mode_is_told_at_once(levers: Any, mode: Any, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        scrimp.Middleware(levers=levers, mode=mode, ledger=MemoryLedger())
+
+
+def test_a_name_where_a_list_of_names_is_meant_is_told() -> None:
+    with pytest.raises(InputError, match="exclude"):
+        scrimp.Offload(exclude="read")
+    with pytest.raises(InputError, match="exclude_tools"):
+        scrimp.Carry(exclude_tools="read")
