@@ -273,4 +273,7 @@ def test_what_was_billed_between_the_bad_ones_is_in_the_ledger(fuzzed: Fuzzed) -
     kept = Counter(record.message_id for record in fuzzed.records if record.measured)
     assert billed == kept
     assert len(billed) > COUNT / 20
-    assert sum(one.cost for one in fuzzed.emulator.bill) == sum(record.cost for record in fuzzed.records)
+    complete = [one.cost for one in fuzzed.emulator.bill if one.outcome == "complete"]
+    assert sum(complete) == sum(record.cost for record in fuzzed.records if record.measured)
+    # Who hangs up while a request goes out leaves open whether it is billed: it is kept as if it were.
+    assert sum(one.cost for one in fuzzed.emulator.bill) <= sum(record.cost for record in fuzzed.records)

@@ -81,6 +81,15 @@ def test_of_8_at_once_over_two_workers_one_writes_and_7_read(tmp_path: Path) -> 
 
 
 def test_a_worker_that_crashes_begins_anew_and_nobody_waits_for_what_it_was_writing(tmp_path: Path) -> None:
+    """Now and then both calls are dealt to the worker that dies, which shows nothing: once more then."""
+    folders = [tmp_path / name for name in ("first", "second", "third")]
+    for folder in folders:
+        folder.mkdir()
+    assert any(_crashes_while_another_waits(folder) for folder in folders)
+
+
+def _crashes_while_another_waits(tmp_path: Path) -> bool:
+    """All of it; False where the one who waits was with the worker that died."""
     emulator = Emulator(Agent(), faults=[Fault("slow_start", times=1, seconds=30.0)])
     with served(tmp_path, emulator, "--workers", "2") as gateway, ThreadPoolExecutor(2) as pool:
         assert gateway.metric("scrimp_requests_total") == 0
@@ -92,7 +101,10 @@ def test_a_worker_that_crashes_begins_anew_and_nobody_waits_for_what_it_was_writ
         before = gateway.workers()
         [dies] = [pid for pid in before if _holds_the_upstream(pid, gateway)]
         os.kill(dies, signal.SIGKILL)
-        [second] = follower.result(8)  # less than it would have waited for the one that died
+        try:
+            [second] = follower.result(8)  # less than it would have waited for the one that died
+        except anthropic.APIConnectionError:
+            return False
         assert second.startswith("msg_")
         with pytest.raises(anthropic.APIConnectionError):
             leader.result(30)
@@ -112,6 +124,7 @@ def test_a_worker_that_crashes_begins_anew_and_nobody_waits_for_what_it_was_writ
         told = [line["message"] for line in gateway.said("message") if "unexpectedly" in line["message"]]
     assert len(told) == 2
     assert all("(-9)" in text for text in told)
+    return True
 
 
 def _holds_the_upstream(pid: int, gateway: Served) -> bool:
