@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from scrimp.core.carry.chains import chain_of
 from scrimp.core.carry.cut import LEAST_COMPACTED, SUMMING_BETA, own_edits, with_compaction
 from scrimp.core.carry.pieces import paid_rates, write_price
+from scrimp.core.chains import chain_of
 from scrimp.core.context_shorter import Shorter
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.levers import Answered, Change, Step

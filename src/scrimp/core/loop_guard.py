@@ -256,7 +256,7 @@ def _last_said(messages: Sequence[Any]) -> int | None:
 
 
 def _chain(messages: Sequence[Any]) -> list[bytes]:
-    """A digest of each beginning of a conversation, cache markers left out."""
+    """A digest of each beginning of a conversation, whatever order fields are in: see `_plain`."""
     chain: list[bytes] = []
     state = b""
     for message in messages:

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from scrimp.core.carry.chains import said_of
 from scrimp.core.carry.clearing import with_gone
 from scrimp.core.carry.edits import COMPACT, THINKING, TOOLS
 from scrimp.core.carry.history import (
@@ -25,6 +24,7 @@ from scrimp.core.carry.history import (
     thoughtful,
 )
 from scrimp.core.carry.seen import since_in_place
+from scrimp.core.chains import said_of
 from scrimp.core.prompt import Digest
 from scrimp.wire.request import Body
 

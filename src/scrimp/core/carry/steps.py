@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from scrimp.core.carry.chains import chain_of
 from scrimp.core.carry.cut import NO_CUT, History, own_edits
 from scrimp.core.carry.pieces import own_price, paid_rates, write_price
 from scrimp.core.carry.summaries import Brought, Summaries
 from scrimp.core.carry.talks import Books, Kept, Talks
 from scrimp.core.carry.worth_missed import CALL_TOKENS
+from scrimp.core.chains import chain_of
 from scrimp.core.levers import Step
 from scrimp.core.planned import Planned
 from scrimp.core.prompt import Digest

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from scrimp.core.carry.chains import said_of
 from scrimp.core.carry.history import content_blocks
+from scrimp.core.chains import said_of
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest
 

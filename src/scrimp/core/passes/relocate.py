@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import Any, Literal
 
 import msgspec
 
+from scrimp.core.chains import chained, packed
 from scrimp.core.prompt import Digest
 from scrimp.core.skeletons import Families, Family, Seal, aligned, seal, segments, timeless
 from scrimp.facts.model import Model
@@ -46,8 +46,7 @@ _SHARE, _BOUND_SHARE = 0.25, 0.5
 Where it is so often, thinking that is bound to it would not have been accepted without the move either.
 """
 
-_MARKER, _COMPACTED = b"cache_control", b"compaction"
-_encoder = msgspec.msgpack.Encoder()
+_COMPACTED = b"compaction"
 _SYSTEM_MESSAGES = "features.mid_conversation_system"
 
 
@@ -194,8 +193,8 @@ def _read(body: Body, model: Model, caller: Caller) -> _Asked | None:
         return None
     if body.get("thread") is not None or body.get("compaction") is not None:
         return None
-    packed = [_packed(message) for message in messages]
-    if None in packed:
+    said = [_packed(message) for message in messages]
+    if None in said:
         return None
     metadata = body.get("metadata")
     account = metadata.get("user_id") if isinstance(metadata, Mapping) else None
@@ -207,44 +206,21 @@ def _read(body: Body, model: Model, caller: Caller) -> _Asked | None:
         texts=texts,
         seals=tuple(map(seal, texts)),
         homes=[home for home, parts in enumerate(cut) for _ in parts],
-        chain=_chain([data for data in packed if data], repr((caller.label, caller.user, account, model.id))),
-        said=sum(len(data) for data in packed if data),
+        chain=chained([data for data in said if data], repr((caller.label, caller.user, account, model.id))),
+        said=sum(len(data) for data in said if data),
         owned=bool(caller.user or account),
     )
 
 
 def _packed(message: Any) -> bytes | None:
     """What a message says, markers left out; None for a compacted one, and what is no message."""
-    if not isinstance(message, dict):
-        return None
-    content = message.get("content")
-    if isinstance(content, str):
-        content = [{"type": "text", "text": content}]
-    try:
-        data = _encoder.encode((message.get("role"), content))
-        if _MARKER in data or _COMPACTED in data:
-            if any(isinstance(part, dict) and part.get("type") == "compaction" for part in content or ()):
-                return None
-            data = _encoder.encode((message.get("role"), _unmarked(content)))
-    except (TypeError, ValueError, OverflowError, RecursionError):
-        return None
+    data = packed(message)
+    if data is not None and _COMPACTED in data:
+        content = message.get("content")
+        parts = content if isinstance(content, list) else ()
+        if any(isinstance(part, dict) and part.get("type") == "compaction" for part in parts):
+            return None
     return data
-
-
-def _unmarked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _unmarked(item) for key, item in value.items() if key != "cache_control"}
-    return [_unmarked(item) for item in value] if isinstance(value, list) else value
-
-
-def _chain(packed: Sequence[bytes], owner: str) -> list[Digest]:
-    """A digest of each beginning of a conversation, whoever's it is."""
-    chain: list[Digest] = []
-    state = blake2b(owner.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    for data in packed:
-        state = blake2b(state + data, digest_size=16).digest()
-        chain.append(state)
-    return chain
 
 
 def _continued(asked: _Asked, family: Family, ways: Sequence[_Kept]) -> _Kept | None:

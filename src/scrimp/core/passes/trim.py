@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scrimp.core.carry.chains import said_of
 from scrimp.core.carry.pieces import own_price
+from scrimp.core.chains import said_of
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.plan import Decision, Mode

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from scrimp.core.carry.chains import said_of
+from scrimp.core.chains import said_of
 from scrimp.core.summarize.obligations import Obligation, found_in, together
 from scrimp.core.summarize.state import State, is_state, read_state, written
 from scrimp.core.tokens.estimator import Estimator

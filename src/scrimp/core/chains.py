@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -10,7 +10,7 @@ import msgspec
 
 from scrimp.core.prompt import Digest
 
-__all__ = ["chain_of", "said_of"]
+__all__ = ["chain_of", "chained", "packed", "said_of"]
 
 _SIZE = 16
 _MARKER = b"cache_control"
@@ -19,12 +19,20 @@ _encoder = msgspec.msgpack.Encoder()
 
 def chain_of(messages: Sequence[Any], owner: str) -> list[Digest] | None:
     """A digest of each beginning of a conversation, whoever's it is; None for what are no messages."""
-    chain: list[Digest] = []
-    state = said_of(owner)
+    said: list[bytes] = []
     for message in messages:
-        data = _packed(message)
+        data = packed(message)
         if data is None:
             return None
+        said.append(data)
+    return chained(said, owner)
+
+
+def chained(said: Iterable[bytes], owner: str) -> list[Digest]:
+    """A digest of each beginning of messages that are `packed`."""
+    chain: list[Digest] = []
+    state = said_of(owner)
+    for data in said:
         state = blake2b(state + data, digest_size=_SIZE).digest()
         chain.append(state)
     return chain
@@ -39,8 +47,8 @@ def said_of(value: Any) -> Digest:
     return blake2b(data, digest_size=_SIZE).digest()
 
 
-def _packed(message: Any) -> bytes | None:
-    """What a message says; a text is one block of it."""
+def packed(message: Any) -> bytes | None:
+    """What a message says, a text being one block of it; None for what is no message."""
     if not isinstance(message, dict):
         return None
     content = message.get("content")
