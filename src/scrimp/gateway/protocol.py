@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from scrimp.asgi.cycle import Cycle
 from scrimp.asgi.protocol import Protocol
+from scrimp.asgi.shapes import HANG_UP
 from scrimp.gateway.buffered import Buffered
 from scrimp.gateway.inbound import CONNECTION
 from scrimp.gateway.refusals import refusal_body
@@ -53,6 +54,7 @@ class GatewayProtocol(Protocol):
         self._buffered = buffered
         self._kept = 0
         self._head = 0
+        self._coming = 0
         self._most = allowed.body_bytes
         self._in_head = False
         self._reading = False
@@ -72,6 +74,7 @@ class GatewayProtocol(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        self._coming = len(data)
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
             self._head += len(data)
@@ -86,15 +89,16 @@ class GatewayProtocol(Protocol):
 
     def extensions(self, cycle: Cycle) -> dict[str, Any]:
         """And the connection itself."""
-        return {**super().extensions(cycle), CONNECTION: self}
+        return {HANG_UP: cycle.hang_up, CONNECTION: self}
 
     def on_headers_complete(self) -> None:
         """See uvicorn."""
         self._in_head = False
-        lengths = sum(map(len, chain.from_iterable(self.headers))) + 4 * len(self.headers)
-        if len(self.url) + lengths > self._allowed.head_bytes:
-            self._fault = (431, "scrimp: the headers are too long")
-            raise _TooLongError
+        if self._head + self._coming > self._allowed.head_bytes:  # what came with it may be of the body
+            lengths = sum(map(len, chain.from_iterable(self.headers))) + 4 * len(self.headers)
+            if len(self.url) + lengths > self._allowed.head_bytes:
+                self._fault = (431, "scrimp: the headers are too long")
+                raise _TooLongError
         self._most = self._allowed.batch_bytes if _BATCHES in self.url else self._allowed.body_bytes
         super().on_headers_complete()
 
