@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
+from time import monotonic
 from typing import Any, cast
 
 import msgspec
@@ -59,7 +60,7 @@ class GatewayProtocol(Protocol):
         self._in_head = False
         self._reading = False
         self._asked = False
-        self._since = self.loop.time()
+        self._since = monotonic()
         self._fault: tuple[int, str] = (400, "scrimp: not an HTTP request")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -85,7 +86,7 @@ class GatewayProtocol(Protocol):
         """See uvicorn."""
         super().on_message_begin()
         self._head, self._in_head, self._reading, self._asked = 0, True, True, True
-        self._since = self.loop.time()
+        self._since = monotonic()
 
     def extensions(self, cycle: Cycle) -> dict[str, Any]:
         """And the connection itself."""
@@ -133,12 +134,12 @@ class GatewayProtocol(Protocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif not self._reading:
             self._asked = False
-            self._since = self.loop.time()
+            self._since = monotonic()
 
     def on_message_complete(self) -> None:
         """See uvicorn."""
         self._reading = False
-        self._since = self.loop.time()
+        self._since = monotonic()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -161,7 +162,7 @@ class GatewayProtocol(Protocol):
         self.transport.close()
 
     def look(self, now: float) -> None:
-        """End what takes too long; `now` by the loop's clock."""
+        """End what takes too long; `now` by the monotonic clock."""
         waited = now - self._since
         if self._in_head:
             if waited > self._allowed.head_seconds:
