@@ -32,7 +32,7 @@ class Offices:
 
     def of(self, caller: Caller) -> Office:
         """The office of the account that pays. The secret itself is not kept."""
-        account = _account(caller)
+        account = caller.paying
         with self._lock:
             found = self._offices.pop(account, None)
             if found is not None:
@@ -55,7 +55,7 @@ class Offices:
         """The upstream knows this account: it took a call of it."""
         if not self._new:
             return
-        account = _account(caller)
+        account = caller.paying
         with self._lock:
             if account not in self._offices:
                 self._new.pop(account, None)
@@ -66,10 +66,6 @@ class Offices:
         with self._lock:
             self._offices.clear()
             self._new.clear()
-
-
-def _account(caller: Caller) -> _Account:
-    return caller.upstream, blake2b(caller.account.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def _put(offices: dict[_Account, Office], account: _Account, office: Office, most: int) -> None:
