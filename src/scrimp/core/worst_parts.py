@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import Any
 
 from scrimp.core.worst_seen import Seen, ServerTool
@@ -59,7 +58,9 @@ def look(body: Body, model: Model) -> Seen:
     look_at_tools(seen, tools, model)
     image = model.image_rule.max_tokens
     system, messages = body.get("system"), body.get("messages")
-    if isinstance(system, list | tuple):
+    if isinstance(system, str):
+        seen.chars += len(system)
+    elif isinstance(system, list | tuple):
         look_at(seen, system, image)
     try:
         _look_at_messages(seen, messages, image)
@@ -73,15 +74,17 @@ def look(body: Body, model: Model) -> Seen:
 
 
 def _look_at_messages(seen: Seen, messages: Any, image: int) -> None:
-    contents = [
-        message.get("content")
-        for message in (messages if isinstance(messages, list | tuple) else ())
-        if message.__class__ is dict or isinstance(message, Mapping)
-    ]
-    # All blocks at once: a call for each message takes longer than looking at what most of them have.
-    blocks = (content for content in contents if content.__class__ is list or isinstance(content, tuple))
-    look_at(seen, chain.from_iterable(blocks), image)
-    seen.chars += sum(len(content) for content in contents if content.__class__ is str)
+    blocks: list[Any] = []
+    for message in messages if isinstance(messages, list | tuple) else ():
+        if message.__class__ is not dict and not isinstance(message, Mapping):
+            continue
+        content = message.get("content")
+        if content.__class__ is str:
+            seen.chars += len(content)
+        elif content.__class__ is list or isinstance(content, tuple):
+            blocks += content
+    # All at once: a call for each message takes longer than looking at what most of them have.
+    look_at(seen, blocks, image)
 
 
 def look_at(seen: Seen, content: Iterable[Any], image: int) -> None:

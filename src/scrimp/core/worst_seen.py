@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Advisor", "Seen", "ServerTool"]
+__all__ = ["Advisor", "Lifetime", "Seen", "ServerTool"]
+
+Lifetime = Literal["", "5m", "1h"]
+"""Of a marker; empty without one."""
 
 _ALLOWED = 1_500
 """Tokens the provider adds to a prompt: the tool prompt is 804 at most ("Tool use", pricing), a format or
@@ -49,7 +52,7 @@ class Seen(msgspec.Struct):
     remote: int = 0
     referenced: list[str] = []
     inline: list[Any] = []
-    ttl: Literal["", "5m", "1h"] = ""
+    ttl: Lifetime = ""
     server_tools: list[ServerTool] = []
     advisors: list[Advisor] = []
     fallbacks: list[str | None] = []
