@@ -271,8 +271,8 @@ def _quickly(body: bytes) -> Metered | None:
         message_id=found.id,
         stop_reason=found.stop_reason,
         complete=True,
-        missed=_missed(found.diagnostics),
-        edited=_edited(found.context_management),
+        missed=None if found.diagnostics is None else _missed(found.diagnostics),
+        edited=None if found.context_management is None else _edited(found.context_management),
     )
 
 

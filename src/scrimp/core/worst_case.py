@@ -49,7 +49,7 @@ _NOBODY = "unknown"
 _US = "us"
 
 
-class WorstCase(msgspec.Struct, frozen=True):
+class WorstCase(msgspec.Struct, frozen=True, gc=False):
     """At most `amount` picodollars, for so many tokens; `notes` say what makes it large.
 
     Tokens are those of every sampling and attempt together.
@@ -203,6 +203,8 @@ def _attribution(body: Body) -> int:
 
 def _work(seen: Seen, prompt: int, output: int, model: Model) -> _Work:
     """What the API does on its own while it answers."""
+    if not seen.server_tools and seen.compacts is None:
+        return _Work(prompt, output)
     notes: list[str] = []
     total, rounds, searches = prompt, 0, 0
     if seen.server_tools:
