@@ -70,25 +70,27 @@ def worst_case(
     markers: Iterable[Marker] | None = None,
     size: int | None = None,
     known: int | None = None,
+    messages: Seen | None = None,
 ) -> WorstCase:
     """The most that a request for `model` can cost, by the prices of the day of `at` (epoch seconds).
 
     `markers` are those that the request may go out with beside those in `body`. `size` are the bytes of the
-    body's text as JSON, where they are known; `known` is what `known_bound` says of the prompt. `facts` hold
-    the fees, and the models that may answer instead.
+    body's text as JSON, where they are known; `known` is what `known_bound` says of the prompt, `messages`
+    what `look_at_messages` found in those of `body`. `facts` hold the fees, and the models that may answer
+    instead.
     """
-    seen = look(body, model)
+    seen = look(body, model, messages)
     text = _Text(body, size)
     account = _Account(body, at, _longest(seen.ttl, markers or ()))
-    prompt = _prompt(seen, _window(model), text, _usable(known, body, seen, model))
+    prompt = _prompt(seen, model, text, _usable(known, body, seen, model))
     work = _work(seen, prompt, _max_tokens(body, model), model)
     account.add(model, work)
     notes = dict.fromkeys((*seen.unseen, *work.notes))
     for name in seen.fallbacks:
         # What is known of one model's prompt says nothing of another's.
         other = facts.resolve(_NOBODY if name is None else name)
-        again = look(body, other)
-        prompt = _prompt(again, _window(other), text)
+        again = look(body, other, messages)
+        prompt = _prompt(again, other, text)
         account.add(other, _work(again, prompt, _max_tokens(body, other), other))
     account.amount += account.searches * facts.web_search_fee
     for advisor in seen.advisors:
@@ -167,14 +169,15 @@ class _Text:
         return enough if self._size is None else self._size
 
 
-def _prompt(seen: Seen, window: int, text: _Text, known: int | None = None) -> int:
+def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> int:
     """Tokens of the prompt as it is sent, at most."""
+    window = _window(model)
     if seen.unseen:
         return window
     most = window if known is None else min(known, window)
     if known is not None and known <= seen.chars:
         return most
-    beside = seen.added - seen.media
+    beside = seen.beside_text(model.image_rule.max_tokens)
     plain = text.plain()
     if plain is None or plain + beside >= most:
         return most

@@ -42,12 +42,12 @@ def _fresh(prompt: Prompt, start: int, image: int) -> int | None:
     # What is nested in a block is part of it.
     values = [block.value for block in prompt.blocks[start:] if not block.depth]
     if not values:
-        return seen.added
+        return seen.beside_text(image)
     encoded = as_json(values)
     if encoded is None:
         return None
-    look_at(seen, values, image)
+    look_at(seen, values)
     if seen.unseen or seen.referenced or seen.inline:
         return None
     own = spelled_bytes(encoded, _ENOUGH + seen.media) - len(values) - 1  # without brackets and commas
-    return own + len(values) * _AROUND_BLOCK - seen.media + seen.added
+    return own + len(values) * _AROUND_BLOCK + seen.beside_text(image)

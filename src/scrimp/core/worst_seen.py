@@ -38,17 +38,18 @@ class Seen(msgspec.Struct):
     """What was found.
 
     `chars` are characters of text, not all of them; `media` are bytes that are no text, `added` tokens that
-    no byte stands for, `unseen` names what may be of any size. `remote` counts images that may be others by
-    the next request. `referenced` are the names of tools whose definitions stand once more where they are
-    referred to, `inline` are tools that are defined among the messages. `ttl` is the longest lifetime of a
-    marker. `compacts` is the prompt from which it is compacted, in tokens: 0 for a compaction on demand, None
-    for none.
+    no byte stands for but those of images, `unseen` names what may be of any size. `images` counts images,
+    `remote` those of them that may be others by the next request. `referenced` are the names of tools whose
+    definitions stand once more where they are referred to, `inline` are tools that are defined among the
+    messages. `ttl` is the longest lifetime of a marker. `compacts` is the prompt from which it is compacted,
+    in tokens: 0 for a compaction on demand, None for none.
     """
 
     chars: int = 0
     media: int = 0
-    added: int = _ALLOWED
+    added: int = 0
     unseen: list[str] = []
+    images: int = 0
     remote: int = 0
     referenced: list[str] = []
     inline: list[Any] = []
@@ -64,3 +65,20 @@ class Seen(msgspec.Struct):
         if control and self.ttl != "1h":
             long = isinstance(control, dict | Mapping) and control.get("ttl") == "1h"
             self.ttl = "1h" if long else "5m"
+
+    def more(self, found: Seen) -> None:
+        """Take in what was found in blocks that follow."""
+        self.chars += found.chars
+        self.media += found.media
+        self.added += found.added
+        self.unseen += found.unseen
+        self.images += found.images
+        self.remote += found.remote
+        self.referenced += found.referenced
+        self.inline += found.inline
+        if self.ttl != "1h" and found.ttl:
+            self.ttl = found.ttl
+
+    def beside_text(self, image: int) -> int:
+        """Tokens beside the text's, less the bytes that are no text; `image` is the most an image has."""
+        return _ALLOWED + self.added + self.images * image - self.media
