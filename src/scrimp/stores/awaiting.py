@@ -13,12 +13,10 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 from weakref import WeakKeyDictionary
 
-__all__ = ["awaited", "together"]
-
-T = TypeVar("T")
+__all__ = ["finished", "together"]
 
 
 class _Mailbox:
@@ -78,15 +76,19 @@ def together() -> Iterator[None]:
 _mailboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = WeakKeyDictionary()
 
 
-async def awaited(future: Future[T]) -> T:
-    """The result of `future`, or its exception. Cancelling the waiting leaves the future as it is."""
-    if not future.done():
-        loop = asyncio.get_running_loop()
-        box = _mailboxes.get(loop)
-        if box is None:
-            box = _mailboxes[loop] = _Mailbox()
-        waiter = loop.create_future()
-        ring = box.ring
-        future.add_done_callback(lambda _: ring(waiter))
-        await waiter
-    return future.result()
+def finished(future: Future[Any]) -> asyncio.Future[None]:
+    """For the running loop to await: done when `future` is, whatever came of it.
+
+    Cancelling the waiting leaves `future` as it is.
+    """
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+    if future.done():
+        waiter.set_result(None)
+        return waiter
+    box = _mailboxes.get(loop)
+    if box is None:
+        box = _mailboxes[loop] = _Mailbox()
+    ring = box.ring
+    future.add_done_callback(lambda _: ring(waiter))
+    return waiter
