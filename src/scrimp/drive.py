@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol
 
 from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Reshape, Send
-from scrimp.stores.awaiting import finished
+from scrimp.stores.awaiting import awaited
 
 __all__ = ["Desk", "Flow", "adrive", "drive", "resume"]
 
@@ -87,7 +88,8 @@ async def adrive(
 async def _reserved(command: Reserve, desk: Desk) -> Any:
     decided = desk.reserve(command)
     if decided is not None and not decided.done():
-        await finished(decided)
+        with suppress(Exception):  # `reserved` raises it, in words of its own
+            await awaited(decided)
     return desk.reserved(command, decided)
 
 

@@ -9,13 +9,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from scrimp.stores.awaiting import finished, together
-
-
-async def awaited(future: Future[int]) -> int:
-    """What came of it."""
-    await finished(future)
-    return future.result(0)
+from scrimp.stores.awaiting import awaited, together
 
 
 def test_what_many_wait_for_reaches_each_of_them() -> None:
@@ -42,13 +36,12 @@ def test_what_many_wait_for_reaches_each_of_them() -> None:
 
 
 def test_what_is_done_is_not_waited_for() -> None:
-    done: Future[int] = Future()
-    done.set_result(1)
-
-    async def main() -> bool:
-        return finished(done).done()
-
-    assert asyncio.run(main())
+    done: Future[str] = Future()
+    done.set_result("done")
+    waiting = awaited(done)
+    with pytest.raises(StopIteration) as stopped:
+        waiting.send(None)
+    assert stopped.value.value == "done"
 
 
 def test_cancelling_the_wait_leaves_the_future_alone() -> None:

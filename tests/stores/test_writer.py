@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from scrimp.errors import StoreError
-from scrimp.stores.awaiting import finished
+from scrimp.stores.awaiting import awaited
 from scrimp.stores.writer import Writer, wait
 
 
@@ -194,7 +194,7 @@ def test_what_a_loop_has_at_hand_shares_a_batch(monkeypatch: pytest.MonkeyPatch)
     async def caller(number: int) -> None:
         for step in "abc":
             time.sleep(0.002)  # work, in which an idle thread would have begun
-            await asyncio.wait_for(finished(writer.submit(f"{step}{number}")), 10)
+            await asyncio.wait_for(awaited(writer.submit(f"{step}{number}")), 10)
 
     async def main() -> None:
         await asyncio.gather(*map(caller, range(5)))

@@ -13,10 +13,12 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-__all__ = ["finished", "together"]
+__all__ = ["awaited", "together"]
+
+T = TypeVar("T")
 
 
 class _Mailbox:
@@ -76,19 +78,15 @@ def together() -> Iterator[None]:
 _mailboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = WeakKeyDictionary()
 
 
-def finished(future: Future[Any]) -> asyncio.Future[None]:
-    """For the running loop to await: done when `future` is, whatever came of it.
-
-    Cancelling the waiting leaves `future` as it is.
-    """
-    loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
-    if future.done():
-        waiter.set_result(None)
-        return waiter
-    box = _mailboxes.get(loop)
-    if box is None:
-        box = _mailboxes[loop] = _Mailbox()
-    ring = box.ring
-    future.add_done_callback(lambda _: ring(waiter))
-    return waiter
+async def awaited(future: Future[T]) -> T:
+    """The result of `future`, or its exception. Cancelling the waiting leaves the future as it is."""
+    if not future.done():
+        loop = asyncio.get_running_loop()
+        box = _mailboxes.get(loop)
+        if box is None:
+            box = _mailboxes[loop] = _Mailbox()
+        waiter = loop.create_future()
+        ring = box.ring
+        future.add_done_callback(lambda _: ring(waiter))
+        await waiter
+    return future.result()
