@@ -83,9 +83,8 @@ class Gating:
 
     async def gathered(self, planned: Planned, office: Office, *, stream: bool) -> Planned:
         """The plan to send, once there is nothing left worth waiting for. May be cancelled at any time."""
-        clock = asyncio.get_running_loop().time
         led = self._prefixes.setdefault(office, {})
-        came, until = clock(), None
+        came, until = monotonic(), None
         followed, how = None, ""
         while True:
             follow = self._follow(planned, led, until)
@@ -99,7 +98,7 @@ class Gating:
             until = came + self._patience(follow) if until is None else until
             followed = follow.prefix
             office.unplan(planned)
-            in_time = await self._wait(led, followed, until - clock())
+            in_time = await self._wait(led, followed, until - monotonic())
             planned = _again(planned, office)
             how = "in vain" if not in_time else "lead" if followed in planned.writing else "read"
             if not in_time:
@@ -107,7 +106,7 @@ class Gating:
         self._lead(planned, led, (planned.model.id, stream))
         _pass_on(led, followed)
         if how and self._told is not None:
-            self._told(how, clock() - came)
+            self._told(how, monotonic() - came)
         return planned
 
     def leads(self, planned: Planned, office: Office) -> None:
@@ -119,6 +118,8 @@ class Gating:
     def began(self, planned: Planned, office: Office) -> None:
         """The response began: what it wrote can be read, by everybody who waited for it."""
         led = self._prefixes.get(office, {})
+        if not led and self._elsewhere is None:
+            return
         written = {*planned.writing, *_written(planned.plan.chosen.outcome)}
         if self._elsewhere is not None:
             self._elsewhere.written(written, office)
@@ -127,7 +128,7 @@ class Gating:
             if found is None:
                 continue
             if found.leader is planned.writing:
-                self._beginnings.saw(found.kind, asyncio.get_running_loop().time() - found.since)
+                self._beginnings.saw(found.kind, monotonic() - found.since)
             _wake_all(found)
 
     def dropped(self, planned: Planned, office: Office) -> None:
@@ -171,7 +172,7 @@ class Gating:
         found = following(planned, led)
         if found is None:
             return None
-        leader, now = led[found.prefix], asyncio.get_running_loop().time()
+        leader, now = led[found.prefix], monotonic()
         within = self._patience(found) if until is None else until - now
         saves, second = float(found.saves), float(self._settings.second)
         age = now - leader.since
@@ -205,7 +206,7 @@ class Gating:
 
     def _lead(self, planned: Planned, led: dict[Digest, _Led], kind: Hashable) -> None:
         """Whoever is the first to write a prefix is waited for."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         for prefix in planned.writing:
             found = led.get(prefix)
             if found is None:
