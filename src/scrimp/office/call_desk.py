@@ -62,9 +62,13 @@ class CallDesk:
         except Exception as error:  # noqa: BLE001 - the one boundary: our failures never reach the caller
             return self._office.fault(_FAILED[type(command)], error)
 
-    def reserve(self, command: Reserve) -> Future[Held | None] | None:
-        """Hold the money; what fails here keeps the request from going out. Raises `BudgetUnavailable`."""
+    def reserve(self, command: Reserve) -> Future[Any] | None:
+        """See `drive.Desk`. Raises `BudgetUnavailable`."""
         return self._reserving.reserve(command)
+
+    def reserved(self, command: Reserve, decided: Future[Any] | None) -> Held | None:
+        """See `drive.Desk`. Raises `BudgetExceeded` or `BudgetUnavailable`."""
+        return self._reserving.reserved(command, decided)
 
     def later(self, flow: Flow, command: Meter) -> bool:
         """Streams end later: their reading resumes the flow."""
