@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import Future
 from typing import Any, Protocol
 
 from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Reshape, Send
-from scrimp.stores.awaiting import awaited
+from scrimp.stores.promise import Promise
 
 __all__ = ["Desk", "Flow", "adrive", "drive", "resume"]
 
@@ -27,8 +26,8 @@ class Desk(Protocol):
     def answer(self, command: Command) -> Any:
         """Do what `command` says and return its answer."""
 
-    def reserve(self, command: Reserve) -> Future[Any] | None:
-        """Hold the money; the future has the answer, or the error that keeps the request from going out."""
+    def reserve(self, command: Reserve) -> Promise[Any] | None:
+        """Hold the money; the promise has the answer, or the error that keeps the request from going out."""
 
     def later(self, flow: Flow, command: Meter) -> bool:
         """Whether the response ends later; the desk then calls `resume` with the answer to `command`."""
@@ -84,14 +83,12 @@ async def _answered(command: Command, desk: Desk, plan: Callable[[Plan], Awaitab
     return desk.answer(command)
 
 
-def _waited(future: Future[Any] | None) -> Any:
-    return None if future is None else future.result()
+def _waited(promise: Promise[Any] | None) -> Any:
+    return None if promise is None else promise.result()
 
 
-async def _awaited(future: Future[Any] | None) -> Any:
-    if future is None or future.done():
-        return _waited(future)
-    return await awaited(future)
+async def _awaited(promise: Promise[Any] | None) -> Any:
+    return None if promise is None else await promise
 
 
 def resume(flow: Flow, desk: Desk, answer: Any) -> None:

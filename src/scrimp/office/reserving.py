@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,7 @@ from scrimp.core.worst_case import worst_case
 from scrimp.errors import BudgetError, BudgetExceeded, BudgetUnavailable, ScrimpError
 from scrimp.office.office import Office
 from scrimp.runs import Run
+from scrimp.stores.promise import Promise
 
 __all__ = ["Reserving"]
 
@@ -25,7 +25,7 @@ LEASE_SECONDS = 3600.0
 """Longer than a call takes. A hold that outlives its lease counts as spent until its bill is known after all,
 so a long lease costs nothing."""
 
-_Held: TypeAlias = Future[Held | None]
+_Held: TypeAlias = Promise[Held | None]
 
 
 class Reserving:
@@ -38,7 +38,7 @@ class Reserving:
     def reserve(self, command: Reserve) -> _Held | None:
         """Hold the most that the request can cost; None where nothing limits it.
 
-        The future may carry `BudgetExceeded` or `BudgetUnavailable`.
+        The promise may carry `BudgetExceeded` or `BudgetUnavailable`.
         """
         run = self._run if self._run is not None and self._run.limited else None
         store = self._office.budgets()
@@ -46,7 +46,7 @@ class Reserving:
             return None
         ask = self._ask(command)
         held = run.reserve(ask) if run is not None else None
-        answer: _Held = Future()
+        answer: _Held = Promise()
         if isinstance(held, Refusal) or store is None:
             self._answered(answer, held, command)
             return answer
@@ -77,7 +77,7 @@ class Reserving:
         )
         return Ask(attempt.id, min(most.amount, _MOST), now, now + LEASE_SECONDS, scopes_of(attempt.tags))
 
-    def _came(self, done: Future[Held | Refusal], answer: _Held, own: Held | None, command: Reserve) -> None:
+    def _came(self, done: Promise[Held | Refusal], answer: _Held, own: Held | None, command: Reserve) -> None:
         """The ledger answered. Whatever it was, and whatever fails here, the caller gets to know."""
         try:
             found = done.result()
@@ -90,7 +90,7 @@ class Reserving:
             self._give_back(own)
             known = error if isinstance(error, BudgetError) else BudgetUnavailable(_why(error))
             if not answer.done():
-                answer.set_exception(known)
+                answer.keep(known)
 
     def _give_back(self, own: Held | None) -> None:
         if own is not None and self._run is not None:
@@ -98,10 +98,10 @@ class Reserving:
 
     def _answered(self, answer: _Held, found: Held | Refusal | None, command: Reserve) -> None:
         if isinstance(found, Refusal):
-            answer.set_exception(BudgetExceeded(describe(found, ZoneInfo(found.limit.zone)), found))
+            answer.keep(BudgetExceeded(describe(found, ZoneInfo(found.limit.zone)), found))
             self._office.audience.refused(found, command.attempt.tags)
             return
-        answer.set_result(found)
+        answer.keep(found)
         for crossing in found.crossed if found is not None else ():
             self._office.audience.crossed(crossing)
 
