@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol
 
 from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Reshape, Send
-from scrimp.stores.awaiting import awaited
+from scrimp.stores.promise import Promise
 
 __all__ = ["Desk", "Flow", "adrive", "drive", "resume"]
 
@@ -28,10 +27,10 @@ class Desk(Protocol):
     def answer(self, command: Command) -> Any:
         """Do what `command` says and return its answer."""
 
-    def reserve(self, command: Reserve) -> Future[Any] | None:
-        """Ask for the money; the future is done once that is decided, None: it is. Raises as `reserved`."""
+    def reserve(self, command: Reserve) -> Promise[Any] | None:
+        """Ask for the money; the promise is done once that is decided, None: it is. Raises as `reserved`."""
 
-    def reserved(self, command: Reserve, decided: Future[Any] | None) -> Any:
+    def reserved(self, command: Reserve, decided: Promise[Any] | None) -> Any:
         """The answer; waits until it is decided. Raises what keeps the request from going out."""
 
     def later(self, flow: Flow, command: Meter) -> bool:
@@ -89,7 +88,7 @@ async def _reserved(command: Reserve, desk: Desk) -> Any:
     decided = desk.reserve(command)
     if decided is not None and not decided.done():
         with suppress(Exception):  # `reserved` raises it, in words of its own
-            await awaited(decided)
+            await decided
     return desk.reserved(command, decided)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +19,7 @@ from scrimp.emulator import Emulator, Fault, Scripted
 from scrimp.errors import BudgetUnavailable, ContextExceeded, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.memory_budgets import MemoryBudgets
+from scrimp.stores.promise import Promise
 
 DOLLAR = 10**12
 ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
@@ -157,16 +157,16 @@ class LateBudgets(MemoryBudgets):
 
     def __init__(self, records: dict[str, Record], lock: threading.Lock) -> None:
         super().__init__(records, lock)
-        self.asked: list[tuple[Future[Held | Refusal], Future[Held | Refusal]]] = []
+        self.asked: list[tuple[Promise[Held | Refusal], Promise[Held | Refusal]]] = []
 
-    def reserve(self, ask: Ask) -> Future[Held | Refusal]:
-        late: Future[Held | Refusal] = Future()
+    def reserve(self, ask: Ask) -> Promise[Held | Refusal]:
+        late: Promise[Held | Refusal] = Promise()
         self.asked.append((late, super().reserve(ask)))
         return late
 
     def say(self) -> None:
         for late, decided in self.asked:
-            late.set_result(decided.result())
+            late.keep(decided.result())
 
 
 class LateLedger(MemoryLedger):

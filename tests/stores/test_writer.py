@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import pytest
 
 from scrimp.errors import StoreError
-from scrimp.stores.awaiting import awaited
 from scrimp.stores.writer import Writer, wait
 
 
@@ -116,17 +115,6 @@ def test_a_stalled_disk_is_an_error_in_time() -> None:
     writer.close()
 
 
-def test_a_future_cannot_be_cancelled() -> None:
-    pages = Pages()
-    pages.gate.clear()
-    writer = Writer(pages.write, name="pages")
-    future = writer.submit("a")
-    assert not future.cancel()
-    pages.gate.set()
-    assert future.result(10) is None
-    writer.close()
-
-
 def test_who_waits_is_told_before_anything_else_can_go_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(str(args.exc_value)))
@@ -194,7 +182,7 @@ def test_what_a_loop_has_at_hand_shares_a_batch(monkeypatch: pytest.MonkeyPatch)
     async def caller(number: int) -> None:
         for step in "abc":
             time.sleep(0.002)  # work, in which an idle thread would have begun
-            await asyncio.wait_for(awaited(writer.submit(f"{step}{number}")), 10)
+            await asyncio.wait_for(writer.submit(f"{step}{number}"), 10)
 
     async def main() -> None:
         await asyncio.gather(*map(caller, range(5)))

@@ -8,7 +8,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -34,6 +33,7 @@ from scrimp.stores.budgets import Budgets
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.opening import home_capture, home_ledger
+from scrimp.stores.promise import Promise
 from scrimp.wire.markers import TTL
 
 __all__ = ["Office"]
@@ -254,13 +254,13 @@ class Office:
             with suppress(ScrimpWarning):
                 warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
-    def _written(self, done: Future[tuple[Crossing, ...]]) -> None:
+    def _written(self, done: Promise[tuple[Crossing, ...]]) -> None:
         self._kept(done)
         if done.exception() is None:
             for crossing in done.result():
                 self.audience.crossed(crossing)
 
-    def _kept(self, done: Future[Any]) -> None:
+    def _kept(self, done: Promise[Any]) -> None:
         error = done.exception()
         if error is not None:
             self.fault("the ledger could not be written", error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from functools import partial
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ from scrimp.core.worst_case import worst_case
 from scrimp.errors import BudgetError, BudgetExceeded, BudgetUnavailable, ScrimpError
 from scrimp.office.office import Office
 from scrimp.runs import Run
+from scrimp.stores.promise import Promise
 
 __all__ = ["Reserving"]
 
@@ -26,7 +26,7 @@ LEASE_SECONDS = 3600.0
 """Longer than a call takes. A hold that outlives its lease counts as spent until its bill is known after all,
 so a long lease costs nothing."""
 
-_Decided: TypeAlias = Future[Held | Refusal]
+_Decided: TypeAlias = Promise[Held | Refusal]
 
 
 class Reserving:
