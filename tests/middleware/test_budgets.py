@@ -19,6 +19,7 @@ from scrimp.emulator import Emulator, Fault, Scripted
 from scrimp.errors import BudgetUnavailable, ContextExceeded, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.memory_budgets import MemoryBudgets
+from scrimp.stores.promise import Promise
 
 DOLLAR = 10**12
 ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
