@@ -129,7 +129,7 @@ class Cycle(RequestResponseCycle):
         self._head = head + b"\r\n"
 
     def _write(self, message: Message) -> None:
-        body = cast("bytes", message.get("body", b""))
+        body: bytes = message.get("body", b"")
         over = not message.get("more_body", False)
         head, self._head = self._head, b""
         if self.scope["method"] == "HEAD":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
@@ -25,6 +25,8 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
+
+    cycle: Cycle | None  # type: ignore[assignment]  # none before the first request, in uvicorn too
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         # asyncio leaves Nagle's algorithm on for sockets it did not open itself: 40 ms a streamed answer.
@@ -58,7 +60,7 @@ class Protocol(HttpToolsProtocol):
             "query_string": query,
             "headers": self.headers,
         }
-        before = cast("Cycle | None", self.cycle)
+        before = self.cycle
         cycle = self.cycle = Cycle(
             scope,
             self.transport,
@@ -76,8 +78,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """See uvicorn."""
-        cycle = cast("Cycle", self.cycle)
-        if cycle.response_complete:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
             return
         cycle.take(body)
         if cycle.size > _PAUSED_AT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from uvicorn import Config
@@ -105,8 +105,8 @@ class GatewayProtocol(Protocol):
 
     def on_body(self, body: bytes) -> None:
         """Bodies are wanted whole: the application is woken when there is all of it, or too much."""
-        cycle = cast("Cycle", self.cycle)
-        if cycle.response_complete:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
             return
         cycle.take(body)
         self.full = not self.keep(len(body))
@@ -150,7 +150,7 @@ class GatewayProtocol(Protocol):
         """Answer outside of any request, and close."""
         if self.transport.is_closing():
             return
-        cycle = cast("Cycle | None", self.cycle)  # none before the first request
+        cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             body = refusal_body(status, message, "req_scrimp")
             head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (
