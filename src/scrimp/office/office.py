@@ -68,6 +68,8 @@ class Office:
         remembering.keeps(self.levers, self.lever_lock)
         self._own_api_met = False
         self._capture = capture
+        self.captures = capture is not False
+        """Whether exchanges are kept, prompts included."""
         self._remembering = remembering
         self._watch = Watch()
         self._ledger = ledger
@@ -212,11 +214,6 @@ class Office:
         """An answer came: the provider's own API, which alone diagnoses misses, names the organisation."""
         if not self._own_api_met and "anthropic-organization-id" in headers:
             self._own_api_met = self.diagnoses = True
-
-    @property
-    def captures(self) -> bool:
-        """Whether exchanges are kept, prompts included."""
-        return self._capture is not False
 
     def keep_exchange(self, record: Record, body: Mapping[str, Any], message: Any) -> None:
         """Hand a whole exchange to the capture."""
