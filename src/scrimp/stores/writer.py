@@ -1,8 +1,8 @@
 """One writer thread with group commit: whatever was submitted while it wrote is its next batch.
 
 A commit costs as much as dozens of its items, so they join one another where that keeps nobody waiting: what
-an event loop submits begins when the loop is done with all it has at hand, for it cannot go on with any of it
-before; and what nobody waits for goes with what comes next, or a moment later by itself.
+an event loop submits begins when the loop has nothing else to do, for while it is busy it may bring more; and
+what nobody waits for goes with what comes next. Neither waits for longer than a moment.
 
 The thread is no daemon and lives only while there is something to do: it starts with the first item, waits a
 moment for the next ones, and ends. So an interpreter that exits waits for what was submitted and for nothing
@@ -39,10 +39,14 @@ LINGER = 1.0
 """Seconds an idle thread waits for more: a new one costs as much as a fast disk's commit."""
 
 MOMENT = 0.005
-"""Seconds that what nobody waits for may wait; also between looks at whether the interpreter exits."""
+"""Seconds that an item may wait for others while the thread is free; also between looks at whether the
+interpreter exits."""
 
-ENOUGH = 32
-"""Items that begin even if nobody waits for them."""
+ENOUGH = 64
+"""Items that begin even if nobody waits for them, or more may come."""
+
+IDLE = 50e-6
+"""Seconds that a turn of an event loop takes at most in which there is nothing to do."""
 
 
 class Writer(Generic[T]):
@@ -69,6 +73,8 @@ class Writer(Generic[T]):
         self._queue: deque[Entry[T]] = deque()
         self._called = False
         self._turn: asyncio.AbstractEventLoop | None = None
+        self._asked: asyncio.AbstractEventLoop | None = None
+        self._writing = False
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -91,7 +97,7 @@ class Writer(Generic[T]):
         promise = self._put(item, at_once=awaited and loop is None)
         if loop is not None and self._turn is not loop:
             self._turn = loop
-            loop.call_soon(self._turned)
+            loop.call_soon(self._turned, loop, 0.0)
         return promise
 
     def flush(self, timeout: float) -> None:
@@ -117,7 +123,7 @@ class Writer(Generic[T]):
         self._lock = threading.RLock()
         self._wake = threading.Condition(self._lock)
         self._queue.clear()
-        self._called, self._turn = False, None
+        self._called, self._turn, self._asked, self._writing = False, None, None, False
         self._thread = None
 
     def _put(self, item: T | None, *, at_once: bool) -> Promise[Any]:
@@ -142,12 +148,30 @@ class Writer(Generic[T]):
             self._called = True
             self._wake.notify()
 
-    def _turned(self) -> None:
-        """A loop is done with what it had at hand."""
-        self._turn = None
+    def _turned(self, loop: asyncio.AbstractEventLoop, before: float) -> None:
+        """A loop began its last turn at `before`: begin, unless it is busy and may soon bring more."""
+        now = monotonic()
+        if now - before > IDLE and 0 < len(self._queue) < ENOUGH:
+            loop.call_soon(self._turned, loop, now)
+            return
         with self._lock:
+            if self._writing:  # that will give the loop more to do
+                self._asked = loop
+                return
+            self._turn = None
             if self._queue:
                 self._call()
+
+    def _written(self) -> None:
+        """A batch is done with, and the loop that had nothing to do meanwhile has more to do now."""
+        with self._lock:
+            self._writing = False
+            loop, self._asked = self._asked, None
+        if loop is not None:
+            try:
+                loop.call_soon_threadsafe(self._turned, loop, 0.0)
+            except RuntimeError:  # it is closed: what it brought is written in a moment
+                self._turn = None
 
     def _start(self) -> bool:
         """Start the thread; False where the system allows none, or nobody would wait for it any more."""
@@ -165,6 +189,7 @@ class Writer(Generic[T]):
         try:
             while batch := self._next():
                 self._commit(batch)
+                self._written()
                 self._after()
         finally:
             self._hand_over()
@@ -173,12 +198,13 @@ class Writer(Generic[T]):
         """The next batch; nothing when the thread is to end, which it then has for everyone."""
         until = monotonic() + LINGER
         with self._lock:
-            while not self._called and self._may_wait():
+            while not (self._called or self._closed) and self._may_wait():
                 self._wake.wait(MOMENT)
-                if self._queue or self._closed or monotonic() >= until:
+                if self._queue or monotonic() >= until:
                     break
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
             self._called = bool(self._queue)
+            self._writing = bool(batch)
             if not batch:
                 self._step_down()
             return batch
