@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[2]
 SESSION = Path(__file__).with_name("session.py")
 VERSIONS = ("0.125.0", "1.17.0", "2.11.0")
 """Before and after the change of the HTTP library, and the one the API facts were read from."""
-
+PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
 
 FAULTS = (
     Fault("overloaded", times=None, every=17),
@@ -42,11 +42,9 @@ def python(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def forks(python: str) -> Iterator[Forks]:
+def forks(python: str, forks_of: Callable[..., Forks]) -> Forks:
     """Processes of that interpreter."""
-    env = {"PYTHONPATH": str(PROJECT / "src")}
-    with Forks(python, "anthropic", "scrimp.middleware", env=env) as ready:
-        yield ready
+    return forks_of(python, "anthropic", "scrimp.middleware", path=PATH)
 
 
 def session(forks: Forks, url: str, *kind: str) -> dict[str, Any]:
