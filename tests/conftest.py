@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -16,6 +18,9 @@ from tests.forks import Forks
 
 PROJECT = Path(__file__).parents[1]
 TRACES = PROJECT.parent / "shared" / "traces"
+PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
+READY = ("anthropic", "scrimp.middleware", "scrimp.stores.opening")
+"""What takes long to import, of what most programs in these tests need."""
 
 # A busy machine is no failing test: speed is what `make bench` measures.
 settings.register_profile(
@@ -49,6 +54,12 @@ def forks_of() -> Iterator[Callable[..., Forks]]:
     """Makes `Forks`, and for the same arguments the same ones: they last until the tests end."""
     with ExitStack() as made:
         yield cache(lambda python, *modules, **path: made.enter_context(Forks(python, *modules, **path)))
+
+
+@pytest.fixture(scope="session")
+def forks(forks_of: Callable[..., Forks]) -> Forks:
+    """Processes of this interpreter, with the SDK and scrimp."""
+    return forks_of(sys.executable, *READY, path=PATH)
 
 
 class _Faults(logging.Handler):

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from scrimp.emulator import Emulator
+from tests.conftest import PATH, PROJECT, READY
 from tests.fetching_agents import FETCHED
 from tests.forks import Forks
-from tests.middleware.test_sdk_versions import PATH, PROJECT, VERSIONS
+from tests.middleware.test_sdk_versions import VERSIONS
 
 SESSION = Path(__file__).with_name("fetching_session.py")
 WAYS = 9
@@ -35,7 +36,7 @@ def test_every_way_to_call_gets_one_answer(version: str, forks_of: Callable[...,
         python = str(PROJECT / ".sdks" / version / "bin" / "python")
         if not Path(python).exists():
             pytest.skip(f"SDK {version} is not installed beside the tests: run `make sdks`")
-    forks = forks_of(python, "anthropic", "scrimp.middleware", path=PATH)
+    forks = forks_of(python, *READY, path=PATH)
     with Emulator(spoken) as emulator:
         done = forks.run(SESSION, emulator.url, env=os.environ, errors=["scrimp.errors.ScrimpWarning"])
     assert done.returncode == 0, done.stderr[-3000:]

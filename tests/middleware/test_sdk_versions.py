@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from scrimp.emulator import Agent, Emulator, Fault, Scripted
+from tests.conftest import PATH, PROJECT, READY
 from tests.forks import Forks
 
-PROJECT = Path(__file__).parents[2]
 SESSION = Path(__file__).with_name("session.py")
 VERSIONS = ("0.125.0", "1.17.0", "2.11.0")
 """Before and after the change of the HTTP library, and the one the API facts were read from."""
-PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
 
 FAULTS = (
     Fault("overloaded", times=None, every=17),
@@ -44,7 +43,7 @@ def python(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def forks(python: str, forks_of: Callable[..., Forks]) -> Forks:
     """Processes of that interpreter."""
-    return forks_of(python, "anthropic", "scrimp.middleware", path=PATH)
+    return forks_of(python, *READY, path=PATH)
 
 
 def session(forks: Forks, url: str, *kind: str) -> dict[str, Any]:
@@ -71,7 +70,7 @@ def test_mixed_calls_with_faults_add_up_to_the_picodollar(python: str, forks: Fo
         for fault in FAULTS:
             emulator.inject(fault)
         # All versions do the same; the newest does it long enough for every fault to meet every way to call.
-        calls = 2000 if VERSIONS[-1] in python else 300
+        calls = 900 if VERSIONS[-1] in python else 200
         found = session(forks, emulator.url, "many", str(calls))
     assert found["calls"] == calls
     assert found["faults"] == []
