@@ -100,6 +100,7 @@ class App:
                 failure = failure_of(inbound, route, at=self._ways.clock(), duration=monotonic() - came)
                 for tell in self._failures:
                     tell(failure)
+            inbound.refusal = None  # its traceback holds this frame: nothing is to go round in a circle
 
     async def _route(self, inbound: Inbound) -> None:
         if inbound.path.startswith("/v1/"):

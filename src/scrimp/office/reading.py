@@ -49,8 +49,9 @@ class Reading:
         if self.finished:
             return
         self.finished = True
-        if self._then is not None:
-            self._then()
+        then, self._then = self._then, None  # it holds this reading: a circle keeps all of it in memory
+        if then is not None:
+            then()
 
     def when_finished(self, then: Callable[[], None]) -> None:
         """Call `then` once, when the response is over."""
