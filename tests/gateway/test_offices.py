@@ -15,12 +15,13 @@ from tests.gateway.doors import SYSTEM, ask, door, encoded
 URL = "https://api.example"
 
 
-def offices() -> Offices:
+def offices(**bounds: int) -> Offices:
     facts, ledger = default(), MemoryLedger()
     return Offices(
         lambda account: Office(
             Remembering(facts, time.time, place=False), ledger, clock=time.time, facts=facts
-        )
+        ),
+        **bounds,
     )
 
 
@@ -63,6 +64,25 @@ def test_of_proved_accounts_the_one_used_longest_ago_makes_way() -> None:
         found.proved(caller(f"sk-{number}"), found.of(caller(f"sk-{number}")))
         assert found.of(caller("sk-first")) is first
     assert found.of(caller("sk-second")) is not second
+
+
+def test_where_all_remember_too_much_those_used_longest_ago_make_way() -> None:
+    found = offices(most_bytes=3_000_000)
+    for number in range(10):
+        office = found.of(caller(f"sk-{number}"))
+        found.proved(caller(f"sk-{number}"), office)
+        look_at(office, "x" * 400_000)
+        assert 800_000 < office.weight < 1_000_000  # its text twice, encoded and as it is
+    kept = {number: found.of(caller(f"sk-{number}")) for number in (9, 8, 7)}
+    for _ in range(256):
+        assert found.of(caller("sk-9")) is kept[9]
+    assert [found.of(caller(f"sk-{number}")) is kept[number] for number in (9, 8, 7)] == [True] * 3
+    assert found.of(caller("sk-6")).weight == 0  # a new one
+
+
+def look_at(office: Office, text: str) -> None:
+    body = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": text}]}
+    office.look(body, None)
 
 
 def test_an_answer_proves_an_account_and_a_refusal_does_not() -> None:

@@ -88,6 +88,11 @@ class Office:
         with self._lock:
             return workspace.replan(planned, self.clock(), own=own)
 
+    @property
+    def weight(self) -> int:
+        """Bytes remembered of its calls, about."""
+        return self._remembering.weight
+
     def recall(self) -> None:
         """From here on, what earlier processes learned is known, to levers as well."""
         self._remembering.workspace()
