@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 
+import scrimp.office.office as office_module
+from scrimp.errors import ResponseError
 from scrimp.facts.models import default
 from scrimp.gateway.callers import Caller
 from scrimp.gateway.offices import Offices
@@ -97,3 +100,16 @@ def test_an_answer_proves_an_account_and_a_refusal_does_not() -> None:
         first, second = found.records(2)
         assert first.predicted_read == 0
         assert second.predicted_read == first.usage.cache_creation_input_tokens
+
+
+def test_what_was_told_is_not_remembered_for_ever() -> None:
+    office = offices().of(caller("sk-own"))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        for number in range(3_000):  # as faults do that say where in an answer they are
+            office.fault("the response could not be metered", ResponseError(f"character {number}"))
+        office.fault("the response could not be metered", ResponseError("character 2999"))
+        shown = vars(office_module)["__warningregistry__"]
+        assert 0 < len(shown) <= 1_002  # with the version of the filters, and the last one told
+    assert len(told) == 3_000
+    assert 0 < len(office._warned) <= 1_000
