@@ -35,9 +35,10 @@ __all__ = [
     "soak",
 ]
 
-FILLING = 60_000
-"""Calls after which what a worker remembers is full: of the tables that take one entry a call the largest has
-50,000 places, all others are bounded in bytes, or take several."""
+FILLING = 90_000
+"""Calls after which what a worker remembers is full. Of the tables that take one entry a call the largest has
+50,000 places for prompts that can be cached, which are 56,000 of these, and 20,000 for those too short; all
+others are bounded in bytes, or take several entries a call."""
 
 JUDGED_SECONDS = 300.0
 """Whether memory is flat is judged in soaks that last so long, and were filled before."""

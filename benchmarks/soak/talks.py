@@ -14,11 +14,14 @@ STEPS = 6
 
 _LARGE, _SMALL = "claude-haiku-4-5", "claude-sonnet-4-5"
 _TEXT = "You are a careful assistant. "
-_REPEATED = {_LARGE: 900, _SMALL: 220}
-"""How often the text stands in a system prompt: a bit more than the model's least prompt for the cache."""
+_ENOUGH = {_LARGE: 900, _SMALL: 220}
+"""How often the text stands in a system prompt, for a prompt just long enough for the cache."""
 
 _LONG = 40
 """Messages that came before, in the long ones."""
+
+_KINDS = ("large", "own", "long", "short", "large", "own", "short", "short")
+"""Five in eight are long enough for the cache."""
 
 
 class Request:
@@ -39,8 +42,8 @@ class Request:
 class Talks:
     """Conversations, each with a number that no other has.
 
-    One in four has a system prompt and a kind of agent of its own, one in two a session of Claude Code, one
-    in eight a long history; most are short, since those fill more tables in less time.
+    Some share a large system prompt, some have one and a kind of agent of their own, some a long history;
+    some are too short for the cache. One in two has a session of Claude Code.
     """
 
     def __init__(self) -> None:
@@ -49,15 +52,16 @@ class Talks:
     def next(self) -> Iterator[Request]:
         """The steps of a new conversation."""
         number = next(self._numbers)
-        model = _LARGE if number % 4 == 0 else _SMALL
-        system, headers = _TEXT * _REPEATED[model], {}
-        if number % 4 == 1:
+        kind = _KINDS[number % len(_KINDS)]
+        model = _LARGE if kind == "large" else _SMALL
+        system, headers = _TEXT * (1 if kind == "short" else _ENOUGH[model]), {}
+        if kind == "own":
             system = f"Agent {number}. {system}"
             headers["x-scrimp-agent"] = f"agent-{number % 1_000}"
         fixed: dict[str, Any] = {"model": model, "max_tokens": 64, "system": system}
         if number % 2:
             fixed["metadata"] = {"user_id": json.dumps({"session_id": f"session-{number}"})}
-        before = _LONG if number % 8 == 2 else 0
+        before = _LONG if kind == "long" else 0
         for step in range(STEPS):
             yield Request({**fixed, "messages": _messages(number, before + 2 * step + 1)}, headers)
 
