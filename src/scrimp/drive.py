@@ -111,3 +111,5 @@ def _thrown(flow: Flow, error: BaseException) -> Command | None:
         return flow.throw(error)
     except StopIteration:
         return None
+    finally:
+        del error  # its traceback holds this frame: nothing is to go round in a circle

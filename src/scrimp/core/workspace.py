@@ -50,7 +50,7 @@ from scrimp.wire.response import TokenCounts, Usage
 __all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
 
 
-_ANSWERS_REMEMBERED = 10_000
+_ANSWERS_REMEMBERED, _BYTES_PER_ANSWER = 10_000, 8_000
 _TERMS_REMEMBERED = 1_024
 _ESTIMATORS_REMEMBERED = 16
 
@@ -323,6 +323,11 @@ class Workspace:
         if usage.reports_cache:
             self._elsewhere.billed(planned.situation, prompt.markers, usage.cache_read_input_tokens)
             self._correct(planned, prompt, usage)
+
+    @property
+    def weight(self) -> int:
+        """Bytes remembered, about: conversations, and what grows with every call until it is full."""
+        return self._memory.weight + _BYTES_PER_ANSWER * len(self._answers)
 
     @property
     def learned(self) -> Snapshot:

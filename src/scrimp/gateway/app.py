@@ -100,6 +100,7 @@ class App:
                 failure = failure_of(inbound, route, at=self._ways.clock(), duration=monotonic() - came)
                 for tell in self._failures:
                     tell(failure)
+            inbound.refusal = None  # its traceback holds this frame: nothing is to go round in a circle
 
     def _route(self, inbound: Inbound) -> Awaitable[None]:
         if not inbound.path.startswith("/v1/"):

@@ -76,7 +76,8 @@ class Inbound:
         self.upstream: str | None = None
         self.taken_at = 0.0
         self._late: Ended = "no answer"
-        self._hang_up: Callable[[], None] | None = extensions.get(HANG_UP)
+        # Taken out: the cycle it is of holds this scope, and nothing is to go round in a circle.
+        self._hang_up: Callable[[], None] | None = extensions.pop(HANG_UP, None)
         self._receive = receive
         self._send = send
 

@@ -18,6 +18,7 @@ from scrimp.core.causes import Diagnosis
 from scrimp.core.commands import Began, Billed, Dropped, Fault, Foresee, Plan
 from scrimp.core.diagnose import Watch, Watched
 from scrimp.core.diagnose_planned import call_of
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.gaps import Returns
 from scrimp.core.levers import Lever, in_order
 from scrimp.core.offload.serving import Server
@@ -37,6 +38,8 @@ from scrimp.stores.promise import Promise
 from scrimp.wire.markers import TTL
 
 __all__ = ["Office"]
+
+_WARNINGS_REMEMBERED = 1_000
 
 
 class Office:
@@ -75,7 +78,7 @@ class Office:
         self._ledger = ledger
         self._opened: tuple[int, Ledger | None] = (0, None)
         self._lock = remembering.lock
-        self._warned: set[str] = set()
+        self._warned: dict[str, None] = {}
         weakref.finalize(self, remembering.ended)
 
     def plan(self, command: Plan) -> Planned | None:
@@ -89,6 +92,11 @@ class Office:
         workspace = self._remembering.workspace()
         with self._lock:
             return workspace.replan(planned, self.clock(), own=own)
+
+    @property
+    def weight(self) -> int:
+        """Bytes remembered of its calls, about."""
+        return self._remembering.weight
 
     def recall(self) -> None:
         """From here on, what earlier processes learned is known, to levers as well."""
@@ -229,8 +237,10 @@ class Office:
         """Warn once of `reason`."""
         with self._lock:
             told = reason in self._warned
-            self._warned.add(reason)
+            self._warned[reason] = None
+            forget_oldest(self._warned, _WARNINGS_REMEMBERED)
         if not told:
+            _forget_shown()
             try:
                 warnings.warn(f"scrimp: {reason}", ScrimpWarning, stacklevel=2)
             except ScrimpWarning:  # where warnings are errors, this one may still not end a call
@@ -248,6 +258,7 @@ class Office:
         """
         self.audience.missed(found, tags)
         if found.alarming:
+            _forget_shown()
             with suppress(ScrimpWarning):
                 warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
@@ -261,6 +272,13 @@ class Office:
         error = done.exception()
         if error is not None:
             self.fault("the ledger could not be written", error)
+
+
+def _forget_shown() -> None:
+    """Python keeps the text of each warning it has shown, and there is no end to the figures in ours."""
+    shown = globals().get("__warningregistry__", {})
+    if len(shown) > _WARNINGS_REMEMBERED:
+        shown.clear()
 
 
 def _reason(what: str, error: BaseException) -> str:

@@ -63,6 +63,11 @@ class Remembering:
         found = self._workspace
         return self._begun() if found is None else found
 
+    @property
+    def weight(self) -> int:
+        """Bytes remembered, about."""
+        return 0 if self._workspace is None else self._workspace.weight
+
     def call_ended(self) -> None:
         """A call was learned from: save now and then."""
         now = self._clock()
