@@ -114,6 +114,20 @@ def test_an_answer_that_nobody_reads_to_its_end_ends_its_connection() -> None:
     assert connections_of(half, use) == 2
 
 
+def test_who_leaves_as_the_answer_comes_takes_the_connection_from_nobody() -> None:
+    async def use(way: Way, url: str) -> list[bytes]:
+        idle = way._target(url).idle
+        left = asyncio.create_task(way.send("GET", url, HEADERS, b""))
+        while not idle:
+            await asyncio.sleep(0)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        return [BODY, (await get(way, url))[1]]
+
+    assert connections_of(LENGTH, use) == 1
+
+
 def test_a_head_without_an_end_is_no_answer() -> None:
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await head_of(reader)

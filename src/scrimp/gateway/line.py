@@ -143,18 +143,26 @@ class Line(asyncio.Protocol):
         """Whether nothing can be asked any more."""
         return self._transport.is_closing()
 
-    def ask(self, head: bytes, body: bytes, *, without_body: bool) -> asyncio.Future[UpstreamAnswer]:
-        """Send a request; the answer, once its headers are there, or why there is none.
+    async def ask(self, head: bytes, body: bytes, *, without_body: bool) -> UpstreamAnswer:
+        """Send a request; the answer, once its headers are there. Raises why there is none.
 
         `without_body`: the answer has none whatever its headers say.
         """
-        asked = self._asked = self._loop.create_future()
+        asked: asyncio.Future[UpstreamAnswer] = self._loop.create_future()
+        self._asked = asked
         self._head, self._without_body = 0, without_body
         if len(body) <= _COPIED_BYTES:
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        return asked
+        try:
+            return await asked
+        except asyncio.CancelledError:
+            if asked.cancelled() or asked.exception() is not None:
+                self.close()
+            else:  # the answer came at the same moment: this may serve another request by now
+                asked.result().close()
+            raise
 
     def go_on(self) -> None:
         """What came was taken."""
@@ -170,12 +178,12 @@ class Line(asyncio.Protocol):
         """See asyncio."""
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(error)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(aiohttp.ClientPayloadError())
         if self._asked is not None:
             self._head += len(data)
             if self._head > _HEAD_BYTES:
-                self._fail(ValueError("a head without an end"))
+                self._fail(aiohttp.ClientPayloadError())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
@@ -203,9 +211,11 @@ class Line(asyncio.Protocol):
         if asked is None or (100 <= status < 200 and status != _SWITCHING):  # the answer is still to come
             return
         self._asked = None
+        if asked.cancelled():
+            self.close()
+            return
         answer = self._answer = UpstreamAnswer(self, status, headers)
-        if not asked.done():
-            asked.set_result(answer)
+        asked.set_result(answer)
         if self._without_body:
             self._answer = None
             answer.end()

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import httptools
 from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
@@ -74,17 +73,12 @@ class Way:
             target = self._target(url)
         except ValueError:
             raise ConnectError("the address of the upstream is none") from None
-        line = _kept(target.idle) or await self._connected(target)
-        answer = None
         try:
             head = _head(method, target.line, headers, len(body))
-            answer = await line.ask(head, body, without_body=method == "HEAD")
-        except (aiohttp.ClientError, httptools.HttpParserError, OSError, ValueError) as error:
+            line = _kept(target.idle) or await self._connected(target)
+            return await line.ask(head, body, without_body=method == "HEAD")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UpstreamError(f"{target.host} gave no answer ({type(error).__name__})") from None
-        finally:
-            if answer is None:
-                line.close()
-        return answer
 
     async def close(self) -> None:
         """Close every connection."""
