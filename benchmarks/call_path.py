@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import Future
 from itertools import count, islice, repeat
 from time import perf_counter
 from typing import Any
@@ -42,6 +41,7 @@ from scrimp.core.record import Record, Tags
 from scrimp.core.workspace import Planned, Workspace
 from scrimp.drive import Flow, drive
 from scrimp.facts import default
+from scrimp.stores.promise import Promise
 from scrimp.wire.bodies import Bodies
 from scrimp.wire.splice import splice_markers
 
@@ -115,11 +115,11 @@ class CallPath:
             self.seconds[stage] += perf_counter() - start
         return found
 
-    def reserve(self, command: Reserve) -> Future[Any] | None:  # noqa: ARG002 - nothing is limited
+    def reserve(self, command: Reserve) -> Promise[Any] | None:  # noqa: ARG002 - nothing is limited
         """See `drive.Desk`."""
         return None
 
-    def reserved(self, command: Reserve, decided: Future[Any] | None) -> None:
+    def reserved(self, command: Reserve, decided: Promise[Any] | None) -> None:
         """See `drive.Desk`."""
 
     def later(self, flow: Flow, command: Meter) -> bool:  # noqa: ARG002 - the answer is there at once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import weakref
@@ -11,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from scrimp.core.budget import Limit, Scope
 from scrimp.core.commands import Answer, Attempt, Send
 from scrimp.core.flow import flow
 from scrimp.core.record import Tags
-from scrimp.drive import drive
+from scrimp.drive import adrive, drive
+from scrimp.errors import BudgetExceeded
 from scrimp.facts.models import default
 from scrimp.office import CallDesk, Office, Reading, Remembering
 from scrimp.stores.memory import MemoryLedger
@@ -83,3 +86,31 @@ def test_a_call_is_written_down_when_its_answer_ends_and_nothing_of_it_stays(*, 
         left = [weakref.ref(desk), weakref.ref(reading)]
         del desk, reading
         assert [one() for one in left] == [None, None]
+
+
+@pytest.mark.parametrize("driven", ["drive", "adrive"])
+def test_a_refusal_does_not_stay_when_it_was_told(driven: str) -> None:
+    ledger, facts, left = MemoryLedger(), default(), []
+    ledger.budgets.put(Limit(scope=Scope("organisation"), amount=1))
+    office = Office(Remembering(facts, clock, place=False), ledger, clock=clock, facts=facts)
+
+    async def refused() -> None:
+        """A call that a limit does not let out, from where it is sent."""
+        body = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        steps = flow(Attempt("a1", "c1", 0, body, "safe", Tags(), stream=False), facts, clock)
+        try:
+            if driven == "drive":
+                drive(steps, CallDesk(office, None), never)
+            else:
+                await adrive(steps, CallDesk(office, None), never)
+        except BudgetExceeded as error:
+            left.append(weakref.ref(error))
+
+    with collecting_nothing():
+        asyncio.run(refused())
+        assert [one() for one in left] == [None]
+    assert not list(ledger.records())
+
+
+def never(command: Send) -> Any:
+    raise AssertionError(command)

@@ -28,7 +28,7 @@ class Desk(Protocol):
         """Do what `command` says and return its answer."""
 
     def reserve(self, command: Reserve) -> Promise[Any] | None:
-        """Ask for the money; the promise is done once that is decided, None: it is. Raises as `reserved`."""
+        """Ask for the money; the promise is kept once that is decided, None: it is. Raises as `reserved`."""
 
     def reserved(self, command: Reserve, decided: Promise[Any] | None) -> Any:
         """The answer; waits until it is decided. Raises what keeps the request from going out."""
@@ -111,5 +111,3 @@ def _thrown(flow: Flow, error: BaseException) -> Command | None:
         return flow.throw(error)
     except StopIteration:
         return None
-    finally:
-        del error  # its traceback holds this frame: nothing is to go round in a circle

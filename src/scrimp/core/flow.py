@@ -221,8 +221,8 @@ def _never_sent(error: BaseException | None) -> bool:
 
 def _diagnosed(attempt: Attempt, planned: Planned | None, facts: Facts) -> str | None:
     """The answer to compare with, where asking is new to nobody: the caller did not, and the API can tell."""
-    if planned is None or attempt.mode == "observe" or "diagnostics" in attempt.body:
+    if planned is None or planned.previous is None or "diagnostics" in attempt.body:
         return None
-    if attempt.untouched is not None:
+    if attempt.mode == "observe" or attempt.untouched is not None:
         return None
     return planned.previous if facts.rules.cache_diagnostics(planned.asked.day) else None

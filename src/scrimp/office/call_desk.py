@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from scrimp.core.budget import Held
 from scrimp.core.commands import (
     Began,
     Billed,
@@ -23,7 +22,6 @@ from scrimp.core.commands import (
     Meter,
     Plan,
     Release,
-    Reserve,
     Reshape,
     Tell,
 )
@@ -34,19 +32,16 @@ from scrimp.office.reading import Reading
 from scrimp.office.reserving import Reserving
 from scrimp.office.reshaping import Reshaping
 from scrimp.runs import Run
-from scrimp.stores.promise import Promise
 from scrimp.tool_servings import take_notes
 
 __all__ = ["CallDesk"]
 
 
-class CallDesk:
+class CallDesk(Reserving):
     """Carries out the commands of one call."""
 
     def __init__(self, office: Office, run: Run | None) -> None:
-        self._office = office
-        self._run = run
-        self._reserving = Reserving(office, run)
+        super().__init__(office, run)
         self._reshaping = Reshaping(office) if office.levers else None
         # A stream may end anywhere: listeners hear of it where the call was made, in the caller's trace.
         self._context = copy_context()
@@ -61,14 +56,6 @@ class CallDesk:
             return self.ways[type(command)](self, command)
         except Exception as error:  # noqa: BLE001 - the one boundary: our failures never reach the caller
             return self._office.fault(_FAILED[type(command)], error)
-
-    def reserve(self, command: Reserve) -> Promise[Any] | None:
-        """See `drive.Desk`. Raises `BudgetUnavailable`."""
-        return self._reserving.reserve(command)
-
-    def reserved(self, command: Reserve, decided: Promise[Any] | None) -> Held | None:
-        """See `drive.Desk`. Raises `BudgetExceeded` or `BudgetUnavailable`."""
-        return self._reserving.reserved(command, decided)
 
     def later(self, flow: Flow, command: Meter) -> bool:
         """Streams end later: their reading resumes the flow."""
@@ -119,9 +106,6 @@ class CallDesk:
     def _billed(self, command: Billed) -> Any:
         return self._office.billed(command)
 
-    def _release(self, command: Release) -> None:
-        self._reserving.release(command)
-
     def _keep(self, command: Keep) -> None:
         record, settlement = command.record, command.settlement
         served = take_notes(record.tags)
@@ -129,7 +113,8 @@ class CallDesk:
             record = msgspec.structs.replace(record, notes=(*record.notes, *served))
         if self._run is not None:
             self._run.book(record)
-        self._reserving.settled(settlement)
+            if settlement is not None:  # the ledger is told with the record
+                self._run.settle(settlement)
         self._context.run(self._office.keep, record, settlement)
         if self._office.captures and self.sent is not None:
             message = self.reading.message() if self.reading else None
@@ -145,7 +130,7 @@ class CallDesk:
         Dropped: _dropped,
         Meter: _meter,
         Billed: _billed,
-        Release: _release,
+        Release: Reserving.release,
         Keep: _keep,
         Tell: _tell,
     }

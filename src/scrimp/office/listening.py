@@ -55,7 +55,8 @@ class Audience:
 
     def billed(self, command: Billed) -> None:
         """See `BillListener`."""
-        self._tell(self._bill_listeners, "billed", command)
+        if self._bill_listeners:
+            self._tell(self._bill_listeners, "billed", command)
 
     def recorded(self, record: Record) -> None:
         """See `Listener`."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from scrimp.core.budget import Ask, Held, Refusal, Settlement, scopes_of
+from scrimp.core.budget import Ask, Held, Refusal, scopes_of
 from scrimp.core.budget_words import describe
 from scrimp.core.commands import Release, Reserve
 from scrimp.core.worst_case import worst_case
@@ -30,7 +30,7 @@ _Decided: TypeAlias = Promise[Held | Refusal]
 
 
 class Reserving:
-    """Holds of one call's attempts, which follow one another."""
+    """What a desk does about the money of its call, whose attempts follow one another."""
 
     def __init__(self, office: Office, run: Run | None) -> None:
         self._office = office
@@ -68,7 +68,7 @@ class Reserving:
             found = self._own if decided is None else _together(self._own, decided.result())
             self._asked = None
             if found is not None:
-                self._tell(found, command)
+                self._announce(found, command)
             if isinstance(found, Refusal):
                 raise BudgetExceeded(describe(found, ZoneInfo(found.limit.zone)), found)
         except BudgetError:
@@ -86,11 +86,6 @@ class Reserving:
             self._run.release(command.hold)
         self._office.release(command.hold)
 
-    def settled(self, settlement: Settlement | None) -> None:
-        """What a hold came to, in the budget of the run; the ledger is told with the record."""
-        if self._run is not None and settlement is not None:
-            self._run.settle(settlement)
-
     def _ask(self, command: Reserve) -> Ask:
         attempt, planned, now = command.attempt, command.planned, self._office.clock()
         markers = (*planned.plan.markers, *planned.prompt.markers) if planned else None
@@ -106,9 +101,9 @@ class Reserving:
 
     def _decided_late(self, command: Reserve, decided: _Decided) -> None:
         if decided.exception() is None:
-            self._tell(decided.result(), command)
+            self._announce(decided.result(), command)
 
-    def _tell(self, found: Held | Refusal, command: Reserve) -> None:
+    def _announce(self, found: Held | Refusal, command: Reserve) -> None:
         """Whoever listens hears of a refusal, and of limits that fill up."""
         if isinstance(found, Refusal):
             self._office.audience.refused(found, command.attempt.tags)
