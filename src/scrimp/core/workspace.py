@@ -142,10 +142,12 @@ class Workspace:
         day = day_of(now)
         name = str(body.get("model", ""))
         terms = self._terms_of(name, day, in_thread="thread" in body)
-        as_read = seen(body, terms.model, lambda whole: self._parts(whole, terms, name))
-        read = self._memory.read(as_read.body, terms.reading, name)
-        whole = not may_shorten(body, terms.model)
-        return _Request(read, terms, name, day, whole, as_read.edited)
+        read, edited = self._memory.read(body, terms.reading, name), None
+        if read.summed_up or body.get("context_management"):
+            as_read = seen(body, terms.model, lambda whole: self._parts(whole, terms, name))
+            if as_read.edited is not None:
+                read, edited = self._memory.read(as_read.body, terms.reading, name), as_read.edited
+        return _Request(read, terms, name, day, not may_shorten(body, terms.model), edited)
 
     def _asked(self, request: _Request) -> Asked:
         """The request measured."""
