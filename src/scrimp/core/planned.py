@@ -17,7 +17,7 @@ from scrimp.facts.model import Model
 __all__ = ["Asked", "Planned"]
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request as it is understood: its prompt, measured before any bill, and what holds on its day.
 
     `whole` says that all of the prompt is billed, by this model: see `may_shorten`. `edited` is what the API
@@ -33,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
     edited: Edited | None = None
 
 
-class Planned(msgspec.Struct, frozen=True):
+class Planned(msgspec.Struct, frozen=True, gc=False):
     """A plan with what it was made from.
 
     `previous` is the message id of the conversation's last answer, `writing` the prefixes that this request
