@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scrimp.core.meter import Meter, Metered, OutputChars, estimate_output, meter_response
 from scrimp.errors import ResponseError
 from scrimp.wire.events import Event
+from tests.wire.usages import usages
 
 START_USAGE = {
     "input_tokens": 20,
@@ -82,6 +83,19 @@ def test_a_stream_and_a_body_with_the_same_usage_are_metered_alike():
         "usage": usage,
     }
     assert meter_response(json.dumps(body).encode()) == meter_response(body) == metered([start(), *end(90)])
+
+
+@given(usages)
+def test_the_bytes_of_a_response_are_metered_as_what_they_say(usage: dict[str, Any]):
+    body = {"id": "msg_1", "type": "message", "model": "claude-opus-5-5", "content": [], "usage": usage}
+    assert outcome(lambda: meter_response(json.dumps(body).encode())) == outcome(lambda: meter_response(body))
+
+
+def outcome(read: Callable[[], Metered]) -> Metered | str:
+    try:
+        return read()
+    except ResponseError as error:
+        return str(error)
 
 
 def test_a_broken_stream_keeps_its_exact_input_and_estimates_its_output():

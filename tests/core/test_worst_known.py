@@ -66,10 +66,8 @@ def test_what_bounds_are_known_of_is_bounded() -> None:
     lengths = HardLengths(2)
     for text in ("a", "b", "a", "c"):
         lengths.learn(read(body(messages=[{"role": "user", "content": text}])), Usage(7, 10))
-    found = [
-        lengths.most(read(body(messages=[{"role": "user", "content": text}])).prefixes[-1]) for text in "abc"
-    ]
-    assert found == [7, None, 7]
+    prompts = [read(body(messages=[{"role": "user", "content": text}])) for text in "abc"]
+    assert [lengths.longest(prompt.prefixes, 0) for prompt in prompts] == [(0, 7), None, (0, 7)]
 
 
 def test_tools_without_a_system_prompt_are_not_taken_for_others() -> None:

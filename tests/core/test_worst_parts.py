@@ -6,8 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.core.worst_bodies import ADDED, TEXT, asked_by, body, worst
+from scrimp.core.worst_parts import Looked, look_at_messages, look_on
+from tests.core.worst_bodies import ADDED, MARK, MARK_1H, TEXT, asked_by, body, image, worst
 
 
 def cited(text: str, *, enabled: bool = True) -> dict[str, Any]:
@@ -126,3 +129,37 @@ def test_a_tool_defined_among_the_messages_counts_like_the_others() -> None:
     definition = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
     addition = {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": definition}}
     assert worst(body(**asked_by(addition))).input_tokens > 2 * 1_000_000
+
+
+blocks = st.sampled_from(
+    [
+        TEXT,
+        {**TEXT, "cache_control": MARK},
+        {**TEXT, "cache_control": MARK_1H},
+        {"type": "tool_use", "id": "t", "name": "a", "input": {}},
+        {"type": "tool_result", "tool_use_id": "t", "content": [image("aGk=")]},
+        {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}},
+        {"type": "document", "source": {"type": "base64", "data": "JVBE"}},
+        {"type": "tool_reference", "tool_name": "a"},
+        {"type": "tool_addition", "tool": {"type": "tool_definition", "definition": {"name": "b"}}},
+        {"type": "unheard_of"},
+    ]
+)
+messages = st.builds(
+    lambda content: {"role": "user", "content": content}, st.lists(blocks, max_size=3) | st.text(max_size=3)
+)
+
+
+@given(st.lists(messages, min_size=20, max_size=40), st.data())
+def test_a_conversation_goes_on_from_what_was_found_in_it(said: list[Any], data: st.DataObject) -> None:
+    """Whatever the next request has in common with the one before it, and wherever it ends."""
+    looked: Looked = ()
+    before: list[Any] = []
+    for _ in range(4):
+        end = data.draw(st.integers(0, len(said)))
+        common = data.draw(st.integers(0, min(end, len(before))))
+        asked = [*before[:common], *said[common:end]]
+        looked = look_on(asked, looked, common)
+        assert not looked or looked[-1] == (len(asked), look_at_messages(asked))
+        before = asked
+    assert looked or len(before) < 20

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import json
 import threading
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scrimp.core.budget import Crossing, Scope
 from scrimp.core.causes import Cause, Diagnosis
 from scrimp.core.record import Tags
+from scrimp.telemetry.call_line import time_of
 from scrimp.telemetry.call_log import CallLog
 from tests.telemetry.records import LIMIT, REFUSAL, TAGS, record
 
@@ -55,6 +57,13 @@ def test_a_call_is_one_line_of_json() -> None:
     }
 
 
+@given(at=st.floats(0, 4e9))
+@example(at=0.9999999)
+def test_a_line_has_its_time_to_the_millisecond(at: float) -> None:
+    told = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    assert time_of(at) == told.replace("+00:00", "Z")
+
+
 def test_misses_limits_and_refusals_have_lines_of_their_own() -> None:
     stream = io.StringIO()
     log = CallLog("json", stream)
@@ -75,6 +84,7 @@ def test_misses_limits_and_refusals_have_lines_of_their_own() -> None:
 
 @pytest.mark.parametrize("form", ["json", "text"])
 @given(name=st.text())
+@example(name="\ud800")
 def test_no_name_breaks_a_line(form: str, name: str) -> None:
     stream = io.StringIO()
     log = CallLog("json" if form == "json" else "text", stream)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 from scrimp.core.budget import Scope
 from scrimp.core.outliers import Outlier, Peers
@@ -32,7 +31,7 @@ class Outliers:
             day = int(record.started_at // _DAY)
             if day > self._day:
                 self._day, self._users, self._runs = day, Peers(), {}
-            return list(self._found(record)) if day == self._day and record.cost else []
+            return self._found(record) if day == self._day and record.cost else []
 
     def pause(self) -> None:
         """See `Forkable`."""
@@ -44,17 +43,18 @@ class Outliers:
 
     restart = resume
 
-    def _found(self, record: Record) -> Iterator[tuple[Scope, Outlier]]:
-        tags = record.tags
+    def _found(self, record: Record) -> list[tuple[Scope, Outlier]]:
+        tags, found = record.tags, []
         if tags.user:
-            found = self._users.add(tags.user, record.cost)
-            if found is not None:
-                yield Scope("user", tags.user), found
+            outlier = self._users.add(tags.user, record.cost)
+            if outlier is not None:
+                found.append((Scope("user", tags.user), outlier))
         if tags.run and tags.run_ids:
             # A run is one of the outermost: what is inside counts in it.
-            found = self._runs_named(tags.run[0]).add(tags.run_ids[0], record.cost)
-            if found is not None:
-                yield Scope("run", tags.run[0]), found
+            outlier = self._runs_named(tags.run[0]).add(tags.run_ids[0], record.cost)
+            if outlier is not None:
+                found.append((Scope("run", tags.run[0]), outlier))
+        return found
 
     def _runs_named(self, name: str) -> Peers:
         peers = self._runs[name] = self._runs.pop(name) if name in self._runs else Peers()

@@ -49,7 +49,7 @@ _NO_FAST = "fast mode has no known price here: counted at standard rates"
 _CONTAINERS = "code execution is billed by container time, which the usage does not say: not counted"
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One category of one part of a response.
 
     `quantity` is in tokens (searches for `web_search`), `rate` in picodollars per unit, `amount` in
@@ -64,7 +64,7 @@ class Line(msgspec.Struct, frozen=True):
     part: str = "response"
 
 
-class Bill(msgspec.Struct, frozen=True):
+class Bill(msgspec.Struct, frozen=True, gc=False):
     """What one response cost, in picodollars; lines of nothing are left out.
 
     `measured` says the counts are the provider's own, `estimated` that some of the money is not certain all
@@ -141,14 +141,15 @@ def bill(
     if tools is not None:
         _add_tools(account, tools, model)
     _add_doubts(account, usage, model)
-    return Bill(tuple(account.lines), account.total, notes=tuple(dict.fromkeys(account.notes)))
+    notes = tuple(dict.fromkeys(account.notes)) if account.notes else ()
+    return Bill(tuple(account.lines), account.total, notes=notes)
 
 
 def day_of(at: float | date) -> date:
     """The day, in UTC, of a time in epoch seconds; a date is that day."""
-    if isinstance(at, datetime):
-        return at.astimezone(UTC).date()
-    return at if isinstance(at, date) else _day(int(at // _DAY_SECONDS))
+    if isinstance(at, date):
+        return at.astimezone(UTC).date() if isinstance(at, datetime) else at
+    return _day(int(at // _DAY_SECONDS))
 
 
 class _Account:

@@ -43,7 +43,7 @@ EACH = "*"
 """As the name of a scope: each member by itself, as in `user:*` – the same limit for every user."""
 
 
-class Scope(msgspec.Struct, frozen=True, order=True):
+class Scope(msgspec.Struct, frozen=True, order=True, gc=False):
     """Whose money: `organisation` (named ""), or a team, user, key, run, task type or agent by name.
 
     A run is named by its id or by its path of names (`nightly/reviewer`).
@@ -76,7 +76,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.scope}/{self.window}"
 
 
-class Ask(msgspec.Struct, frozen=True):
+class Ask(msgspec.Struct, frozen=True, gc=False):
     """Hold `amount` in every one of `scopes`, or nowhere. `id` is the attempt's, which its record has too.
 
     `at` decides the window the money counts in. After `lease_until` whoever asked is taken for dead, unless
@@ -90,7 +90,7 @@ class Ask(msgspec.Struct, frozen=True):
     scopes: tuple[Scope, ...]
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """The money is held. `limits` are those it counts against; none: nothing limits this call."""
 
     id: str
@@ -113,7 +113,7 @@ class Refusal(msgspec.Struct, frozen=True):
     resets_at: float | None = None
 
 
-class Settlement(msgspec.Struct, frozen=True):
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What a hold comes to: `amount` counts as spent, and what was held beyond it is free again."""
 
     hold: str

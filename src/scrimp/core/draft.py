@@ -13,7 +13,7 @@ from scrimp.core.causes import Diagnosis
 from scrimp.core.commands import Answer, Attempt, Finished, Keep
 from scrimp.core.levers import Change
 from scrimp.core.meter import Metered, OutputChars, estimate_output
-from scrimp.core.record import Outcome, Record
+from scrimp.core.record import Record
 from scrimp.core.workspace import Planned
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
@@ -26,7 +26,7 @@ def _told(metered: Metered) -> tuple[str, ...]:
     return () if metered.missed is None else (f"the provider on the cache: {metered.missed}",)
 
 
-class Bills(msgspec.Struct, frozen=True):
+class Bills(msgspec.Struct, frozen=True, gc=False):
     """What an answer cost as far as is known, and the most it may turn out to have cost (None: no bound)."""
 
     usage: Usage
@@ -76,7 +76,11 @@ class Draft(msgspec.Struct, frozen=True):
         return self._record(
             outcome="unknown",
             started_at=self.started_at,
+            first_event_at=None,
             ended_at=now,
+            provider="anthropic",
+            model=self.model,
+            status=None,
             usage=Usage(input_tokens=planned.plan.total.mid if planned else 0),
             cost=planned.plan.input_cost.mid if planned else 0,
             measured=False,
@@ -105,8 +109,7 @@ class Draft(msgspec.Struct, frozen=True):
             first_event_at=answer.first_event_at,
             ended_at=finished.ended_at,
             provider=answer.provider,
-            model=bills.model.id[:_LONGEST_NAME],
-            window=_window(bills.model),
+            model=bills.model,
             status=answer.status,
             usage=bills.usage,
             cost=found.total,
@@ -135,37 +138,28 @@ class Draft(msgspec.Struct, frozen=True):
         return plan.own.input_cost * usage.total_input // plan.total.mid + rest + extra
 
     def _changes(self) -> tuple[str, ...]:
-        decisions = self.change.decisions if self.change else ()
-        return tuple(f"{one.action}: {one.what}" for one in decisions)
+        return tuple(f"{one.action}: {one.what}" for one in self.change.decisions) if self.change else ()
 
-    def _record(
-        self, *, outcome: Outcome, usage: Usage, notes: tuple[str, ...] = (), **fields: Any
-    ) -> Record:
+    def _record(self, *, model: Model, notes: tuple[str, ...], **known: Any) -> Record:
         attempt, planned = self.attempt, self.planned
-        chosen = planned.plan.chosen if planned else None
-        known: dict[str, Any] = {
-            "id": attempt.id,
-            "call_id": attempt.call_id,
-            "attempt": attempt.number,
-            "first_event_at": None,
-            "provider": "anthropic",
-            "model": self.model.id[:_LONGEST_NAME],
-            "tags": attempt.tags,
-            "mode": attempt.mode,
-            "status": None,
-            "stream": attempt.stream,
-            "predicted_read": chosen.outcome.read if chosen else None,
-            "predicted_write": chosen.outcome.written if chosen else None,
-            "prompt": planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
-            "static_tokens": planned.static_tokens if planned else None,
-            "window": _window(self.model),
-            "fault": self.fault,
-        }
-        return Record(outcome=outcome, usage=usage, notes=(*self._changes(), *notes), **{**known, **fields})
-
-
-def _window(model: Model) -> int | None:
-    return model.window if model.known else None
+        chosen = planned.plan.chosen.outcome if planned else None
+        return Record(
+            id=attempt.id,
+            call_id=attempt.call_id,
+            attempt=attempt.number,
+            model=model.id[:_LONGEST_NAME],
+            tags=attempt.tags,
+            mode=attempt.mode,
+            stream=attempt.stream,
+            notes=(*self._changes(), *notes),
+            predicted_read=chosen.read if chosen else None,
+            predicted_write=chosen.written if chosen else None,
+            prompt=planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
+            fault=self.fault,
+            static_tokens=planned.static_tokens if planned else None,
+            window=model.window if model.known else None,
+            **known,
+        )
 
 
 _INPUT = frozenset({"input", "write_5m", "write_1h", "read"})

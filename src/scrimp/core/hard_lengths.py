@@ -8,6 +8,8 @@ API drop some of them, as it does with thinking of earlier turns.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.wire.response import Usage
@@ -33,9 +35,14 @@ class HardLengths:
         if prompt.blocks[prompt.static_end].section == "system":
             self._bound(prompt.prefixes[prompt.static_end], usage.total_input)
 
-    def most(self, prefix: Digest) -> int | None:
-        """Tokens up to the end of a prefix, at most; None where no bill has shown any bound."""
-        return self._most.get(prefix)
+    def longest(self, prefixes: Sequence[Digest], first: int) -> tuple[int, int] | None:
+        """The last of `prefixes`, from position `first` on, that has a bound: its position, and that."""
+        known = self._most
+        for position in range(len(prefixes) - 1, first - 1, -1):
+            tokens = known.get(prefixes[position])
+            if tokens is not None:
+                return position, tokens
+        return None
 
     def _bound(self, prefix: Digest, tokens: int) -> None:
         before = self._most.pop(prefix, tokens)

@@ -14,7 +14,7 @@ import msgspec
 from scrimp.errors import ResponseError
 from scrimp.wire.api_error import ApiError, read_error
 from scrimp.wire.events import Event
-from scrimp.wire.response import Usage, read_response, read_usage
+from scrimp.wire.response import Usage, read_response, read_usage, usual_usage
 
 __all__ = ["Meter", "Metered", "OutputChars", "estimate_output", "meter_response"]
 
@@ -24,7 +24,7 @@ _SIGNATURE_CHARS = 350
 _TOOL_USES = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 
 
-class OutputChars(msgspec.Struct):
+class OutputChars(msgspec.Struct, gc=False):
     """Characters of output seen in a stream, by what they are.
 
     `sealed` counts the signature characters that carry the reasoning of thinking blocks shown without text
@@ -43,7 +43,7 @@ class OutputChars(msgspec.Struct):
         return bool(self.text or self.thinking or self.tool_input or self.tool_uses or self.sealed)
 
 
-class Metered(msgspec.Struct, frozen=True):
+class Metered(msgspec.Struct, frozen=True, gc=False):
     """What one call was billed, as far as it is known.
 
     `usage` is None when nothing was billed that we know of (the stream ended before `message_start`).
@@ -226,7 +226,7 @@ class Meter:
 class _Message(msgspec.Struct):
     """What of a response says what it was billed; its content is passed over."""
 
-    usage: dict[str, Any]
+    usage: msgspec.Raw
     type: str | None = None
     id: str | None = None
     model: str | None = None
@@ -236,21 +236,14 @@ class _Message(msgspec.Struct):
 
 
 _message = msgspec.json.Decoder(_Message)
+_object_in = msgspec.json.Decoder(dict[str, Any])
 
 
 def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
     """Meter a response that was not streamed; raises ResponseError when it cannot be metered."""
     found = _quickly(body) if isinstance(body, bytes) else None
     if found is not None:
-        return Metered(
-            usage=read_usage(found.usage),
-            model=found.model,
-            message_id=found.id,
-            stop_reason=found.stop_reason,
-            complete=True,
-            missed=_missed(found.diagnostics),
-            edited=_edited(found.context_management),
-        )
+        return found
     response = read_response(body)
     return Metered(
         usage=response.usage,
@@ -263,14 +256,33 @@ def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
     )
 
 
-def _quickly(body: bytes) -> _Message | None:
-    """The response without its content; None where it is not an ordinary one."""
+def _quickly(body: bytes) -> Metered | None:
+    """The response metered without looking at its content; None where it is not an ordinary one."""
     try:
         found = _message.decode(body)
+        usage = None if found.type == "error" else _usage(bytes(found.usage))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    ordinary = found.type != "error" and found.usage.get("input_tokens") is not None
-    return found if ordinary else None
+    if usage is None:
+        return None
+    return Metered(
+        usage=usage,
+        model=found.model,
+        message_id=found.id,
+        stop_reason=found.stop_reason,
+        complete=True,
+        missed=None if found.diagnostics is None else _missed(found.diagnostics),
+        edited=None if found.context_management is None else _edited(found.context_management),
+    )
+
+
+def _usage(literal: bytes) -> Usage | None:
+    """None where it does not state the input."""
+    usage = usual_usage(literal)
+    if usage is not None and usage.input_tokens:
+        return usage
+    told = _object_in.decode(literal)
+    return None if told.get("input_tokens") is None else read_usage(told)
 
 
 def _lenient_delta(event: Event) -> _Delta:

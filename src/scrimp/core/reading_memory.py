@@ -27,16 +27,18 @@ from scrimp.core.prompt import (
     Static,
     entering_messages,
     grown,
-    is_input,
     read_prompt,
     read_static,
     strips_thinking,
     with_automatic,
     without_old_thinking,
 )
+from scrimp.core.read_blocks import first_image, holds_summary, inputs_of, positions_of
 from scrimp.core.tokens.estimator import Measured, Settings, read_settings
+from scrimp.core.worst_parts import Looked, look_on
+from scrimp.core.worst_seen import Seen
 from scrimp.wire.bodies import SharedBody
-from scrimp.wire.request import Block, Body, message_blocks
+from scrimp.wire.request import Body, message_blocks
 
 __all__ = ["Read", "ReadingMemory"]
 
@@ -83,6 +85,11 @@ class Read(NamedTuple):
     kept: Kept
     trunk: _Trunk | None = None
     summed_up: bool = False
+
+    @property
+    def looked(self) -> Seen | None:
+        """What `look_at_messages` finds in the messages, where that is known."""
+        return self.trunk.looked[-1][1] if self.trunk is not None and self.trunk.looked else None
 
     def remember(self, measured: Measured) -> None:
         """Keep how this request was measured, for the next step of its conversation."""
@@ -133,6 +140,7 @@ class _Trunk(msgspec.Struct, eq=False):
     summed_up: bool = False
     kept: Kept = _UNMEASURED
     shared: Sequence[Any] = ()
+    looked: Looked = ()
 
     @property
     def weight(self) -> int:
@@ -248,7 +256,7 @@ class ReadingMemory:
 
 def _afresh(body: Body, reading: Reading) -> Read:
     prompt = read_prompt(body, reading)
-    return Read(prompt, read_settings(body), _UNMEASURED, summed_up=_holds_summary(prompt.blocks))
+    return Read(prompt, read_settings(body), _UNMEASURED, summed_up=holds_summary(prompt.blocks))
 
 
 def _frame(key: tuple[Reading, bytes], spelling: str, body: Body) -> _Frame:
@@ -335,14 +343,14 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
     reading, static = frame.key[0], frame.static
     base = before or _Trunk(frame, b"", static.prompt, payload)
     seen = message_blocks(messages, common)
-    inputs = base.inputs[:common] + _inputs(seen, range(common, len(messages)), base.inputs[:common])
+    inputs = base.inputs[:common] + inputs_of(seen, range(common, len(messages)), base.inputs[:common])
     if frame.strips:
         settled = common if before is None else _settled(base.inputs[-1], inputs[-1], common)
         if settled < common:
             return _grown(request, before, settled)
         seen = without_old_thinking(seen, inputs[-1])
     start = base.positions[common - 1] if common else len(static.prompt)
-    image = base.image if 0 <= base.image < start else _first_image(seen, start)
+    image = base.image if 0 <= base.image < start else first_image(seen, start)
     pictured = static.image or image >= 0
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
@@ -352,10 +360,11 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
         prompt=grown(base.prompt, start, state, seen, reading),
         payload=payload,
         bounds=base.bounds[:common] + _bounds(messages, common, base.bounds),
-        positions=base.positions[:common] + _positions(seen, range(common, len(messages)), start),
+        positions=base.positions[:common] + positions_of(seen, range(common, len(messages)), start),
         inputs=inputs,
         image=image,
-        summed_up=base.summed_up or _holds_summary(seen),
+        looked=look_on(messages, base.looked, common),
+        summed_up=base.summed_up or holds_summary(seen),
         kept=base.kept if base.kept.positions <= start else Kept(start, base.kept.measured),
     )
 
@@ -367,32 +376,7 @@ def _settled(last_input_before: int, last_input_now: int, common: int) -> int:
     return min(common, min(last_input_before, last_input_now) + 1)
 
 
-def _inputs(seen: Sequence[Block], messages: range, before: list[int]) -> list[int]:
-    """For each of `messages`, the last one up to it with input of the user."""
-    said = {block.message for block in seen if is_input(block)}
-    last = before[-1] if before else -1
-    return [last := index if index in said else last for index in messages]
-
-
-def _positions(seen: Sequence[Block], messages: range, start: int) -> list[int]:
-    """For each of `messages`, the positions up to its end."""
-    ends, at, last = [], 0, len(seen)
-    for index in messages:
-        while at < last and seen[at].message == index:
-            at += 1
-        ends.append(start + at)
-    return ends
-
-
 def _bounds(messages: list[Any], common: int, before: list[int]) -> list[int]:
     """For each message from `common` on, the bytes up to its end."""
     start = before[common - 1] if common else 0
     return [start := start + len(_encoder.encode(message)) for message in messages[common:]]
-
-
-def _holds_summary(seen: Sequence[Block]) -> bool:
-    return any(block.kind == "compaction" for block in seen)
-
-
-def _first_image(seen: Sequence[Block], start: int) -> int:
-    return next((position for position, block in enumerate(seen, start) if block.kind == "image"), -1)

@@ -20,7 +20,7 @@ Outcome = Literal["complete", "cut off", "refused", "unknown"]
 the API answered with an error, nothing was billed. `unknown`: no answer was seen; it may have been billed."""
 
 
-class Tags(msgspec.Struct, frozen=True):
+class Tags(msgspec.Struct, frozen=True, gc=False):
     """Whose call it was. `run` is a path of names from the outermost run inwards, `run_ids` of their ids.
 
     `key` is the name of a gateway's key, never the key itself. `inferred` says that nobody named the task
@@ -43,7 +43,7 @@ class Tags(msgspec.Struct, frozen=True):
         return self.agent or task_type or (self.run[-1] if self.run else None)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One attempt. Money in picodollars, times in epoch seconds, tokens as billed.
 
     `id` is unique and makes writing twice harmless; `call_id` is shared by the attempts of one logical call,

@@ -28,7 +28,7 @@ _TIER: dict[Setting, Literal["tools", "system", "messages"]] = {
 }
 
 
-class CacheSettings(msgspec.Struct, frozen=True):
+class CacheSettings(msgspec.Struct, frozen=True, gc=False):
     """The settings of one request; a value that means the default is the default.
 
     `clears` says that the server may shorten the history on its own ("Context editing", "Compaction"), which

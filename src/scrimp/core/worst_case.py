@@ -25,10 +25,9 @@ from typing import NamedTuple
 import msgspec
 
 from scrimp.core.bill import day_of
-from scrimp.core.lazily import lazily
 from scrimp.core.prompt import Marker
 from scrimp.core.worst_parts import look, may_shorten
-from scrimp.core.worst_seen import Seen
+from scrimp.core.worst_seen import Lifetime, Seen
 from scrimp.core.worst_text import as_json, spelled_bytes
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
@@ -50,7 +49,7 @@ _NOBODY = "unknown"
 _US = "us"
 
 
-class WorstCase(msgspec.Struct, frozen=True):
+class WorstCase(msgspec.Struct, frozen=True, gc=False):
     """At most `amount` picodollars, for so many tokens; `notes` say what makes it large.
 
     Tokens are those of every sampling and attempt together.
@@ -71,26 +70,27 @@ def worst_case(
     markers: Iterable[Marker] | None = None,
     size: int | None = None,
     known: int | None = None,
+    messages: Seen | None = None,
 ) -> WorstCase:
     """The most that a request for `model` can cost, by the prices of the day of `at` (epoch seconds).
 
     `markers` are those that the request may go out with beside those in `body`. `size` are the bytes of the
-    body's text as JSON, where they are known; `known` is what `known_bound` says of the prompt. `facts` hold
-    the fees, and the models that may answer instead.
+    body's text as JSON, where they are known; `known` is what `known_bound` says of the prompt, `messages`
+    what `look_at_messages` found in those of `body`. `facts` hold the fees, and the models that may answer
+    instead.
     """
-    seen = look(body, model)
+    seen = look(body, model, messages)
     text = _Text(body, size)
-    ttl = max((seen.ttl, *(marker.ttl for marker in markers or ())), key=_LIFETIMES.index)
-    account = _Account(body, at, ttl)
-    prompt = _prompt(seen, _window(model), text, _usable(known, body, seen, model))
+    account = _Account(body, at, _longest(seen.ttl, markers or ()))
+    prompt = _prompt(seen, model, text, _usable(known, body, seen, model))
     work = _work(seen, prompt, _max_tokens(body, model), model)
     account.add(model, work)
-    notes = (*seen.unseen, *work.notes)
+    notes = dict.fromkeys((*seen.unseen, *work.notes))
     for name in seen.fallbacks:
         # What is known of one model's prompt says nothing of another's.
         other = facts.resolve(_NOBODY if name is None else name)
-        again = look(body, other)
-        prompt = _prompt(again, _window(other), text)
+        again = look(body, other, messages)
+        prompt = _prompt(again, other, text)
         account.add(other, _work(again, prompt, _max_tokens(body, other), other))
     account.amount += account.searches * facts.web_search_fee
     for advisor in seen.advisors:
@@ -98,10 +98,15 @@ def worst_case(
         uses = _SAMPLINGS if advisor.max_uses is None else advisor.max_uses
         most = other.max_output if advisor.max_tokens is None else advisor.max_tokens
         account.add(other, _Work(uses * _window(other), uses * most))
-    return WorstCase(account.amount, account.input_tokens, account.output_tokens, tuple(dict.fromkeys(notes)))
+    return WorstCase(account.amount, account.input_tokens, account.output_tokens, tuple(notes))
 
 
-_LIFETIMES = ("", "5m", "1h")
+def _longest(own: Lifetime, markers: Iterable[Marker]) -> Lifetime:
+    """The longest lifetime that any marker asks for."""
+    for marker in markers:
+        if own != "1h":
+            own = marker.ttl
+    return own
 
 
 class _Work(NamedTuple):
@@ -118,7 +123,7 @@ class _Account:
 
     __slots__ = ("_day", "_fast", "_geo", "_ttl", "amount", "input_tokens", "output_tokens", "searches")
 
-    def __init__(self, body: Body, at: float, ttl: str) -> None:
+    def __init__(self, body: Body, at: float, ttl: Lifetime) -> None:
         self._day = day_of(at)
         self._fast = body.get("speed") == "fast"
         named = body.get("inference_geo")  # where the request names none, the workspace may
@@ -142,18 +147,20 @@ class _Account:
 class _Text:
     """The bytes of a request's text, worked out where they matter, and once normalised too."""
 
+    __slots__ = ("_body", "_encoded", "_size")
+
     def __init__(self, body: Body, size: int | None) -> None:
         self._body = body
         self._size = size
+        self._encoded: bytes | None = None
 
-    @lazily
     def plain(self) -> int | None:
         """Bytes as they are; None where the body is no JSON."""
-        return self._size if self._encoded is None else len(self._encoded)
-
-    @lazily
-    def _encoded(self) -> bytes | None:
-        return as_json(self._body) if self._size is None else None
+        if self._size is not None:
+            return self._size
+        if self._encoded is None:
+            self._encoded = as_json(self._body)
+        return None if self._encoded is None else len(self._encoded)
 
     def most(self, enough: int) -> int:
         """Bytes, however a tokenizer spells them; of a longer text at least `enough`."""
@@ -162,15 +169,17 @@ class _Text:
         return enough if self._size is None else self._size
 
 
-def _prompt(seen: Seen, window: int, text: _Text, known: int | None = None) -> int:
+def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> int:
     """Tokens of the prompt as it is sent, at most."""
+    window = _window(model)
     if seen.unseen:
         return window
     most = window if known is None else min(known, window)
     if known is not None and known <= seen.chars:
         return most
-    beside = seen.added - seen.media
-    if text.plain is None or text.plain + beside >= most:
+    beside = seen.beside_text(model.image_rule.max_tokens)
+    plain = text.plain()
+    if plain is None or plain + beside >= most:
         return most
     return min(text.most(_LONG_WINDOW + seen.media) + beside, most)
 
@@ -197,6 +206,8 @@ def _attribution(body: Body) -> int:
 
 def _work(seen: Seen, prompt: int, output: int, model: Model) -> _Work:
     """What the API does on its own while it answers."""
+    if not seen.server_tools and seen.compacts is None:
+        return _Work(prompt, output)
     notes: list[str] = []
     total, rounds, searches = prompt, 0, 0
     if seen.server_tools:

@@ -28,25 +28,26 @@ def known_bound(prompt: Prompt, lengths: HardLengths, *, image: int) -> int | No
     `image` is the most tokens that an image has. The beginning is one that holds all tools and all of the
     system prompt. Only for requests that the API does not shorten, see `may_shorten`.
     """
-    for position in range(len(prompt) - 1, max(prompt.static_end, 0) - 1, -1):
-        tokens = lengths.most(prompt.prefixes[position])
-        if tokens is not None:
-            fresh = _fresh(prompt, position + 1, image)
-            return None if fresh is None else tokens + fresh
-    return None
+    found = lengths.longest(prompt.prefixes, max(prompt.static_end, 0))
+    if found is None:
+        return None
+    position, tokens = found
+    fresh = _fresh(prompt, position + 1, image)
+    return None if fresh is None else tokens + fresh
 
 
 def _fresh(prompt: Prompt, start: int, image: int) -> int | None:
     """Tokens of everything from a position on, at most; None where something there has no bound."""
     seen = Seen()
-    length = 0
     # What is nested in a block is part of it.
-    for block in (block for block in prompt.blocks[start:] if not block.depth):
-        encoded = as_json(block.value)
-        if encoded is None:
-            return None
-        look_at(seen, (block.value,), image)
-        length += spelled_bytes(encoded, _ENOUGH + seen.media) + _AROUND_BLOCK
+    values = [block.value for block in prompt.blocks[start:] if not block.depth]
+    if not values:
+        return seen.beside_text(image)
+    encoded = as_json(values)
+    if encoded is None:
+        return None
+    look_at(seen, values)
     if seen.unseen or seen.referenced or seen.inline:
         return None
-    return length - seen.media + seen.added
+    own = spelled_bytes(encoded, _ENOUGH + seen.media) - len(values) - 1  # without brackets and commas
+    return own + len(values) * _AROUND_BLOCK + seen.beside_text(image)

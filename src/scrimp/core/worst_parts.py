@@ -7,16 +7,15 @@ formed but unknown here may be of any size.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from itertools import chain
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from scrimp.core.worst_seen import Seen, ServerTool
 from scrimp.core.worst_tools import count, look_at_tools, referred_tokens
 from scrimp.facts.model import Model
 from scrimp.wire.request import Body
 
-__all__ = ["look", "look_at", "may_shorten"]
+__all__ = ["Looked", "look", "look_at", "look_at_messages", "look_on", "may_shorten"]
 
 _DEFAULT_TRIGGER = 150_000
 """Tokens of a prompt that compaction begins at where the request names none ("Compaction")."""
@@ -51,20 +50,28 @@ _WITHIN_SENTENCE = re.compile(r"""[\w ,'"()/-]+""")
 """What no sentence ends with."""
 
 
-def look(body: Body, model: Model) -> Seen:
-    """Everything in `body` that its bytes do not bound, and its markers."""
+Looked: TypeAlias = Sequence[tuple[int, Seen]]
+"""What was found up to the end of the last two messages: where a client marks its last one, that one is
+another as soon as it is not the last any more. Empty for few messages: looking at them all is quicker."""
+
+_FEW = 12
+
+
+def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
+    """Everything in `body` that its bytes do not bound, and its markers.
+
+    `messages` is what `look_at_messages` found in those of `body`, where they were looked at before.
+    """
     seen = Seen()
     seen.mark(body)
     tools = body.get("tools")
     look_at_tools(seen, tools, model)
-    image = model.image_rule.max_tokens
-    system, messages = body.get("system"), body.get("messages")
-    if isinstance(system, list | tuple):
-        look_at(seen, system, image)
-    try:
-        _look_at_messages(seen, messages, image)
-    except RecursionError:
-        seen.unseen.append("blocks in blocks, too deep to look at")
+    system = body.get("system")
+    if isinstance(system, str):
+        seen.chars += len(system)
+    elif isinstance(system, list | tuple):
+        look_at(seen, system)
+    seen.more(look_at_messages(body.get("messages")) if messages is None else messages)
     if seen.inline:
         look_at_tools(seen, seen.inline, model)
     seen.added += referred_tokens(seen, tools, model)
@@ -72,20 +79,43 @@ def look(body: Body, model: Model) -> Seen:
     return seen
 
 
-def _look_at_messages(seen: Seen, messages: Any, image: int) -> None:
-    contents = [
-        message.get("content")
-        for message in (messages if isinstance(messages, list | tuple) else ())
-        if message.__class__ is dict or isinstance(message, Mapping)
-    ]
-    # All blocks at once: a call for each message takes longer than looking at what most of them have.
-    blocks = (content for content in contents if content.__class__ is list or isinstance(content, tuple))
-    look_at(seen, chain.from_iterable(blocks), image)
-    seen.chars += sum(len(content) for content in contents if content.__class__ is str)
+def look_at_messages(messages: Any) -> Seen:
+    """Everything in messages that their bytes do not bound, for any model, and their markers."""
+    seen = Seen()
+    blocks: list[Any] = []
+    for message in messages if isinstance(messages, list | tuple) else ():
+        if message.__class__ is not dict and not isinstance(message, Mapping):
+            continue
+        content = message.get("content")
+        if content.__class__ is str:
+            seen.chars += len(content)
+        elif content.__class__ is list or isinstance(content, tuple):
+            blocks += content
+    try:
+        # All at once: a call for each message takes longer than looking at what most of them have.
+        look_at(seen, blocks)
+    except RecursionError:
+        seen.unseen.append("blocks in blocks, too deep to look at")
+    return seen
 
 
-def look_at(seen: Seen, content: Iterable[Any], image: int) -> None:
-    """Take in blocks of content, and what is nested in them; `image` is the most tokens an image has."""
+def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:
+    """What is found in a conversation that has its first `common` messages from the request `before`."""
+    if len(messages) < _FEW:
+        return ()
+    known = [(end, seen) for end, seen in before if end <= common]
+    done, seen = known[-1] if known else (0, Seen())
+    for end in range(max(done, len(messages) - 2) + 1, len(messages) + 1):
+        found = Seen()
+        found.more(seen)
+        found.more(look_at_messages(messages[done:end]))
+        known.append((end, found))
+        done, seen = end, found
+    return tuple(known[-2:])
+
+
+def look_at(seen: Seen, content: Iterable[Any]) -> None:
+    """Take in blocks of content, and what is nested in them."""
     # On the path of every request: what is usual comes first.
     chars = 0
     for block in content:
@@ -104,13 +134,13 @@ def look_at(seen: Seen, content: Iterable[Any], image: int) -> None:
             if inner.__class__ is str:
                 chars += len(inner)
             else:
-                _look_within(seen, inner, image)
+                _look_within(seen, inner)
         elif kind == "image":
-            _look_at_image(seen, block, image)
+            _look_at_image(seen, block)
         elif kind == "document":
-            _look_at_document(seen, block, image)
+            _look_at_document(seen, block)
         else:
-            chars += _look_inside(seen, block, kind, image)
+            chars += _look_inside(seen, block, kind)
     seen.chars += chars
 
 
@@ -139,8 +169,8 @@ def _keeps_all_thinking(edit: Any) -> bool:
     )
 
 
-def _look_at_image(seen: Seen, block: Mapping[str, Any], image: int) -> None:
-    seen.added += image
+def _look_at_image(seen: Seen, block: Mapping[str, Any]) -> None:
+    seen.images += 1
     source = block.get("source")
     kind = source.get("type") if isinstance(source, _OBJECT) else None
     data = source.get("data") if isinstance(source, _OBJECT) else None
@@ -150,13 +180,13 @@ def _look_at_image(seen: Seen, block: Mapping[str, Any], image: int) -> None:
         seen.remote += 1
 
 
-def _look_at_document(seen: Seen, block: Mapping[str, Any], image: int) -> None:
+def _look_at_document(seen: Seen, block: Mapping[str, Any]) -> None:
     source = block.get("source")
     if not isinstance(source, _OBJECT):
         return
     kind, inner = source.get("type"), source.get("content")
     if kind == "content" and isinstance(inner, list | tuple):
-        look_at(seen, inner, image)
+        look_at(seen, inner)
     elif kind not in ("text", "content"):
         seen.unseen.append(f"a document by {kind}: its length is not known")
     citations = block.get("citations")
@@ -173,15 +203,15 @@ def _cited_tokens(text: str) -> int:
     return _CHUNK_TOKENS * (1 + ends + len(text) // _LONGEST_CHUNK)
 
 
-def _look_within(seen: Seen, inner: Any, image: int) -> None:
+def _look_within(seen: Seen, inner: Any) -> None:
     """The content of a block, where it is no text."""
     if inner.__class__ is list or isinstance(inner, tuple):
-        look_at(seen, inner, image)
+        look_at(seen, inner)
     elif isinstance(inner, _OBJECT):
-        look_at(seen, (inner,), image)
+        look_at(seen, (inner,))
 
 
-def _look_inside(seen: Seen, block: Mapping[str, Any], kind: Any, image: int) -> int:
+def _look_inside(seen: Seen, block: Mapping[str, Any], kind: Any) -> int:
     """What is in a block of the rarer kinds; returns the characters of its content where that is a text."""
     if kind == "tool_reference":
         seen.referenced.append(str(block.get("tool_name", block.get("name", ""))))
@@ -190,17 +220,17 @@ def _look_inside(seen: Seen, block: Mapping[str, Any], kind: Any, image: int) ->
     elif kind == "compaction":
         changes = block.get("tool_changes")
         if isinstance(changes, list | tuple):
-            look_at(seen, changes, image)
+            look_at(seen, changes)
     else:
         if isinstance(kind, str) and kind not in _HOLDING and not kind.endswith(_RESULTS):
             seen.unseen.append(f"a block of type {_short(kind)}: its length is not known")
         found = block.get("tool_references")
         if isinstance(found, list | tuple):
-            look_at(seen, found, image)
+            look_at(seen, found)
         inner = block.get("content")
         if inner.__class__ is str:
             return len(inner)
-        _look_within(seen, inner, image)
+        _look_within(seen, inner)
     return 0
 
 

@@ -7,7 +7,10 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Advisor", "Seen", "ServerTool"]
+__all__ = ["Advisor", "Lifetime", "Seen", "ServerTool"]
+
+Lifetime = Literal["", "5m", "1h"]
+"""Of a marker; empty without one."""
 
 _ALLOWED = 1_500
 """Tokens the provider adds to a prompt: the tool prompt is 804 at most ("Tool use", pricing), a format or
@@ -35,21 +38,22 @@ class Seen(msgspec.Struct):
     """What was found.
 
     `chars` are characters of text, not all of them; `media` are bytes that are no text, `added` tokens that
-    no byte stands for, `unseen` names what may be of any size. `remote` counts images that may be others by
-    the next request. `referenced` are the names of tools whose definitions stand once more where they are
-    referred to, `inline` are tools that are defined among the messages. `ttl` is the longest lifetime of a
-    marker. `compacts` is the prompt from which it is compacted, in tokens: 0 for a compaction on demand, None
-    for none.
+    no byte stands for but those of images, `unseen` names what may be of any size. `images` counts images,
+    `remote` those of them that may be others by the next request. `referenced` are the names of tools whose
+    definitions stand once more where they are referred to, `inline` are tools that are defined among the
+    messages. `ttl` is the longest lifetime of a marker. `compacts` is the prompt from which it is compacted,
+    in tokens: 0 for a compaction on demand, None for none.
     """
 
     chars: int = 0
     media: int = 0
-    added: int = _ALLOWED
+    added: int = 0
     unseen: list[str] = []
+    images: int = 0
     remote: int = 0
     referenced: list[str] = []
     inline: list[Any] = []
-    ttl: Literal["", "5m", "1h"] = ""
+    ttl: Lifetime = ""
     server_tools: list[ServerTool] = []
     advisors: list[Advisor] = []
     fallbacks: list[str | None] = []
@@ -61,3 +65,20 @@ class Seen(msgspec.Struct):
         if control and self.ttl != "1h":
             long = isinstance(control, dict | Mapping) and control.get("ttl") == "1h"
             self.ttl = "1h" if long else "5m"
+
+    def more(self, found: Seen) -> None:
+        """Take in what was found in blocks that follow."""
+        self.chars += found.chars
+        self.media += found.media
+        self.added += found.added
+        self.unseen += found.unseen
+        self.images += found.images
+        self.remote += found.remote
+        self.referenced += found.referenced
+        self.inline += found.inline
+        if self.ttl != "1h" and found.ttl:
+            self.ttl = found.ttl
+
+    def beside_text(self, image: int) -> int:
+        """Tokens beside the text's, less the bytes that are no text; `image` is the most an image has."""
+        return _ALLOWED + self.added + self.images * image - self.media

@@ -7,7 +7,7 @@ provider, and to find as much as a prompt can hold.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from scrimp.core.worst_seen import Advisor, Seen, ServerTool
@@ -34,7 +34,7 @@ def look_at_tools(seen: Seen, tools: Any, model: Model) -> None:
         if "cache_control" in tool:
             seen.mark(tool)
         kind = tool.get("type")
-        if not isinstance(kind, str) or kind == "custom":
+        if kind is None or kind == "custom" or not isinstance(kind, str):
             continue
         if kind == "mcp_toolset":
             seen.server_tools.append(ServerTool(kind, None, None))
@@ -71,8 +71,8 @@ def count(source: Mapping[str, Any], name: str) -> int | None:
     return min(value, _MOST_COUNT) if type(value) is int and value >= 0 else None
 
 
-def _objects(tools: Any) -> Iterator[Mapping[str, Any]]:
-    return (tool for tool in (tools if isinstance(tools, list | tuple) else ()) if isinstance(tool, _OBJECT))
+def _objects(tools: Any) -> list[Mapping[str, Any]]:
+    return [tool for tool in (tools if isinstance(tools, list | tuple) else ()) if isinstance(tool, _OBJECT)]
 
 
 def _provided(kind: str, model: Model) -> int:

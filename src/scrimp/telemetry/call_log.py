@@ -15,17 +15,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
-import orjson
+import msgspec
 
 from scrimp.core.budget import Crossing, Refusal
 from scrimp.core.causes import Diagnosis
 from scrimp.core.money import usd
 from scrimp.core.record import Record, Tags
+from scrimp.telemetry.call_line import CallLine, call_line, time_of
 from scrimp.telemetry.failures import Failure, FewEachSecond
-from scrimp.telemetry.misses import miss_of
 
 __all__ = ["CallLog"]
 
@@ -46,9 +45,9 @@ class CallLog:
         self.dropped = 0
         """Lines left out because too many were waiting."""
         self._stream = sys.stderr if stream is None else stream
-        self._say = _json if form == "json" else _text
+        self._say: Callable[[_Fields | CallLine], str] = _json if form == "json" else _text
         self._few = FewEachSecond()
-        self._waiting: deque[tuple[float, Callable[[], _Fields]]] = deque()
+        self._waiting: deque[Record | Callable[[], _Fields]] = deque()
         self._some = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="scrimp log", daemon=True)
@@ -56,7 +55,7 @@ class CallLog:
 
     def recorded(self, record: Record) -> None:
         """Log a call."""
-        self._log(record.ended_at or record.started_at, lambda: _call(record))
+        self._wait(record)
 
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:
         """Log a cache miss that somebody is told of."""
@@ -89,10 +88,13 @@ class CallLog:
         self._thread.join()
 
     def _log(self, at: float, fields: Callable[[], _Fields]) -> None:
+        self._wait(lambda: {"time": time_of(at), **fields()})
+
+    def _wait(self, entry: Record | Callable[[], _Fields]) -> None:
         if len(self._waiting) >= _WAITING:
             self.dropped += 1
             return
-        self._waiting.append((at, fields))
+        self._waiting.append(entry)
         if not self._some.is_set():
             self._some.set()
 
@@ -107,7 +109,7 @@ class CallLog:
     def _write(self, count: int) -> None:
         """Write the first `count`; they count as waiting until they are written."""
         entries = [self._waiting[place] for place in range(count)]  # by place: others append meanwhile
-        lines = [self._say({"time": _time(at), **fields()}) for at, fields in entries]
+        lines = [self._say(call_line(one) if isinstance(one, Record) else one()) for one in entries]
         with suppress(OSError, ValueError):  # nobody reads it any more: the calls go on
             self._stream.write("\n".join([*lines, ""]))
             self._stream.flush()
@@ -115,20 +117,19 @@ class CallLog:
             self._waiting.popleft()
 
 
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _json(fields: _Fields | CallLine) -> str:
+    if isinstance(fields, dict):
+        fields = {name: value for name, value in fields.items() if value is not None}
+    return _dumped(fields)
 
 
-def _json(fields: _Fields) -> str:
-    return _dumped({name: value for name, value in fields.items() if value is not None})
-
-
-def _text(fields: _Fields) -> str:
+def _text(fields: _Fields | CallLine) -> str:
     """`name=value` pairs behind time and event; what is not plain is quoted as in JSON."""
-    time, event = fields["time"], fields["event"]
-    told = {name: value for name, value in fields.items() if value is not None and name not in _FIRST}
+    said = fields if isinstance(fields, dict) else msgspec.to_builtins(fields)
+    told = {name: value for name, value in said.items() if value is not None and name not in _FIRST}
     tokens = told.pop("tokens", {})
-    return " ".join([time, event, *(f"{name}={_plain(value)}" for name, value in {**told, **tokens}.items())])
+    pairs = (f"{name}={_plain(value)}" for name, value in {**told, **tokens}.items())
+    return " ".join([said["time"], said["event"], *pairs])
 
 
 _FIRST = frozenset({"time", "event"})
@@ -143,46 +144,12 @@ def _plain(value: object) -> str:
 
 def _dumped(value: object) -> str:
     try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # half a surrogate pair in somebody's name
-        return json.dumps(value)
+        return _encode(value).decode()
+    except UnicodeEncodeError:  # half a surrogate pair in somebody's name
+        return json.dumps(msgspec.to_builtins(value))
 
 
-def _call(record: Record) -> _Fields:
-    usage = record.usage
-    share = usage.cache_read_input_tokens / usage.total_input if usage.total_input else None
-    miss = miss_of(record)
-    return {
-        "event": "call",
-        "id": record.id,
-        "call_id": record.call_id,
-        "request_id": record.request_id,
-        **_whose(record.tags),
-        "model": record.model,
-        "mode": record.mode,
-        "outcome": record.outcome,
-        "status": record.status,
-        "stream": record.stream,
-        "attempt": record.attempt or None,
-        "tokens": {
-            "plain": usage.input_tokens,
-            "write_5m": usage.write_5m,
-            "write_1h": usage.write_1h,
-            "read": usage.cache_read_input_tokens,
-            "output": usage.output_tokens,
-        },
-        "read_share": None if share is None else round(share, 4),
-        "window_used": None if record.window_used is None else round(record.window_used, 4),
-        "cost_usd": usd(record.cost),
-        "measured": record.measured,
-        "saved_usd": None if record.saved is None else usd(record.saved),
-        "first_event_s": _seconds(record.started_at, record.first_event_at),
-        "duration_s": _seconds(record.started_at, record.ended_at),
-        "miss": miss,
-        "lost_usd": usd(record.lost) if record.lost is not None and miss is not None else None,
-        "predicted_read": record.predicted_read,
-        "fault": record.fault,
-    }
+_encode = msgspec.json.Encoder().encode
 
 
 def _miss(diagnosis: Diagnosis, tags: Tags) -> _Fields:
@@ -233,7 +200,3 @@ def _whose(tags: Tags) -> _Fields:
         "task_type": tags.task_type,
         "agent": tags.agent,
     }
-
-
-def _seconds(since: float, until: float | None) -> float | None:
-    return None if until is None else round(until - since, 4)

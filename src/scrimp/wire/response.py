@@ -24,13 +24,14 @@ __all__ = [
     "Usage",
     "read_response",
     "read_usage",
+    "usual_usage",
 ]
 
 _ANSWERS = frozenset({"message", "fallback_message"})
 """Iterations whose counts the top-level usage includes; compaction and advisor work is billed on top."""
 
 
-class CacheCreation(msgspec.Struct, frozen=True):
+class CacheCreation(msgspec.Struct, frozen=True, gc=False):
     """Cache writes by the lifetime they were written with."""
 
     ephemeral_5m_input_tokens: int = 0
@@ -42,7 +43,7 @@ class CacheCreation(msgspec.Struct, frozen=True):
         return self.ephemeral_5m_input_tokens + self.ephemeral_1h_input_tokens
 
 
-class ServerToolUse(msgspec.Struct, frozen=True):
+class ServerToolUse(msgspec.Struct, frozen=True, gc=False):
     """Requests to tools the provider runs (counts of requests, not tokens)."""
 
     web_search_requests: int = 0
@@ -50,13 +51,13 @@ class ServerToolUse(msgspec.Struct, frozen=True):
     code_execution_requests: int = 0
 
 
-class OutputTokensDetails(msgspec.Struct, frozen=True):
+class OutputTokensDetails(msgspec.Struct, frozen=True, gc=False):
     """The part of `output_tokens` that was internal reasoning; the total already includes it."""
 
     thinking_tokens: int = 0
 
 
-class TokenCounts(msgspec.Struct, frozen=True):
+class TokenCounts(msgspec.Struct, frozen=True, gc=False):
     """The counts that a whole response and each of its iterations share."""
 
     input_tokens: int = 0
@@ -88,7 +89,7 @@ class TokenCounts(msgspec.Struct, frozen=True):
         return 0 if split is None else min(split.ephemeral_1h_input_tokens, self.cache_creation_input_tokens)
 
 
-class Iteration(TokenCounts, frozen=True, kw_only=True):
+class Iteration(TokenCounts, frozen=True, kw_only=True, gc=False):
     """One sampling inside a response: `message`, `compaction`, `advisor_message` or `fallback_message`.
 
     `model` is None where the response's own model did the work.
@@ -103,7 +104,7 @@ class Iteration(TokenCounts, frozen=True, kw_only=True):
         return self.type in _ANSWERS
 
 
-class Usage(TokenCounts, frozen=True):
+class Usage(TokenCounts, frozen=True, gc=False):
     """Billed usage of one response.
 
     `reports_cache` is False where the cache fields were absent altogether (old recordings, Bedrock without
@@ -186,6 +187,26 @@ def read_usage(usage: Mapping[str, object]) -> Usage:
     """
     fields = _told_by_converse(usage) if "inputTokens" in usage else _told(usage)
     return _resplit(Usage(**{"reports_cache": False, **fields}))
+
+
+def usual_usage(literal: bytes) -> Usage | None:
+    """What `read_usage` makes of the JSON in `literal`; None where that has not the usual form.
+
+    Nearly all usages are alike, and decoded straight into what they are read as. A count that is not stated
+    is 0. Raises msgspec.DecodeError for what is no JSON.
+    """
+    # Without a minus no count is negative, and with this field the usage does report on the cache.
+    if b"-" in literal or _CACHE_FIELD not in literal:
+        return None
+    try:
+        usage = _usual.decode(literal)
+    except msgspec.ValidationError:
+        return None
+    return usage if usage.split_known else None
+
+
+_CACHE_FIELD = b'"cache_read_input_tokens"'
+_usual = msgspec.json.Decoder(Usage)
 
 
 def _told(usage: Mapping[str, object]) -> dict[str, Any]:
