@@ -59,7 +59,7 @@ class Write(msgspec.Struct, frozen=True):
     ttl: TTL
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What one request does to the cache and how its input tokens divide.
 
     `hit` is the position of the entry read, or -1. `plain + write_5m + write_1h + read` is the total input.

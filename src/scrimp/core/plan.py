@@ -42,7 +42,7 @@ class Decision(msgspec.Struct, frozen=True):
     saves: int
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """Edits for one request with the reasons. No edits: the caller's request goes out untouched.
 
     `own` is the caller's request as it stands, `chosen` what goes out; `input_cost` is the estimated price of

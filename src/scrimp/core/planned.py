@@ -12,16 +12,18 @@ from scrimp.core.passes.mark import Situation
 from scrimp.core.plan import Plan
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.core.tokens.estimator import Sized
+from scrimp.core.worst_seen import Seen
 from scrimp.facts.model import Model
 
 __all__ = ["Asked", "Planned"]
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A request as it is understood: its prompt, measured before any bill, and what holds on its day.
 
     `whole` says that all of the prompt is billed, by this model: see `may_shorten`. `edited` is what the API
-    takes out of the history before the model reads it: the prompt is without it.
+    takes out of the history before the model reads it: the prompt is without it. `looked` is what
+    `look_at_messages` finds in the messages, where that is known.
     """
 
     prompt: Prompt
@@ -31,9 +33,10 @@ class Asked(msgspec.Struct, frozen=True):
     day: date | None
     whole: bool = False
     edited: Edited | None = None
+    looked: Seen | None = None
 
 
-class Planned(msgspec.Struct, frozen=True):
+class Planned(msgspec.Struct, frozen=True, gc=False):
     """A plan with what it was made from.
 
     `previous` is the message id of the conversation's last answer, `writing` the prefixes that this request

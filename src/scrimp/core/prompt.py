@@ -120,8 +120,9 @@ class Prompt(msgspec.Struct, frozen=True, dict=True):
 
     def section_end(self, section: str) -> int:
         """Position of the last top-level block of `section`, or -1 when it has none."""
-        ends = {"tools": self.tools_end, "system": self.static_end, "messages": len(self.blocks) - 1}
-        end = ends[section]
+        end = len(self.blocks) - 1
+        if section != "messages":
+            end = self.tools_end if section == "tools" else self.static_end
         return end if end >= 0 and self.blocks[end].section == section else -1
 
     def window(self, position: int, lookback: int) -> range:
@@ -281,7 +282,7 @@ def shows_image(seen: Sequence[Block]) -> bool:
 def content_digest(block: Block) -> Digest:
     """Digest of what `block` says, whatever order its own fields are in and wherever markers are."""
     value = block.value
-    if block.kind == "text" and isinstance(value, _OBJECT) and _plain_text(value):
+    if block.kind == "text" and value.__class__ is not str and _plain_text(value):
         value = value["text"]
     kind = block.kind.encode("utf-8", "surrogatepass")
     if isinstance(value, str):
@@ -295,9 +296,11 @@ def _rendered_at(block: Block) -> int:
     return _RENDER_ORDER[block.section]
 
 
-def _plain_text(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("text"), str) and all(
-        item is None or key in {"type", "text", "cache_control"} for key, item in value.items()
+def _plain_text(value: Any) -> bool:
+    return (
+        isinstance(value, _OBJECT)
+        and isinstance(value.get("text"), str)
+        and all(item is None or key in {"type", "text", "cache_control"} for key, item in value.items())
     )
 
 

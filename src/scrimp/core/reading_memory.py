@@ -27,16 +27,18 @@ from scrimp.core.prompt import (
     Static,
     entering_messages,
     grown,
-    is_input,
     read_prompt,
     read_static,
     strips_thinking,
     with_automatic,
     without_old_thinking,
 )
+from scrimp.core.read_blocks import first_image, holds_summary, inputs_of, positions_of
 from scrimp.core.tokens.estimator import Measured, Settings, read_settings
+from scrimp.core.worst_parts import Looked, look_on
+from scrimp.core.worst_seen import Seen
 from scrimp.wire.bodies import SharedBody
-from scrimp.wire.request import Block, Body, message_blocks
+from scrimp.wire.request import Body, message_blocks
 
 __all__ = ["Read", "ReadingMemory"]
 
@@ -48,6 +50,7 @@ _FRAMES_MET = 8
 _TRIED = 64
 """Conversations with the same beginning that are compared with a request."""
 _PROBED, _PROBE_BYTES = 8, 48
+_NAME_BYTES = 256
 _REPLACED_WITHIN = 4
 """A conversation that a request goes on with is replaced by it, even if its last messages changed."""
 
@@ -72,12 +75,21 @@ _UNMEASURED = Kept(0, Measured())
 
 
 class Read(NamedTuple):
-    """A request as read. `kept` is what an earlier step of its conversation leaves to measure no more."""
+    """A request as read. `kept` is what an earlier step of its conversation leaves to measure no more.
+
+    `summed_up` says that it may hold a summary by the API (`compaction`): where it does, it surely does.
+    """
 
     prompt: Prompt
     settings: Settings
     kept: Kept
     trunk: _Trunk | None = None
+    summed_up: bool = False
+
+    @property
+    def looked(self) -> Seen | None:
+        """What `look_at_messages` finds in the messages, where that is known."""
+        return self.trunk.looked[-1][1] if self.trunk is not None and self.trunk.looked else None
 
     def remember(self, measured: Measured) -> None:
         """Keep how this request was measured, for the next step of its conversation."""
@@ -86,7 +98,7 @@ class Read(NamedTuple):
 
 
 class _Frame(msgspec.Struct, eq=False):
-    """All that a request is besides its messages, and the conversations that began so, by first message."""
+    """All that a request is besides its messages, and the conversations that began so, by `_name`."""
 
     key: tuple[Reading, bytes]
     spelling: str
@@ -111,21 +123,24 @@ class _Trunk(msgspec.Struct, eq=False):
 
     Per message: `bounds` are the bytes and `positions` the positions up to its end, `inputs` the last message
     up to it in which the user said something (-1: none). `image` is where the first image of the messages is
-    (-1: nowhere); `prompt` has no automatic marker. `shared` are the messages themselves, where nobody will
-    ever change them: what is the same object then need not be encoded to be known, and all of it is encoded
-    only for who needs it (`payload` None: not yet). `kept` is as far as it was measured.
+    (-1: nowhere), `summed_up` that of `Read`; `prompt` has no automatic marker. `kept` is as far as it was
+    measured. `shared` are the messages themselves, where nobody will ever change them: what is the same
+    object then need not be encoded to be known, and all of it is encoded only for who needs it (`payload`
+    None: not yet).
     """
 
     frame: _Frame
     first: bytes
     prompt: Prompt
     payload: bytes | None
-    bounds: list[int]
-    positions: list[int]
-    inputs: list[int]
-    image: int
-    kept: Kept
+    bounds: list[int] = []
+    positions: list[int] = []
+    inputs: list[int] = []
+    image: int = -1
+    summed_up: bool = False
+    kept: Kept = _UNMEASURED
     shared: Sequence[Any] = ()
+    looked: Looked = ()
 
     @property
     def weight(self) -> int:
@@ -174,7 +189,7 @@ class ReadingMemory:
         shared = isinstance(body, SharedBody)
         said = [body.get(name) for name in _FIXED]
         try:
-            first = _encoder.encode(messages[0])
+            first = _name(_encoder.encode(messages[0]))
             frame = self._frame_met(said, reading, spelling) if shared else None
             if frame is None:
                 key = reading, _encoder.encode((spelling, said))
@@ -195,7 +210,7 @@ class ReadingMemory:
             self._recent.move_to_end(id(trunk))
         else:
             self._remember(trunk, before, common)
-        return Read(with_automatic(trunk.prompt, body), frame.settings, trunk.kept, trunk)
+        return Read(with_automatic(trunk.prompt, body), frame.settings, trunk.kept, trunk, trunk.summed_up)
 
     def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> _Frame | None:
         """The frame of a request, where it is known by the very objects that it was made of."""
@@ -210,10 +225,11 @@ class ReadingMemory:
             self._forget(before)
         elif before is not None:
             self._recent.move_to_end(id(before))
-        frame = trunk.frame
-        if trunk.weight + frame.weight > self._most:
+        frame, weight = trunk.frame, trunk.weight
+        room = self._most - weight - frame.weight
+        if room < 0:
             return
-        while self._recent and self._weight + trunk.weight + frame.weight > self._most:
+        while self._recent and self._weight > room:
             self._forget(next(iter(self._recent.values())))
         if frame.key not in self._frames:
             self._frames[frame.key] = frame
@@ -221,7 +237,7 @@ class ReadingMemory:
             self._met.append(frame)
         frame.trunks.setdefault(trunk.first, []).append(trunk)
         self._recent[id(trunk)] = trunk
-        self._weight += trunk.weight
+        self._weight += weight
 
     def _forget(self, trunk: _Trunk) -> None:
         del self._recent[id(trunk)]
@@ -239,7 +255,8 @@ class ReadingMemory:
 
 
 def _afresh(body: Body, reading: Reading) -> Read:
-    return Read(read_prompt(body, reading), read_settings(body), _UNMEASURED)
+    prompt = read_prompt(body, reading)
+    return Read(prompt, read_settings(body), _UNMEASURED, summed_up=holds_summary(prompt.blocks))
 
 
 def _frame(key: tuple[Reading, bytes], spelling: str, body: Body) -> _Frame:
@@ -248,6 +265,16 @@ def _frame(key: tuple[Reading, bytes], spelling: str, body: Body) -> _Frame:
     plain, pictured = (entering_messages(static, body, reading, image=image) for image in (False, True))
     strips = strips_thinking(body, reading)
     return _Frame(key, spelling, static, read_settings(body), strips, (plain, pictured))
+
+
+def _name(first: bytes) -> bytes:
+    """What conversations are looked for by that begin with a message: few others have its ends and length.
+
+    A whole long message would take longer to look for than to compare.
+    """
+    if len(first) <= 2 * _NAME_BYTES:
+        return first
+    return b"%b%d%b" % (first[:_NAME_BYTES], len(first), first[-_NAME_BYTES:])
 
 
 def _payload(messages: list[Any]) -> bytes:
@@ -260,9 +287,8 @@ def _same(trunks: Sequence[_Trunk], messages: list[Any]) -> tuple[_Trunk, int] |
     """The conversation with most leading messages that are the very objects of a request, and how many."""
     best, common = None, 0
     for trunk in reversed(trunks[-_TRIED:]):
-        pairs = zip(trunk.shared, messages, strict=False)
-        count = next((n for n, (one, other) in enumerate(pairs) if one is not other), None)
-        found = min(len(trunk.shared), len(messages)) if count is None else count
+        same = list(map(is_, trunk.shared, messages))
+        found = len(same) if all(same) else same.index(False)
         if found > common:
             best, common = trunk, found
     return None if best is None else (best, common)
@@ -270,6 +296,10 @@ def _same(trunks: Sequence[_Trunk], messages: list[Any]) -> tuple[_Trunk, int] |
 
 def _longest(trunks: Sequence[_Trunk], payload: bytes) -> tuple[_Trunk | None, int]:
     """The conversation that has most in common with a request, and how many leading messages that is."""
+    whole = [trunk for trunk in trunks[-_TRIED:] if payload.startswith(trunk.encoded())]
+    if whole:  # nearly always
+        longest = max(whole, key=lambda trunk: len(trunk.bounds))
+        return longest, len(longest.bounds)
     probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
     best, common = None, 0
     for reach, trunk in sorted(probed, key=itemgetter(0), reverse=True):
@@ -311,16 +341,16 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
     """The first `common` messages as they were read `before`, the others read now."""
     frame, _, payload, messages = request
     reading, static = frame.key[0], frame.static
-    base = before or _Trunk(frame, b"", static.prompt, payload, [], [], [], -1, _UNMEASURED)
+    base = before or _Trunk(frame, b"", static.prompt, payload)
     seen = message_blocks(messages, common)
-    inputs = base.inputs[:common] + _inputs(seen, range(common, len(messages)), base.inputs[:common])
+    inputs = base.inputs[:common] + inputs_of(seen, range(common, len(messages)), base.inputs[:common])
     if frame.strips:
         settled = common if before is None else _settled(base.inputs[-1], inputs[-1], common)
         if settled < common:
             return _grown(request, before, settled)
         seen = without_old_thinking(seen, inputs[-1])
     start = base.positions[common - 1] if common else len(static.prompt)
-    image = base.image if 0 <= base.image < start else _first_image(seen, start)
+    image = base.image if 0 <= base.image < start else first_image(seen, start)
     pictured = static.image or image >= 0
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
@@ -330,9 +360,11 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
         prompt=grown(base.prompt, start, state, seen, reading),
         payload=payload,
         bounds=base.bounds[:common] + _bounds(messages, common, base.bounds),
-        positions=base.positions[:common] + _positions(seen, range(common, len(messages)), start),
+        positions=base.positions[:common] + positions_of(seen, range(common, len(messages)), start),
         inputs=inputs,
         image=image,
+        looked=look_on(messages, base.looked, common),
+        summed_up=base.summed_up or holds_summary(seen),
         kept=base.kept if base.kept.positions <= start else Kept(start, base.kept.measured),
     )
 
@@ -344,28 +376,7 @@ def _settled(last_input_before: int, last_input_now: int, common: int) -> int:
     return min(common, min(last_input_before, last_input_now) + 1)
 
 
-def _inputs(seen: Sequence[Block], messages: range, before: list[int]) -> list[int]:
-    """For each of `messages`, the last one up to it with input of the user."""
-    said = {block.message for block in seen if is_input(block)}
-    last = before[-1] if before else -1
-    return [last := index if index in said else last for index in messages]
-
-
-def _positions(seen: Sequence[Block], messages: range, start: int) -> list[int]:
-    """For each of `messages`, the positions up to its end."""
-    ends, at, last = [], 0, len(seen)
-    for index in messages:
-        while at < last and seen[at].message == index:
-            at += 1
-        ends.append(start + at)
-    return ends
-
-
 def _bounds(messages: list[Any], common: int, before: list[int]) -> list[int]:
     """For each message from `common` on, the bytes up to its end."""
     start = before[common - 1] if common else 0
     return [start := start + len(_encoder.encode(message)) for message in messages[common:]]
-
-
-def _first_image(seen: Sequence[Block], start: int) -> int:
-    return next((position for position, block in enumerate(seen, start) if block.kind == "image"), -1)

@@ -20,6 +20,9 @@ from scrimp.core.worst_text import as_json, spelled_bytes
 __all__ = ["Outlook", "ShortPrompts"]
 
 _REMEMBERED = 20_000
+_LOOKED_BACK = 16
+"""Blocks that a step brings at most, mostly: who brings more is measured, as are long prompts."""
+
 _AROUND_BLOCK = 16
 """Tokens rendered around a block, beside the bytes of its JSON."""
 
@@ -73,7 +76,8 @@ class ShortPrompts:
         if prompt.markers or prompt.automatic is not None:
             return None
         table, prefixes = self._billed, prompt.prefixes
-        for position in range(len(prefixes) - 1, prompt.static_end, -1):
+        last = len(prefixes) - 1
+        for position in range(last, max(prompt.static_end, last - _LOOKED_BACK), -1):
             billed = table.get(prefixes[position])
             if billed is not None:
                 total, static = billed

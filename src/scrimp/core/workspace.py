@@ -18,7 +18,7 @@ import msgspec
 from scrimp.core.bill import day_of
 from scrimp.core.cache import Cache, CacheRules, Entry, windows
 from scrimp.core.carry.history import Place, lengths_of
-from scrimp.core.carry.seen import Edited, seen, tail_of
+from scrimp.core.carry.seen import Edited, seen, summing_up, tail_of
 from scrimp.core.elsewhere import Elsewhere
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.gaps import Returns
@@ -142,16 +142,19 @@ class Workspace:
         day = day_of(now)
         name = str(body.get("model", ""))
         terms = self._terms_of(name, day, in_thread="thread" in body)
-        as_read = seen(body, terms.model, lambda whole: self._parts(whole, terms, name))
-        read = self._memory.read(as_read.body, terms.reading, name)
-        whole = not may_shorten(body, terms.model)
-        return _Request(read, terms, name, day, whole, as_read.edited)
+        read, edited = self._memory.read(body, terms.reading, name), None
+        if read.summed_up or body.get("context_management"):
+            as_read = seen(body, terms.model, lambda whole: self._parts(whole, terms, name))
+            if as_read.edited is not None:
+                read, edited = self._memory.read(as_read.body, terms.reading, name), as_read.edited
+        return _Request(read, terms, name, day, not may_shorten(body, terms.model), edited)
 
     def _asked(self, request: _Request) -> Asked:
         """The request measured."""
         read, terms, name, day, whole, edited = request
         sized = self._measured(read, terms.model, name)
-        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole=whole, edited=edited)
+        looked = read.looked if edited is None else None
+        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked)
 
     def _measured(self, read: Read, model: Model, name: str) -> Sized:
         estimator, prompt = self._estimator(model, name), read.prompt
@@ -295,7 +298,7 @@ class Workspace:
         the API says it took out of the prompt (`Metered`): where that is not what was foreseen, the bill is
         another prompt's.
         """
-        foreseen, summed_up = planned.asked.edited, _summing_up(usage)
+        foreseen, summed_up = planned.asked.edited, summing_up(usage)
         if foreseen is not None and edited is not None and not foreseen.agrees(edited):
             for write in planned.plan.chosen.outcome.writes:
                 self._cache.drop(write.prefix)
@@ -354,10 +357,8 @@ class Workspace:
 
     def _went_on(self, planned: Planned, prompt: Prompt, usage: Usage) -> None:
         """What followed a summary had tools and system before it, with the markers they had."""
-        now, touched = (
-            planned.situation.now,
-            usage.cache_creation_input_tokens + usage.cache_read_input_tokens,
-        )
+        now = planned.situation.now
+        touched = usage.cache_creation_input_tokens + usage.cache_read_input_tokens
         for marker in prompt.markers:
             if touched and marker.position <= prompt.static_end:
                 self._cache.add(prompt.prefixes[marker.position], marker.ttl, now, now)
@@ -368,7 +369,9 @@ class Workspace:
         outlook = self._short.outlook(read.prompt, terms.rules) if whole and edited is None else None
         if outlook is None:
             return None
-        asked = Asked(read.prompt, outlook.sized, terms.model, terms.rules, day, whole=True)
+        asked = Asked(
+            read.prompt, outlook.sized, terms.model, terms.rules, day, looked=read.looked, whole=True
+        )
         return left_alone(asked, outlook.total, self._cache, now, outlook.ends(read.prompt))
 
     def _terms_of(self, name: str, day: date, *, in_thread: bool) -> _Terms:
@@ -389,11 +392,6 @@ class Workspace:
                 del self._estimators[next(iter(self._estimators))]
             found = self._estimators[name] = Estimator(model, spelling=name, ruler=self._ruler)
         return found
-
-
-def _summing_up(usage: Usage) -> TokenCounts | None:
-    """The sampling that summed the prompt up, where one did: the others had the summary in its place."""
-    return next((one for one in usage.iterations or () if one.type == "compaction"), None)
 
 
 def _continues_thread(body: Body) -> bool:

@@ -96,6 +96,7 @@ class Reserving:
             at=now,
             markers=markers,
             known=self._office.most_tokens(planned) if planned else None,
+            messages=planned.asked.looked if planned else None,
         )
         return Ask(attempt.id, min(most.amount, _MOST), now, now + LEASE_SECONDS, scopes_of(attempt.tags))
 

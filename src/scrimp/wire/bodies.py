@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scrimp.wire.loads import loads
-from scrimp.wire.splice import Layout, Span, sections_before
+from scrimp.wire.splice import Layout, Span, sections_before, unmarked_of
 
 __all__ = ["Bodies", "Decoded", "SharedBody"]
 
@@ -67,12 +67,14 @@ _pieces = msgspec.json.Decoder(_Rest)
 class _Head(NamedTuple):
     """What comes before the messages: its length, its fields, and where tools and system blocks lie in it.
 
-    `once` are the fields that must not come again behind the messages.
+    `unmarked` are those of them that surely have no marker. `once` are the fields that must not come again
+    behind the messages.
     """
 
     length: int
     fields: dict[str, Any]
     sections: Mapping[str, Mapping[str | int, Span]]
+    unmarked: frozenset[Span]
     once: frozenset[str]
 
 
@@ -149,7 +151,7 @@ class Bodies:
             position = _after_space(raw, position + 1 if raw[position : position + 1] == b"," else position)
             position += len(piece)
             ends.append(position - start)
-        layout = Layout(start, _after_space(raw, position), ends, head.sections)
+        layout = Layout(start, _after_space(raw, position), ends, head.sections, head.unmarked)
         messages = [*(before.messages[:common] if before else ()), *new]
         self._remember(_Known(raw, layout, messages), before, common)
         return Decoded(SharedBody({**head.fields, "messages": messages, **rest}), layout)
@@ -168,8 +170,8 @@ class Bodies:
         if fields.pop("messages", None) is None:  # the name stood in another name, or in a text
             return None
         sections = sections_before(head)
-        found = _Head(len(head), fields, sections, frozenset({"messages", *sections}))
-        self._heads[head] = found
+        unmarked, once = unmarked_of(head, sections), frozenset({"messages", *sections})
+        found = self._heads[head] = _Head(len(head), fields, sections, unmarked, once)
         self._head_bytes += len(head)
         while len(self._heads) > _HEADS_REMEMBERED or self._head_bytes > _MOST_HEAD_BYTES:
             oldest = next(iter(self._heads))

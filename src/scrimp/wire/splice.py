@@ -15,11 +15,11 @@ import msgspec
 from scrimp.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from scrimp.wire.markers import TTL, MarkerEdit, Path
 
-__all__ = ["Layout", "Span", "sections_before", "splice_markers"]
+__all__ = ["Layout", "Span", "sections_before", "splice_markers", "unmarked_of"]
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -44,13 +44,14 @@ class Layout(NamedTuple):
 
     `start` is just behind the bracket that opens them, `close` at the one that closes them; `ends` has for
     each message how far behind `start` it ends. `sections` has the places of the tools and system blocks that
-    come before the messages.
+    come before the messages, and `unmarked` those of them that surely have no marker.
     """
 
     start: int
     close: int
     ends: Sequence[int]
     sections: Mapping[str, Mapping[str | int, Span]] = {}
+    unmarked: Container[Span | None] = ()
 
 
 class _Patch(NamedTuple):
@@ -71,12 +72,12 @@ class _Member(NamedTuple):
 
 
 class _Node:
-    """The edits at one place of the body and below it."""
+    """The edits at one place of the body and below it; `unmarked` says that there surely is no marker."""
 
-    __slots__ = ("below", "edited", "ttl")
+    __slots__ = ("below", "edited", "ttl", "unmarked")
 
     def __init__(self) -> None:
-        self.edited = False
+        self.edited = self.unmarked = False
         self.ttl: TTL | None = None
         self.below: dict[str | int, _Node] = {}
 
@@ -142,7 +143,7 @@ def _may_be_block(path: Path) -> bool:
 def _patches(raw: bytes, start: int, end: int, node: _Node, path: Path) -> Iterator[_Patch]:
     """The patches for the value at `start:end`, those of inner values before its own."""
     match raw[start : start + 1]:
-        case b"{" if path and node.ttl and not node.below and _is_unmarked(raw, start, end):
+        case b"{" if path and node.ttl and not node.below and _is_unmarked(raw, start, end, node):
             yield _fresh(raw, start, end, node.ttl)
         case b"{":
             members = _members(raw, start, end)
@@ -163,6 +164,8 @@ def _patches_around(raw: bytes, start: int, end: int, root: _Node, layout: Layou
     for section, elements in layout.sections.items():
         child = root.below.pop(section, None)
         if child is not None:
+            for step, node in child.below.items():
+                node.unmarked = elements.get(step) in layout.unmarked
             yield from _patches_below(raw, elements, child, (section,))
     inside = root.below.pop("messages", None)
     if root.below or root.edited:
@@ -187,6 +190,12 @@ def sections_before(head: bytes) -> Mapping[str, Mapping[str | int, Span]]:
             if body[member.start] == _LIST:
                 found[member.name] = _spans(body, member.start, member.end)
     return found
+
+
+def unmarked_of(head: bytes, sections: Mapping[str, Mapping[str | int, Span]]) -> frozenset[Span]:
+    """The elements of `sections` that surely have no marker."""
+    spans = (span for elements in sections.values() for span in elements.values())
+    return frozenset(span for span in spans if _is_unmarked(head, *span))
 
 
 def _members_around(raw: bytes, start: int, end: int, layout: Layout) -> list[_Member]:
@@ -216,8 +225,10 @@ def _patches_below(raw: bytes, spans: Mapping[str | int, Span], node: _Node, pat
         yield from _patches(raw, *spans[step], child, here)
 
 
-def _is_unmarked(raw: bytes, start: int, end: int) -> bool:
+def _is_unmarked(raw: bytes, start: int, end: int, node: _Node | None = None) -> bool:
     """Whether the object at `start:end` surely has no marker; keys can be written with escapes."""
+    if node is not None and node.unmarked:
+        return True
     return raw.find(b"cache_control", start, end) < 0 and raw.find(b"\\u00", start, end) < 0
 
 

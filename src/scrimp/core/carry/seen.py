@@ -17,8 +17,19 @@ from scrimp.core.carry.history import Messages, Place, content_blocks, last_summ
 from scrimp.core.prompt import Digest, content_digest
 from scrimp.facts.model import Model
 from scrimp.wire.request import Body, message_blocks
+from scrimp.wire.response import TokenCounts, Usage
 
-__all__ = ["Edited", "Measured", "Seen", "counted", "holds_summary", "seen", "since_in_place", "tail_of"]
+__all__ = [
+    "Edited",
+    "Measured",
+    "Seen",
+    "counted",
+    "holds_summary",
+    "seen",
+    "since_in_place",
+    "summing_up",
+    "tail_of",
+]
 
 
 class Edited(msgspec.Struct, frozen=True):
@@ -105,6 +116,11 @@ def since_in_place(messages: Messages) -> Messages:
     at, number = place
     first = {**messages[at], "content": [*([GAP] * number), *content_blocks(messages[at])[number:]]}
     return [*({**message, "content": []} for message in messages[:at]), first, *messages[at + 1 :]]
+
+
+def summing_up(usage: Usage) -> TokenCounts | None:
+    """The sampling that summed the prompt up, where one did: the others had the summary in its place."""
+    return next((one for one in usage.iterations or () if one.type == "compaction"), None)
 
 
 def tail_of(digests: Sequence[Digest]) -> bytes:

@@ -32,7 +32,7 @@ how unlikely for the other way round, and how unlikely another use for leaving o
 single conversations are to win by it, not the average alone."""
 
 
-class Situation(msgspec.Struct, frozen=True):
+class Situation(msgspec.Struct, frozen=True, gc=False):
     """What is known when a request is about to go out.
 
     `ends` are token counts up to each position and `total` the whole input, both estimates; `rates` are
@@ -61,7 +61,7 @@ class Situation(msgspec.Struct, frozen=True):
         return self.prompt.last_markable(at_most=upto)
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """A set of markers with what it is expected to do, money in picodollars.
 
     `input_cost` is this request's input; `future_saving` what its entries are expected to save later.

@@ -52,7 +52,7 @@ class Documents(msgspec.Struct, frozen=True):
     unseen: int = 0
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, gc=False):
     """What one block holds. `builtin` is the type of a tool whose definition the provider writes."""
 
     numbers: tuple[int, ...]

@@ -8,6 +8,7 @@ to tokens, which is off in the same direction all through a prompt, so shares ad
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from math import ceil, floor
 from operator import add, mul
 from typing import Any, NamedTuple
@@ -57,7 +58,7 @@ class Estimate(msgspec.Struct, frozen=True):
     high: int
 
 
-class Sized(msgspec.Struct, frozen=True):
+class Sized(msgspec.Struct, frozen=True, gc=False):
     """A measured prompt: tokens per block, tokens the API renders around each, and the whole.
 
     Turn markers stand at the first block of a turn, hidden prompts at the first turn, what closes the prompt
@@ -100,8 +101,11 @@ class Turns(NamedTuple):
     beside: list[int]
 
 
-class Parts(msgspec.Struct):
-    """Tokens of a prompt by how well they are known; `below` and `above` are spread in tokens, not shares."""
+class Parts(msgspec.Struct, gc=False):
+    """Tokens of a block or a prompt by how well they are known.
+
+    `below` and `above` are spread in tokens, not shares.
+    """
 
     text: float = 0.0
     schema: float = 0.0
@@ -114,27 +118,17 @@ class Parts(msgspec.Struct):
         return self.text + self.schema + self.structure
 
 
-class _Sums(NamedTuple):
-    """Tokens of all blocks up to one, turn markers included, by how well they are known (as in `Parts`)."""
-
-    text: float = 0.0
-    schema: float = 0.0
-    structure: float = 0.0
-    below: float = 0.0
-    above: float = 0.0
-
-
-class Measured(msgspec.Struct, frozen=True):
+class Measured(msgspec.Struct, frozen=True, gc=False):
     """Blocks measured so far, so that a prompt that begins with them is measured from there on.
 
-    `sizes` are `content` and `around` together; `sums` run along; `turn` is where the first turn starts.
-    What depends on the end of the prompt, or on settings, is not in it.
+    `sizes` are `content` and `around` together; `sums` run along, turn markers included; `turn` is where the
+    first turn starts. What depends on the end of the prompt, or on settings, is not in it.
     """
 
     content: tuple[float, ...] = ()
     around: tuple[float, ...] = ()
     sizes: tuple[float, ...] = ()
-    sums: tuple[_Sums, ...] = ()
+    sums: tuple[Parts, ...] = ()
     turn: int | None = None
 
 
@@ -214,7 +208,7 @@ class Estimator:
         named = [None] * len(added) if digests is None else digests[kept:]
         content: list[float] = []
         sums = list(measured.sums[:kept])
-        running = sums[-1] if sums else _Sums()
+        running = sums[-1] if sums else Parts()
         for block, digest, outside in zip(added, named, around, strict=True):
             part = self._known_part(block, digest)
             content.append(part.total)
@@ -244,7 +238,7 @@ class Estimator:
         for position in (0, turn):
             sizes[position] = measured.content[position] + around[position]
         around[-1] += _REQUEST  # in no size: where the prompt ends, it does not close when it goes on
-        whole = Parts(*measured.sums[-1])
+        whole = copy(measured.sums[-1])
         whole.structure += hidden.structure + _REQUEST
         whole.schema += hidden.schema
         return Sized(measured.content, around, self._interval(whole), summed=sizes)
@@ -366,8 +360,8 @@ def find_turns(blocks: Sequence[Block]) -> Turns:
     return turns
 
 
-def _summed(sums: _Sums, part: Parts, outside: float) -> _Sums:
-    return _Sums(
+def _summed(sums: Parts, part: Parts, outside: float) -> Parts:
+    return Parts(
         sums.text + part.text,
         sums.schema + part.schema,
         sums.structure + part.structure + outside,

@@ -78,4 +78,5 @@ def _parts(text: str, characters: int) -> str:
 
 def _scaled(looked_at: int, numbers: Numbers, length: int) -> Numbers:
     """What was found in so many characters, for a text of `length`."""
-    return tuple(-(-number * length // max(1, looked_at)) for number in numbers)
+    looked_at = max(1, looked_at)
+    return tuple([-(-number * length // looked_at) for number in numbers])
