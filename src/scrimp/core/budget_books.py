@@ -233,8 +233,9 @@ class Books:
             self._beside(charge.id, at, scopes, -charge.cost)
             at, scopes = hold.at, hold.scopes
             self._beside(charge.id, at, scopes, charge.cost)
-        self._fear(places, counted - charge.cost)
-        self._beside(charge.id, at, scopes, counted - charge.cost, feared=True)
+        if counted > charge.cost:
+            self._fear(places, counted - charge.cost)
+            self._beside(charge.id, at, scopes, counted - charge.cost, feared=True)
         return self._crossings(places)
 
     def _count_more(

@@ -56,17 +56,16 @@ def holds_in(items: Sequence[Item]) -> list[str]:
 def answer(books: Books, item: Item, new: set[str], unavailable: str | None) -> Any:
     """Do what an item says. `new` are the ids of records that were not there before, and not yet counted;
     `unavailable` is why no money can be held."""
-    match item:
-        case Ask():
-            return books.reserve(item) if unavailable is None else BudgetUnavailable(unavailable)
-        case Kept(record, settlement):
-            is_new = record.id in new
-            new.discard(record.id)
-            return books.book(charge_of(record), settlement, new=is_new)
-        case Released(hold):
-            return books.release(hold)
-        case Extended(hold, lease_until):
-            return books.extend(hold, lease_until)
+    if isinstance(item, Kept):
+        record = item.record
+        is_new = record.id in new
+        new.discard(record.id)
+        return books.book(charge_of(record), item.settlement, new=is_new)
+    if isinstance(item, Ask):
+        return books.reserve(item) if unavailable is None else BudgetUnavailable(unavailable)
+    if isinstance(item, Released):
+        return books.release(item.hold)
+    return books.extend(item.hold, item.lease_until)
 
 
 def fault_of(item: Item | None, why: str) -> Exception:

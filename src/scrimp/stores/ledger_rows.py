@@ -130,7 +130,7 @@ def _row(record: Record, label: int) -> Row:
         record.message_id,
         record.request_id,
         record.fault,
-        msgspec.json.encode(record.notes).decode(),
+        msgspec.json.encode(record.notes).decode() if record.notes else "[]",
         _usage_text(usage),
         record.miss,
         record.lost,

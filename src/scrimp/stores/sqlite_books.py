@@ -8,7 +8,7 @@ looked at when the transaction has the file to itself, so that no two processes 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import inf
 
 from scrimp.core.budget_books import Account, Accounts, Books
@@ -28,7 +28,7 @@ from scrimp.stores.budget_tables import (
 )
 from scrimp.stores.budget_views import BILL_KNOWN
 from scrimp.stores.ledger_changes import save
-from scrimp.stores.ledger_items import Item, Kept
+from scrimp.stores.ledger_items import Item, Kept, holds_in
 from scrimp.stores.ledger_state import State, look
 from scrimp.stores.limits_file import Limits, LimitsFile
 
@@ -89,10 +89,10 @@ class SqliteBooks:
             self._count_from_now(db, wanted)
         return state
 
-    def load(self, db: sqlite3.Connection, ids: Iterable[str]) -> None:
-        """Have these holds at hand, those of them that there are."""
+    def load(self, db: sqlite3.Connection, items: Sequence[Item]) -> None:
+        """Have the holds at hand that these may touch, those of them that there are."""
         if not self._complete:
-            missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in self.books.holds]
+            missing = [id_ for id_ in dict.fromkeys(holds_in(items)) if id_ not in self.books.holds]
             for hold in find_holds(db, missing):
                 self.books.holds[hold.id] = hold
 

@@ -19,7 +19,7 @@ from scrimp.stores.carrier import Carrier
 from scrimp.stores.checking import in_unicode, keepable
 from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.ledger import EVERYTHING, Query
-from scrimp.stores.ledger_items import Item, Kept, answer, fault_of, holds_in
+from scrimp.stores.ledger_items import Item, Kept, answer, fault_of
 from scrimp.stores.ledger_queries import PAGE, page, snapshot, static_sizes, totals
 from scrimp.stores.ledger_rows import Labels, insert_records
 from scrimp.stores.ledger_schema import LEDGER
@@ -169,7 +169,7 @@ class SqliteLedger:
             insert_records(db, records, self._labels, state)
             books.save(db, records_after=last)
             return [()] * len(items)
-        books.load(db, holds_in(items))
+        books.load(db, items)
         asked = [item.at for item in items if isinstance(item, Ask)]
         if asked:
             books.recover(db, max(asked))
