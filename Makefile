@@ -29,6 +29,8 @@ $(STAMP): pyproject.toml requirements-dev.txt
 demo: $(STAMP) ## Replay bundled agent runs: the bill before and after
 	@$(BIN)/scrimp demo
 
+# What is compiled is kept, whatever the environment says: each worker and each process of a test imports the same.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 

@@ -18,7 +18,6 @@ from benchmarks.storm import HOLD, storm
 from benchmarks.timing import Contender, Row, Section, compare, spread
 from scrimp.core.budget import Ask, Held, Limit, Scope, Settlement, scopes_of
 from scrimp.core.record import Record, Tags
-from scrimp.stores.awaiting import awaited
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.sqlite_ledger import SqliteLedger
@@ -114,10 +113,10 @@ async def _tasks(ledger: Ledger, callers: int, each: int) -> None:
     async def call() -> None:
         for _ in range(each):
             id_ = f"call_{next(_numbers)}"
-            held = await awaited(ledger.budgets.reserve(Ask(id_, HOLD, _AT, _AT + 3600, _SCOPES)))
+            held = await ledger.budgets.reserve(Ask(id_, HOLD, _AT, _AT + 3600, _SCOPES))
             assert isinstance(held, Held)
             settlement = Settlement(id_, _COST) if held.limits else None
-            await awaited(ledger.submit(_record(id_), settlement))
+            await ledger.submit(_record(id_), settlement)
 
     await asyncio.gather(*(call() for _ in range(callers)))
 

@@ -119,6 +119,9 @@ class CallPath:
         """See `drive.Desk`."""
         return None
 
+    def reserved(self, command: Reserve, decided: Future[Any] | None) -> None:
+        """See `drive.Desk`."""
+
     def later(self, flow: Flow, command: Meter) -> bool:  # noqa: ARG002 - the answer is there at once
         """See `drive.Desk`."""
         return False

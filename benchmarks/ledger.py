@@ -139,7 +139,7 @@ def _threads(record: Callable[[Record], None]) -> Callable[[Sequence[Sequence[Re
 def _tasks(ledger: Ledger) -> Callable[[Sequence[Sequence[Record]]], None]:
     async def work(share: Sequence[Record]) -> None:
         for item in share:
-            await asyncio.wrap_future(ledger.submit(item))
+            await ledger.submit(item)
 
     async def main(shares: Sequence[Sequence[Record]]) -> None:
         await asyncio.gather(*(work(share) for share in shares))

@@ -24,7 +24,6 @@ import msgspec
 
 from scrimp.core.budget import Ask, Held, Limit, Scope, Settlement, scopes_of
 from scrimp.core.record import Record, Tags
-from scrimp.stores.awaiting import awaited
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.wire.response import Usage
 
@@ -195,7 +194,7 @@ async def _caller(ledger: SqliteLedger, weather: Weather, number: int) -> None:
         id_ = f"{weather.prefix}-{number}-{call}"
         now = time.time()
         _say("asked", id_, HOLD)
-        held = await awaited(ledger.budgets.reserve(Ask(id_, HOLD, now, now + LEASE, scopes_of(_TAGS))))
+        held = await ledger.budgets.reserve(Ask(id_, HOLD, now, now + LEASE, scopes_of(_TAGS)))
         if isinstance(held, Held):
             refused = 0
             await _call(ledger, weather, id_, chance)
@@ -218,13 +217,13 @@ async def _call(ledger: SqliteLedger, weather: Weather, id_: str, chance: random
     _say("sent", id_, HOLD, cost)
     await asyncio.sleep(chance.choice((0, 0, 0.001)))
     if kind < 0.05:
-        await awaited(ledger.budgets.release(id_))
+        await ledger.budgets.release(id_)
         _say("ended", id_, 0)
     elif kind < 0.1:
         return  # the outcome is not known: the hold stays
     else:
         known, counted = (cost // 2, HOLD) if kind < 0.2 else (cost, cost)
-        await awaited(ledger.submit(_record(id_, known), Settlement(id_, counted)))
+        await ledger.submit(_record(id_, known), Settlement(id_, counted))
         _say("ended", id_, counted)
 
 

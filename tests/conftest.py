@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-from collections.abc import Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.forks import Forks
+
 PROJECT = Path(__file__).parents[1]
 TRACES = PROJECT.parent / "shared" / "traces"
+PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
+READY = ("anthropic", "scrimp.middleware", "scrimp.stores.opening")
+"""What takes long to import, of what most programs in these tests need."""
 
 # A busy machine is no failing test: speed is what `make bench` measures.
 settings.register_profile(
@@ -19,12 +29,37 @@ settings.register_profile(
 settings.load_profile("no deadline")
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """Workers side by side begin to import at different files, so that one compiles for the others."""
+    worker: dict[str, int] = getattr(session.config, "workerinput", {})
+    if not worker or session.config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return
+    files = sorted(Path(__file__).parent.rglob("test_*.py"))
+    first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for path in files[first:] + files[:first]:
+        with suppress(Exception):  # collection finds it again, and tells
+            importlib.import_module(".".join(path.relative_to(PROJECT).with_suffix("").parts))
+
+
 @pytest.fixture(scope="session")
 def traces() -> Path:
     """The folder of recorded, billed calls that lies beside a full checkout."""
     if not TRACES.is_dir():
         pytest.skip(f"recorded traces not found at {TRACES}: put the corpus there to run this test")
     return TRACES
+
+
+@pytest.fixture(scope="session")
+def forks_of() -> Iterator[Callable[..., Forks]]:
+    """Makes `Forks`, and for the same arguments the same ones: they last until the tests end."""
+    with ExitStack() as made:
+        yield cache(lambda python, *modules, **path: made.enter_context(Forks(python, *modules, **path)))
+
+
+@pytest.fixture(scope="session")
+def forks(forks_of: Callable[..., Forks]) -> Forks:
+    """Processes of this interpreter, with the SDK and scrimp."""
+    return forks_of(sys.executable, *READY, path=PATH)
 
 
 class _Faults(logging.Handler):

@@ -19,13 +19,14 @@ _SERVER = Path(__file__).with_name("fork_server.py")
 class Forks:
     """Runs Python files as processes of `python`, in which `modules` are imported already."""
 
-    def __init__(self, python: str | Path, *modules: str, env: Mapping[str, str] | None = None) -> None:
-        """`env` is what the modules are imported under, beside the environment of this process."""
+    def __init__(self, python: str | Path, *modules: str, path: str | None = None) -> None:
+        """`path` is the PYTHONPATH that the modules are imported under; by default that of this process."""
+        own = {} if path is None else {"PYTHONPATH": path}
         self._server = subprocess.Popen(
             [python, _SERVER, *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", **(env or {})},
+            env={**os.environ, "PYTHONIOENCODING": "utf-8", **own},
             text=True,
         )
 

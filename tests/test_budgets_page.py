@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +22,7 @@ from scrimp.core.record import Tags
 from scrimp.gateway.settings_loading import load
 from scrimp.stores.opening import home_ledger
 from tests.cli.test_budget_advise import CONSOLE_ONLY, KEY, console_limits, providing
+from tests.forks import Forks
 from tests.stores.records import record
 
 PROJECT = Path(__file__).parents[1]
@@ -118,17 +117,10 @@ def test_the_settings_of_the_page_are_settings_of_the_gateway(tmp_path: Path) ->
     assert alerts.commands[0].argv == ("/usr/local/bin/notify", "--budget")
 
 
-def ran(name: str, home: Path) -> list[str]:
-    """What an example prints."""
+def ran(forks: Forks, name: str, home: Path) -> list[str]:
+    """What an example prints; its warnings are errors."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC_")}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name],
-        env=env | {"SCRIMP_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = forks.run(EXAMPLES / name, env=env | {"SCRIMP_HOME": str(home)}, errors=["builtins.Warning"])
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -138,8 +130,8 @@ def test_every_example_is_named_on_the_page_and_run_here() -> None:
     assert all(f"../examples/budgets/{path.name}" in PAGE for path in EXAMPLES.glob("*.py"))
 
 
-def test_a_run_stops_within_its_budget_and_the_run_around_it_goes_on(tmp_path: Path) -> None:
-    research, report = ran("run_budget.py", tmp_path)
+def test_a_run_stops_within_its_budget_and_the_run_around_it_goes_on(tmp_path: Path, forks: Forks) -> None:
+    research, report = ran(forks, "run_budget.py", tmp_path)
     stopped = re.fullmatch(r"research: stopped after (\d+) calls and \$(\S+)", research)
     whole = re.fullmatch(r"report:   \$(\S+) spent, \$(\S+) left of \$0.01", report)
     assert stopped
@@ -149,8 +141,8 @@ def test_a_run_stops_within_its_budget_and_the_run_around_it_goes_on(tmp_path: P
     assert float(stopped[2]) < float(whole[1]) <= 0.01
 
 
-def test_a_webhook_tells_of_the_first_refusal(tmp_path: Path) -> None:
-    *lines, told = ran("webhook.py", tmp_path)
+def test_a_webhook_tells_of_the_first_refusal(tmp_path: Path, forks: Forks) -> None:
+    *lines, told = ran(forks, "webhook.py", tmp_path)
     assert lines == [f"call {n} did not go out" for n in (1, 2, 3)]
     assert told.startswith(
         "budget_refused: scrimp: budget exceeded: run:tenants may spend $0.000001 in total"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from scrimp.testing import Recording, assert_cache_read_share, assert_no_bust
 from scrimp.wire.response import Usage
+from tests.forks import Forks
 
 RECIPES = Path(__file__).parents[1] / "examples" / "caching"
 MUCH = 512
@@ -22,13 +22,16 @@ QUESTION = 50
 """Tokens; no question and answer of a recipe is longer."""
 
 
-def ran(name: str) -> str:
-    """What a recipe prints."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", RECIPES / f"{name}.py"], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+@pytest.fixture
+def ran(forks: Forks) -> Callable[[str], str]:
+    """What a recipe prints; its warnings are errors."""
+
+    def printed(name: str) -> str:
+        done = forks.run(RECIPES / f"{name}.py", env=os.environ, errors=["builtins.Warning"])
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    return printed
 
 
 def billed(run: Recording) -> list[Usage]:
@@ -50,7 +53,7 @@ def test_every_recipe_is_run_here_and_named_on_the_page() -> None:
         assert f"../examples/caching/{name}.py" in page
 
 
-def test_a_single_block_is_written_once(scrimp_run: Recording) -> None:
+def test_a_single_block_is_written_once(scrimp_run: Recording, ran: Callable[[str], str]) -> None:
     ran("single_block")
     first, *others = billed(scrimp_run)
     assert len(others) == 2
@@ -60,7 +63,9 @@ def test_a_single_block_is_written_once(scrimp_run: Recording) -> None:
     assert_no_bust(scrimp_run)
 
 
-def test_several_blocks_are_written_at_the_rate_they_change(scrimp_run: Recording) -> None:
+def test_several_blocks_are_written_at_the_rate_they_change(
+    scrimp_run: Recording, ran: Callable[[str], str]
+) -> None:
     ran("several_blocks")
     ada, ada_again, grace, grace_again = billed(scrimp_run)
     assert ada_again.cache_read_input_tokens >= ada.cache_creation_input_tokens - QUESTION
@@ -73,7 +78,7 @@ def test_several_blocks_are_written_at_the_rate_they_change(scrimp_run: Recordin
     assert writers([ada, ada_again, grace, grace_again]) == [0, 2]
 
 
-def test_warming_writes_before_the_first_question(scrimp_run: Recording) -> None:
+def test_warming_writes_before_the_first_question(scrimp_run: Recording, ran: Callable[[str], str]) -> None:
     said = ran("warming")
     warm, *questions = billed(scrimp_run)
     assert scrimp_run.calls[0].body is not None
@@ -86,7 +91,9 @@ def test_warming_writes_before_the_first_question(scrimp_run: Recording) -> None
     assert_no_bust(scrimp_run)
 
 
-def test_the_monitor_shows_calls_and_sums_and_has_no_alarm_to_raise(scrimp_run: Recording) -> None:
+def test_the_monitor_shows_calls_and_sums_and_has_no_alarm_to_raise(
+    scrimp_run: Recording, ran: Callable[[str], str]
+) -> None:
     said = ran("monitor")
     usages = billed(scrimp_run)
     assert writers(usages) == [0]
@@ -97,7 +104,7 @@ def test_the_monitor_shows_calls_and_sums_and_has_no_alarm_to_raise(scrimp_run: 
     assert f"contract questions: 3 calls, ${cost / 10**12:.9f}".rstrip("0") in said
 
 
-def test_sessions_share_what_the_first_one_wrote(scrimp_run: Recording) -> None:
+def test_sessions_share_what_the_first_one_wrote(scrimp_run: Recording, ran: Callable[[str], str]) -> None:
     ran("shared_across_sessions")
     usages = billed(scrimp_run)
     assert len(usages) == 6
@@ -105,7 +112,7 @@ def test_sessions_share_what_the_first_one_wrote(scrimp_run: Recording) -> None:
     assert all(usage.cache_read_input_tokens > MUCH for usage in usages[1:])
 
 
-def test_what_changes_stands_behind_what_does_not(scrimp_run: Recording) -> None:
+def test_what_changes_stands_behind_what_does_not(scrimp_run: Recording, ran: Callable[[str], str]) -> None:
     ran("static_prefix_dynamic_suffix")
     first, *others = billed(scrimp_run)
     assert len(others) == 2
@@ -117,7 +124,9 @@ def test_what_changes_stands_behind_what_does_not(scrimp_run: Recording) -> None
     assert assert_cache_read_share(scrimp_run) >= 0.55
 
 
-def test_without_a_key_a_recipe_brings_its_own_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_key_a_recipe_brings_its_own_api(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Callable[[str], str]
+) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SCRIMP_HOME", str(tmp_path))

@@ -33,12 +33,12 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/caching_tools/flight.py:land",  # a result that cannot be copied is there all the same
     "src/scrimp/cli/app.py:main",  # the boundary of the command line: whatever escapes becomes one clear line
     "src/scrimp/core/flow.py:_reserved",  # whatever ends the wait for a hold, the hold is released
-    "src/scrimp/core/flow.py:_attempted",  # whatever ends a call, it is written down, and raised again
-    "src/scrimp/core/flow.py:flow",  # what was asked once more failed: the caller has the answer before it
+    "src/scrimp/core/flow.py:flow",  # whatever ends a call, it is written down, and raised again
+    "src/scrimp/core/flow.py:_followed",  # what was asked once more failed: the answer before it is there
     "src/scrimp/drive.py:adrive",  # hands what sending raised to the flow, which raises it again
     "src/scrimp/drive.py:drive",  # the same
     "src/scrimp/office/call_desk.py:answer",  # our own failures end here: the caller's request goes on
-    "src/scrimp/office/reserving.py:_came",  # an error lost there would be a call that never ends
+    "src/scrimp/office/reserving.py:reserved",  # whatever keeps a hold from being known: nothing goes out
     "src/scrimp/office/remembering.py:_lone_faults",  # a lever's own failure: others keep what they learned
     "src/scrimp/office/reshaping.py:_asked",  # a lever's own failure: the request goes on without it
     "src/scrimp/office/reshaping.py:tell",  # the same, once the call is over
@@ -47,6 +47,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
     "src/scrimp/gateway/messages.py:_planned",  # the same
     "src/scrimp/gateway/lasting.py:lasting",  # work beside the calls begins again, and that it failed is told
+    "src/scrimp/stores/promise.py:_call",  # who waits fails: others are told all the same
     "src/scrimp/shortening.py:_tried",  # a user's own summary failed: the text is shortened without it
     "src/scrimp/middleware/sdk.py:planned",  # the same, where the request of the SDK is edited
 }

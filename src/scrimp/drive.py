@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, Protocol
 
 from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Reshape, Send
-from scrimp.stores.awaiting import awaited
+from scrimp.stores.promise import Promise
 
 __all__ = ["Desk", "Flow", "adrive", "drive", "resume"]
 
@@ -27,8 +27,11 @@ class Desk(Protocol):
     def answer(self, command: Command) -> Any:
         """Do what `command` says and return its answer."""
 
-    def reserve(self, command: Reserve) -> Future[Any] | None:
-        """Hold the money; the future has the answer, or the error that keeps the request from going out."""
+    def reserve(self, command: Reserve) -> Promise[Any] | None:
+        """Ask for the money; the promise is done once that is decided, None: it is. Raises as `reserved`."""
+
+    def reserved(self, command: Reserve, decided: Promise[Any] | None) -> Any:
+        """The answer; waits until it is decided. Raises what keeps the request from going out."""
 
     def later(self, flow: Flow, command: Meter) -> bool:
         """Whether the response ends later; the desk then calls `resume` with the answer to `command`."""
@@ -38,13 +41,15 @@ def drive(flow: Flow, desk: Desk, send: Callable[[Send], Answer]) -> None:
     """Run `flow` until it ends or waits for a stream."""
     command: Command | None = next(flow)
     while command is not None:
-        if isinstance(command, Meter) and desk.later(flow, command):
-            return
-        if not isinstance(command, Send | Reserve):
-            command = _next(flow, desk.answer(command))
-            continue
         try:
-            answer = send(command) if isinstance(command, Send) else _waited(desk.reserve(command))
+            if isinstance(command, Send):
+                answer = send(command)
+            elif isinstance(command, Reserve):
+                answer = desk.reserved(command, desk.reserve(command))
+            elif isinstance(command, Meter) and desk.later(flow, command):
+                return
+            else:
+                answer = desk.answer(command)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the flow settles and raises it again
             command = _thrown(flow, error)
         else:
@@ -58,40 +63,33 @@ async def adrive(
     plan: Callable[[Plan], Awaitable[Any]] | None = None,
 ) -> None:
     """Run `flow` until it ends or waits for a stream. `plan` makes plans where one may have to wait."""
-    waits = (Reshape, Send, Reserve) if plan is None else (Plan, Reshape, Send, Reserve)
     command: Command | None = next(flow)
     while command is not None:
-        if isinstance(command, Meter) and desk.later(flow, command):
-            return
-        if not isinstance(command, waits):
-            command = _next(flow, desk.answer(command))
-            continue
         try:
-            answer = await (send(command) if isinstance(command, Send) else _answered(command, desk, plan))
+            if isinstance(command, Send):
+                answer = await send(command)
+            elif isinstance(command, Reserve):
+                answer = await _reserved(command, desk)
+            elif isinstance(command, Plan) and plan is not None:
+                answer = await plan(command)
+            elif isinstance(command, Meter) and desk.later(flow, command):
+                return
+            elif isinstance(command, Reshape) and desk.large:
+                answer = await asyncio.to_thread(desk.answer, command)
+            else:
+                answer = desk.answer(command)
         except BaseException as error:  # noqa: BLE001 - a cancelled call must be settled as well
             command = _thrown(flow, error)
         else:
             command = _next(flow, answer)
 
 
-async def _answered(command: Command, desk: Desk, plan: Callable[[Plan], Awaitable[Any]] | None) -> Any:
-    if isinstance(command, Plan) and plan is not None:
-        return await plan(command)
-    if isinstance(command, Reshape) and desk.large:
-        return await asyncio.to_thread(desk.answer, command)
-    if isinstance(command, Reserve):
-        return await _awaited(desk.reserve(command))
-    return desk.answer(command)
-
-
-def _waited(future: Future[Any] | None) -> Any:
-    return None if future is None else future.result()
-
-
-async def _awaited(future: Future[Any] | None) -> Any:
-    if future is None or future.done():
-        return _waited(future)
-    return await awaited(future)
+async def _reserved(command: Reserve, desk: Desk) -> Any:
+    decided = desk.reserve(command)
+    if decided is not None and not decided.done():
+        with suppress(Exception):  # `reserved` raises it, in words of its own
+            await decided
+    return desk.reserved(command, decided)
 
 
 def resume(flow: Flow, desk: Desk, answer: Any) -> None:
@@ -113,3 +111,5 @@ def _thrown(flow: Flow, error: BaseException) -> Command | None:
         return flow.throw(error)
     except StopIteration:
         return None
+    finally:
+        del error  # its traceback holds this frame: nothing is to go round in a circle

@@ -45,11 +45,22 @@ BILLS = ("none", "billed", "recorded", "scrimp", "floor")
 # Claude 3.5 Sonnet in November and December 2024, USD per million tokens ("Pricing").
 INPUT, WRITE, READ, OUTPUT = (Decimal(price) / 10**6 for price in ("3", "3.75", "0.30", "15"))
 
-QUICK = (
-    "import sys; from scrimp.cli import main; "
-    "status = main(['demo', '--quick', '--json', '--html', 'quick.html']); "
-    "sys.exit(status or any(name in sys.modules for name in ('anthropic', 'uvicorn')))"
-)
+BOTH = """
+import sys
+from functools import cache
+from scrimp.cli import demo, main
+demo.run_demo = cache(demo.run_demo)
+sys.exit(main() or print(chr(12)) or main(['demo', '--quick', '--json', '--html', 'quick.html']))
+"""
+"""The demo, a form feed, and what `--quick` says of the same replay."""
+
+QUICK = """
+import sys
+from pathlib import Path
+from scrimp.cli import demo, main
+demo.RECORDINGS = Path(sys.argv.pop())
+sys.exit(main() or any(name in sys.modules for name in ('anthropic', 'uvicorn')))
+"""
 """Without HTTP, and without what only HTTP needs."""
 
 
@@ -77,13 +88,12 @@ def run_demo(
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("demo")
-    plain = run_demo(folder=folder)
-    assert (plain.returncode, plain.stderr) == (0, "")
-    quick = run_demo(folder=folder, script=QUICK)
-    assert (quick.returncode, quick.stderr) == (0, "")
+    done = run_demo(folder=folder, script=BOTH)
+    assert (done.returncode, done.stderr) == (0, "")
+    plain, quick = done.stdout.split("\f\n")
     pages = ((folder / name).read_text(encoding="utf-8") for name in ("scrimp-demo.html", "quick.html"))
     page, quick_page = pages
-    return Ran(plain.stdout, page, json.loads(quick.stdout), quick_page)
+    return Ran(plain, page, json.loads(quick), quick_page)
 
 
 @pytest.fixture(scope="module")
@@ -272,20 +282,31 @@ def test_every_call_over_http_is_billed_as_in_the_replay(ran: Ran) -> None:
     assert sentence in ran.page
 
 
+def test_quick_needs_nothing_of_http(fewest: Path, tmp_path: Path) -> None:
+    done = run_demo("--quick", str(fewest), folder=tmp_path, script=QUICK)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_quick_drives_nothing_and_says_all_else_the_same(ran: Ran) -> None:
     assert ran.told["http"] is None
     assert "over HTTP" not in ran.quick_page
     assert ran.quick_page == re.sub(r"<li>[^<]*over HTTP[^<]*</li>", "", ran.page)
 
 
-def test_the_json_says_what_http_was_billed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def fewest(tmp_path: Path) -> Path:
+    """The shortest run of each agent."""
     for folder in SOURCES:
         (tmp_path / "few" / folder).mkdir(parents=True)
         first = min((RECORDINGS / folder).iterdir(), key=lambda path: path.stat().st_size)
         shutil.copy(first, tmp_path / "few" / folder)
-    monkeypatch.setattr("scrimp.cli.demo.RECORDINGS", tmp_path / "few")
+    return tmp_path / "few"
+
+
+def test_the_json_says_what_http_was_billed(
+    fewest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scrimp.cli.demo.RECORDINGS", fewest)
     assert main(["demo", "--json", "--html", str(tmp_path / "page.html")]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["http"] == {

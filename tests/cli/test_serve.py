@@ -215,6 +215,8 @@ def test_no_file_of_the_working_folder_is_read(
         ([], [Key(name="a", upstream="eu")], "key a: there is no upstream 'eu', its calls are refused"),
         ([], [Key(name="a")], "key a: upstream anthropic has no key_env or key_file"),
         (["--set", "serve.capture=true"], [], "keeps whole prompts"),
+        (["--set", "trim.enabled=true"], [], "trim: only for calls in mode save, and none are"),
+        (["--set", "trim.enabled=true"], [Key(name="a", mode="safe")], "trim: only for calls in mode save"),
     ],
 )
 def test_what_is_odd_is_told(
@@ -227,8 +229,27 @@ def test_what_is_odd_is_told(
     assert words in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_usual_gateway_has_nothing_odd(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", "--check", "--json"]) == 0
+@pytest.mark.parametrize(
+    ("args", "keys"),
+    [
+        ([], []),
+        (["--set", "trim.enabled=true", "--mode", "save"], []),
+        (["--set", "trim.enabled=true"], [Key(name="a", mode="save", upstream="anthropic")]),
+        (["--set", "loop.enabled=true"], []),  # stops in every mode
+    ],
+)
+def test_what_is_usual_is_not_odd(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    args: list[str],
+    keys: list[Key],
+) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "paid")
+    store = KeyStore(home / "keys.sqlite")
+    for key in keys:
+        store.create(key)
+    assert main(["serve", "--check", "--json", *args]) == 0
     assert json.loads(capsys.readouterr().out)["warnings"] == []
 
 

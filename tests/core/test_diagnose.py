@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date
 
 import msgspec
@@ -305,3 +306,43 @@ def test_memory_is_bounded() -> None:
     assert len(memory._talks) == 256
     assert {talk for talks in memory._with.values() for talk in talks} == set(memory._talks)
     assert set(memory._tails.values()) == set(memory._talks)
+
+
+def said(role: str, text: str) -> dict[str, object]:
+    return {"role": role, "content": [{"type": "text", "text": text}]}
+
+
+def test_memory_is_bounded_in_bytes() -> None:
+    watch, rng = Watch(), seeded(3)
+    for number in range(100):  # a megabyte each: 32 of them at the most
+        world = World(rng, words=20, tools=1)
+        step = world.send()
+        step = replace(step, body={**step.body, "messages": [said("user", f"{number} " + "x" * 2**20)]})
+        watch.judge(watch.expect(call_of(step, rng)), bill(write_5m=2000))
+    memory = watch._memory
+    assert 20 < len(memory._talks) < 33
+    assert memory._weight == sum(talk.weight for talk in memory._talks.values()) <= 32 * 2**20
+
+
+def test_a_conversation_that_grows_weighs_what_its_last_request_says() -> None:
+    talk = Talk()
+    for _ in range(20):
+        talk.world.grow()
+        talk.step(bill(read=50_000, write_5m=300))
+    [known] = talk.watch._memory._talks.values()
+    bytes_said = sum(len(msgspec.msgpack.encode(block.value)) for block in known.call.prompt.blocks)
+    assert bytes_said <= known.weight < 1.05 * bytes_said  # markers that were there count on
+
+
+def test_many_conversations_that_began_alike_and_left_no_entry_are_not_one_for_ever() -> None:
+    watch, rng = Watch(), seeded(4)
+    world = World(rng, words=20, tools=1)
+    first = world.send()
+    for number in range(6_000):  # none is marked, so nothing shows that they are several
+        for more in ([], [said("assistant", "ok"), said("user", f"{number}")]):
+            body = {**first.body, "messages": [*first.body["messages"], *more]}
+            call = call_of(replace(first, body=body), rng)
+            call = msgspec.structs.replace(call, prompt=call.prompt.remarked([]))
+            watch.judge(watch.expect(call), bill(plain=2000))
+    memory = watch._memory
+    assert len(memory._with) + len(memory._tails) < 8_000

@@ -48,10 +48,34 @@ def test_of_a_longer_text_an_eighth_is_looked_at_beside_what_a_short_one_has(len
     assert scaled == length
 
 
-def test_a_text_counts_the_same_wherever_it_stands() -> None:
+@pytest.mark.parametrize("before", [0, 1, 500, 8_191])
+def test_a_text_counts_the_same_whatever_few_come_before_it(before: int) -> None:
     sampler, text = Sampler(), long_text(8_000)
-    counts = {sampler.count(text, Counter()) for _ in range(20)}
-    assert counts == {Sampler().count(text, Counter())}
+    sampler.count(long_text(before)[:4_096], Counter())
+    sampler.count(long_text(before)[4_096:], Counter())
+    assert sampler.count(text, Counter()) == Sampler().count(text, Counter())
+
+
+@pytest.mark.parametrize("length", [1_537, 4_096, 8_000, 60_000])
+def test_of_many_texts_less_is_looked_at_and_about_as_much_is_found(length: int) -> None:
+    sampler, text = Sampler(), long_text(length)
+    sampler.count(long_text(4_096), Counter())
+    sampler.count(long_text(4_096, PROSE[:7]), Counter())
+    counters = [Counter() for _ in range(4)]
+    counts = {sampler.count(text, counter) for counter in counters}
+    assert len(counts) == 1
+    spaces, scaled = counts.pop()
+    assert {counter.shown for counter in counters} == {
+        (1_536 + (length - 1_536) // 6) // 512 * 512  # in parts of that many
+    }
+    assert spaces == pytest.approx(text.count(" "), rel=0.1)
+    assert scaled == length
+
+
+def test_short_texts_are_counted_as_they_are_however_many_there_are() -> None:
+    sampler, text = Sampler(), long_text(1_536)
+    for _ in range(100):
+        assert sampler.count(text, Counter()) == (text.count(" "), 1_536)
 
 
 @pytest.mark.parametrize("megabytes", [1, 30])

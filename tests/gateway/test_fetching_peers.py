@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from scrimp.emulator import Emulator
 from scrimp.emulator.replies import text, thinking, tool_use
 from tests.fetching_agents import Offering, fetch
+from tests.forks import Forks
 from tests.gateway.doors import Door, door
 from tests.middleware.test_peers import outcome
 
@@ -48,9 +49,9 @@ def check(found: Door, said: dict[str, Any], turns: int) -> None:
     assert [block.get("name") for block in blocks].count("scrimp_fetch") == 2 * turns
 
 
-def test_langchain(found: Door) -> None:
-    check(found, outcome("langchain-anthropic", "langchain_agent.py", found.url), 4)
+def test_langchain(found: Door, forks_of: Callable[..., Forks]) -> None:
+    check(found, outcome(forks_of, "langchain-anthropic", "langchain_agent.py", found.url), 4)
 
 
-def test_pydantic_ai(found: Door) -> None:
-    check(found, outcome("pydantic-ai", "pydantic_ai_agent.py", found.url, "bare"), 2)
+def test_pydantic_ai(found: Door, forks_of: Callable[..., Forks]) -> None:
+    check(found, outcome(forks_of, "pydantic-ai", "pydantic_ai_agent.py", found.url, "bare"), 2)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 
+import scrimp.office.office as office_module
+from scrimp.errors import ResponseError
 from scrimp.facts.models import default
 from scrimp.gateway.callers import Caller
 from scrimp.gateway.offices import Offices
@@ -15,12 +18,13 @@ from tests.gateway.doors import SYSTEM, ask, door, encoded
 URL = "https://api.example"
 
 
-def offices() -> Offices:
+def offices(**bounds: int) -> Offices:
     facts, ledger = default(), MemoryLedger()
     return Offices(
         lambda account: Office(
             Remembering(facts, time.time, place=False), ledger, clock=time.time, facts=facts
-        )
+        ),
+        **bounds,
     )
 
 
@@ -65,6 +69,25 @@ def test_of_proved_accounts_the_one_used_longest_ago_makes_way() -> None:
     assert found.of(caller("sk-second")) is not second
 
 
+def test_where_all_remember_too_much_those_used_longest_ago_make_way() -> None:
+    found = offices(most_bytes=3_000_000)
+    for number in range(10):
+        office = found.of(caller(f"sk-{number}"))
+        found.proved(caller(f"sk-{number}"), office)
+        look_at(office, "x" * 400_000)
+        assert 800_000 < office.weight < 1_000_000  # its text twice, encoded and as it is
+    kept = {number: found.of(caller(f"sk-{number}")) for number in (9, 8, 7)}
+    for _ in range(256):
+        assert found.of(caller("sk-9")) is kept[9]
+    assert [found.of(caller(f"sk-{number}")) is kept[number] for number in (9, 8, 7)] == [True] * 3
+    assert found.of(caller("sk-6")).weight == 0  # a new one
+
+
+def look_at(office: Office, text: str) -> None:
+    body = {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": text}]}
+    office.look(body, None)
+
+
 def test_an_answer_proves_an_account_and_a_refusal_does_not() -> None:
     marked = [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}]
     body = ask("Hello.", system=marked)
@@ -77,3 +100,16 @@ def test_an_answer_proves_an_account_and_a_refusal_does_not() -> None:
         first, second = found.records(2)
         assert first.predicted_read == 0
         assert second.predicted_read == first.usage.cache_creation_input_tokens
+
+
+def test_what_was_told_is_not_remembered_for_ever() -> None:
+    office = offices().of(caller("sk-own"))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("default")
+        for number in range(3_000):  # as faults do that say where in an answer they are
+            office.fault("the response could not be metered", ResponseError(f"character {number}"))
+        office.fault("the response could not be metered", ResponseError("character 2999"))
+        shown = vars(office_module)["__warningregistry__"]
+        assert 0 < len(shown) <= 1_002  # with the version of the filters, and the last one told
+    assert len(told) == 3_000
+    assert 0 < len(office._warned) <= 1_000

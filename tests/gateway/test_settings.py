@@ -168,6 +168,7 @@ def test_the_environment_reaches_upstreams_lists_and_switches(loaded) -> None:
             "scrimp.toml:5: budget[2]: a second limit of user:a for the total",
         ),
         ("[alerts]\n[[alerts.webhook]]\natempts = 1", "scrimp.toml:3: alerts.webhook[1].atempts: no such"),
+        ("[context]\nsoft = 0.9\nhard = 0.8", "scrimp.toml:1: context: soft (0.9) should be below"),
         ("[serve\nport = 1", "scrimp.toml: no TOML: "),
     ],
 )

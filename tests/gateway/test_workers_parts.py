@@ -151,12 +151,12 @@ def test_money_is_held_and_settled_through_the_supervisor(tmp_path: Path) -> Non
         wire = Wire(tmp_path / "ledger.sqlite")
         wire.ledger.budgets.put(LIMIT)
         asked = [wire.theirs.budgets.reserve(ask(number)) for number in range(5)]
-        answers = [await asyncio.wrap_future(one) for one in asked]
+        answers = [await one for one in asked]
         assert [type(one) for one in answers] == [Held, Held, Held, Refusal, Refusal]
         kept = wire.theirs.submit(record(id="hold 0", cost=4), Settlement("hold 0", 4))
         released = wire.theirs.budgets.release("hold 1")
-        await asyncio.wrap_future(kept)
-        await asyncio.wrap_future(released)
+        await kept
+        await released
         await asyncio.to_thread(wire.theirs.flush)
         assert wire.theirs.waiting == 0
         [standing] = wire.theirs.budgets.standings(2.0)
@@ -191,7 +191,7 @@ def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) 
         wire = Wire(tmp_path / "ledger.sqlite")
         wire.ledger.budgets.put(LIMIT)
         first = wire.theirs.submit(record(id="first", cost=1))
-        await asyncio.wrap_future(first)
+        await first
         wire.cut = True
         held = wire.theirs.budgets.reserve(ask(1))
         lost = wire.theirs.submit(record(id="lost", cost=1))
@@ -199,10 +199,10 @@ def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) 
         assert not held.done()
         assert not lost.done()
         wire.carrying.lost()
-        assert isinstance(await asyncio.wrap_future(held), Held)
-        await asyncio.wrap_future(lost)
+        assert isinstance(await held, Held)
+        await lost
         later = wire.theirs.submit(record(id="later", cost=1))
-        await asyncio.wrap_future(later)
+        await later
         await asyncio.to_thread(wire.theirs.flush)
         assert [one.id for one in wire.ledger.records()] == ["first", "lost", "later"]
         await asyncio.to_thread(wire.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -11,12 +12,14 @@ import anthropic
 import pytest
 
 import scrimp
-from scrimp.core.budget import Limit, Refusal, Scope
+from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope
 from scrimp.core.causes import Diagnosis
 from scrimp.core.record import Record, Tags
 from scrimp.emulator import Emulator, Fault, Scripted
 from scrimp.errors import BudgetUnavailable, ContextExceeded, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
+from scrimp.stores.memory_budgets import MemoryBudgets
+from scrimp.stores.promise import Promise
 
 DOLLAR = 10**12
 ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
@@ -42,8 +45,8 @@ def client(emulator: Emulator, ledger: MemoryLedger, **options: Any) -> anthropi
     return anthropic.Anthropic(base_url=emulator.url, api_key="k", middleware=[middleware], max_retries=3)
 
 
-def aclient(emulator: Emulator, ledger: MemoryLedger) -> anthropic.AsyncAnthropic:
-    middleware = scrimp.Middleware(ledger=ledger)
+def aclient(emulator: Emulator, ledger: MemoryLedger, **options: Any) -> anthropic.AsyncAnthropic:
+    middleware = scrimp.Middleware(ledger=ledger, **options)
     return anthropic.AsyncAnthropic(
         base_url=emulator.url, api_key="k", middleware=[middleware], max_retries=3
     )
@@ -147,6 +150,70 @@ def test_a_cancelled_call_keeps_its_hold() -> None:
     (standing,) = ledger.budgets.standings(record.started_at)
     assert record.outcome == "unknown"
     assert standing.spent + standing.held > record.cost
+
+
+class LateBudgets(MemoryBudgets):
+    """Says later what it has decided."""
+
+    def __init__(self, records: dict[str, Record], lock: threading.Lock) -> None:
+        super().__init__(records, lock)
+        self.asked: list[tuple[Promise[Held | Refusal], Promise[Held | Refusal]]] = []
+
+    def reserve(self, ask: Ask) -> Promise[Held | Refusal]:
+        late: Promise[Held | Refusal] = Promise()
+        self.asked.append((late, super().reserve(ask)))
+        return late
+
+    def say(self) -> None:
+        for late, decided in self.asked:
+            late.keep(decided.result())
+
+
+class LateLedger(MemoryLedger):
+    def __init__(self) -> None:
+        super().__init__()
+        self._late = LateBudgets(self._records, self._lock)
+
+    @property
+    def budgets(self) -> LateBudgets:
+        return self._late
+
+
+@pytest.mark.parametrize(("amount", "heard"), [(DOLLAR, ["crossed"]), (1, ["refused"])])
+def test_what_is_decided_after_a_call_was_cancelled_is_heard_and_holds_nothing(
+    emulator: Emulator, amount: int, heard: list[str]
+) -> None:
+    class Told(Heard):
+        def crossed(self, crossing: object) -> None:
+            told.append("crossed")
+
+        def refused(self, refusal: Refusal, tags: Tags) -> None:
+            told.append("refused")
+
+    async def cancelled() -> None:
+        async with aclient(emulator, ledger, listeners=[Told()]) as sdk:
+            task = asyncio.create_task(sdk.messages.create(**request()))
+            while not ledger.budgets.asked:
+                await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    told: list[str] = []
+    ledger = LateLedger()
+    scope = Scope("organisation")
+    ledger.budgets.put(Limit(scope=scope, amount=amount, alert_at=(50,)))
+    # A hold of long ago whose lease ran out counts as spent once the next one is asked for.
+    MemoryBudgets.reserve(ledger.budgets, Ask("long ago", DOLLAR // 2, 1.0, 2.0, (scope,)))
+    with scrimp.run("job", budget="0.01") as run:
+        asyncio.run(cancelled())
+        assert not told
+        ledger.budgets.say()
+        assert told == heard
+        assert run.left == Decimal("0.01")
+    assert not emulator.requests
+    (standing,) = ledger.budgets.standings(1.8e9)
+    assert standing.held == 0
 
 
 def test_a_prompt_beyond_the_context_of_its_run_is_not_sent(emulator: Emulator) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import scrimp
 from scrimp.compacting import Compacted, compact
 from scrimp.core.passes.carry import Carry
 from scrimp.core.passes.trim import Trim
+from scrimp.core.record import Record
 from scrimp.emulator import Clock, Emulator, Fault, Scripted, text, thinking, tool_use
 from scrimp.errors import CacheMissWarning, InputError, ScrimpWarning
 from scrimp.stores.carry_home import HomeCuts
@@ -103,11 +105,24 @@ def middleware(emulator: Emulator, ledger: MemoryLedger, **lever: Any) -> scrimp
     return scrimp.Middleware(ledger=ledger, clock=emulator.clock.now, levers=levers)
 
 
+def fields_of(*, marked: bool) -> dict[str, Any]:
+    """No thinking; with markers of the caller's own or without."""
+    return {"thinking": {"type": "disabled"}} | ({"cache_control": {"type": "ephemeral"}} if marked else {})
+
+
+@cache
+def plain(steps: int, *, marked: bool | None = None) -> tuple[Record, ...]:
+    """The records of the same work with no lever, whose requests are the same however they are sent."""
+    ledger, fields = MemoryLedger(), None if marked is None else fields_of(marked=marked)
+    with Emulator(script(60), clock=Clock(NOON)) as other:
+        work(other, middleware(other, ledger), steps, fields=fields)
+    ledger.flush()
+    return tuple(ledger.records())
+
+
 @pytest.mark.parametrize("way", ["sync", "stream", "async"])
 def test_a_growing_conversation_is_billed_less_and_to_the_last_token(emulator: Emulator, way: str) -> None:
-    plain, ledger, steps = MemoryLedger(), MemoryLedger(), 36
-    with Emulator(script(60), clock=Clock(NOON)) as other:
-        work(other, middleware(other, plain), steps)
+    ledger, steps = MemoryLedger(), 36
     carrying = middleware(emulator, ledger, risk=0.5)
     with warnings.catch_warnings():
         warnings.simplefilter("error", CacheMissWarning)  # what was cleared on purpose alarms nobody
@@ -120,8 +135,8 @@ def test_a_growing_conversation_is_billed_less_and_to_the_last_token(emulator: E
     assert [record.cost for record in records] == [booked.cost for booked in emulator.bill]
     assert not [record.fault for record in records if record.fault]
     billed = sum(record.usage.total_input for record in records)
-    assert billed < 0.7 * sum(record.usage.total_input for record in plain.records())
-    assert sum(record.cost for record in records) < 0.9 * sum(record.cost for record in plain.records())
+    assert billed < 0.7 * sum(record.usage.total_input for record in plain(steps))
+    assert sum(record.cost for record in records) < 0.9 * sum(record.cost for record in plain(steps))
     notes = [note for record in records for note in record.notes]
     assert any(note.startswith("carry: cleared ") for note in notes)
     misses = {record.miss for record in records if record.miss} - {"first call"}
@@ -136,14 +151,11 @@ def test_what_the_callers_own_requests_would_have_cost_is_in_the_ledger(
 ) -> None:
     """Step by step the estimate is what the same work without the lever has there: a cut breaks nothing in
     what the caller would have sent, and what a caller without markers sends again is paid in full."""
-    plain, ledger = MemoryLedger(), MemoryLedger()
-    fields = {"thinking": {"type": "disabled"}} | ({"cache_control": {"type": "ephemeral"}} if marked else {})
-    with Emulator(script(60), clock=Clock(NOON)) as other:
-        work(other, middleware(other, plain), 30, fields=fields)
+    ledger = MemoryLedger()
     cutting = scrimp.Middleware(ledger=ledger, clock=emulator.clock.now, levers=[lever])
-    work(emulator, cutting, 30, fields=fields)
+    work(emulator, cutting, 30, fields=fields_of(marked=marked))
     ledger.flush()
-    records, others = list(ledger.records()), list(plain.records())
+    records, others = list(ledger.records()), plain(30, marked=marked)
     assert sum(bool(record.notes) for record in records) >= 2, "nothing was cut"
     assert [record.own_cost for record in records] == pytest.approx(
         [one.own_cost for one in others], rel=0.03

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from functools import cache
 from typing import Any
 
 import anthropic
@@ -140,10 +141,16 @@ def worked(run: Any, levers: list[Any], steps: int = 50) -> list[Any]:
     return records
 
 
+@cache
+def budgeted(soft: int | None) -> list[Any]:
+    """The records of the same work within a budget alone, or within none; both clients send the same."""
+    return worked(agent, [] if soft is None else [ContextBudget(soft=soft)])
+
+
 @pytest.mark.parametrize("run", [agent, agent_async])
 @pytest.mark.parametrize("soft", [14_000, 24_000])
 def test_beside_carry_a_budget_costs_no_more_than_alone(run: Any, soft: int) -> None:
-    alone = worked(run, [ContextBudget(soft=soft)])
+    alone = budgeted(soft)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "the API cleared another number")
         both = worked(run, [scrimp.Carry(risk=0.5), ContextBudget(soft=soft)])
@@ -158,7 +165,7 @@ def test_beside_carry_a_budget_costs_no_more_than_alone(run: Any, soft: int) -> 
 @pytest.mark.parametrize("run", [agent, agent_async])
 def test_what_carry_has_cleared_counts_for_neither_threshold(run: Any) -> None:
     carry = {"risk": 0.9, "keep": 1}
-    plain, alone = worked(run, []), worked(run, [scrimp.Carry(**carry)])
+    plain, alone = budgeted(None), worked(run, [scrimp.Carry(**carry)])
     longest, carried = (max(one.usage.total_input for one in records) for records in (plain, alone))
     assert 1.3 * carried < longest
     limit = int(1.15 * carried)

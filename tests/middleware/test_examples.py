@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,12 +142,11 @@ def test_every_example_is_in_one_of_the_tables(examples: Path) -> None:
     assert not RUN.keys() & LEFT_OUT.keys()
 
 
-@pytest.fixture(scope="module")
-def forks(examples: Path) -> Iterator[Forks]:
+@pytest.fixture
+def forks(examples: Path, forks_of: Callable[..., Forks]) -> Forks:
     """Processes that have the SDK the examples are of."""
     assert examples.is_dir()
-    with Forks(PYTHON, "anthropic", "anthropic.resources.beta", env={"PYTHONPATH": ""}) as ready:
-        yield ready
+    return forks_of(PYTHON, "anthropic", "anthropic.resources.beta", path="")
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scrimp.emulator import Emulator
+from tests.conftest import PATH, PROJECT, READY
 from tests.fetching_agents import FETCHED
-from tests.middleware.test_sdk_versions import PROJECT, VERSIONS
+from tests.forks import Forks
+from tests.middleware.test_sdk_versions import VERSIONS
 
 SESSION = Path(__file__).with_name("fetching_session.py")
 WAYS = 9
@@ -28,21 +30,15 @@ def spoken(body: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("version", ["installed", *VERSIONS])
-def test_every_way_to_call_gets_one_answer(version: str) -> None:
+def test_every_way_to_call_gets_one_answer(version: str, forks_of: Callable[..., Forks]) -> None:
     python = sys.executable
     if version != "installed":
         python = str(PROJECT / ".sdks" / version / "bin" / "python")
         if not Path(python).exists():
             pytest.skip(f"SDK {version} is not installed beside the tests: run `make sdks`")
+    forks = forks_of(python, *READY, path=PATH)
     with Emulator(spoken) as emulator:
-        done = subprocess.run(
-            [python, "-W", "error::scrimp.errors.ScrimpWarning", str(SESSION), emulator.url],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"},
-            timeout=120,
-        )
+        done = forks.run(SESSION, emulator.url, env=os.environ, errors=["scrimp.errors.ScrimpWarning"])
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["kinds"] == [["thinking", "text", "thinking", "text"]] * WAYS

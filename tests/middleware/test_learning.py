@@ -93,12 +93,6 @@ class Process:
         return json.loads(done.stdout), done.stderr
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    with Forks(sys.executable, "anthropic", "scrimp.middleware", "scrimp.stores.opening") as ready:
-        yield ready
-
-
 @pytest.fixture
 def process(emulator: Emulator, forks: Forks, tmp_path: Path) -> Process:
     return Process(emulator, forks, tmp_path)

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scrimp.emulator import Agent, Emulator, Fault, Scripted, tool_use
+from tests.forks import Forks
 
 PROJECT = Path(__file__).parents[2]
+PEERS = {
+    "langchain-anthropic": ("langchain_anthropic", "scrimp.errors"),
+    "pydantic-ai": ("pydantic_ai.models.anthropic", "scrimp.middleware"),
+}
+"""Environments, and what takes long to import in them."""
 
 
-def outcome(peer: str, script: str, *arguments: str) -> dict[str, Any]:
+def outcome(forks_of: Callable[..., Forks], peer: str, script: str, *arguments: str) -> dict[str, Any]:
     """What the script printed, run by the interpreter that has `peer`; skips where there is none."""
     python = PROJECT / ".sdks" / peer / "bin" / "python"
     if not python.exists():
         pytest.skip(f"{peer} is not installed beside the tests: run `make sdks`")
-    keep = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "ANTHROPIC"))}
-    done = subprocess.run(
-        [python, "-W", "error::scrimp.errors.ScrimpWarning", Path(__file__).with_name(script), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**keep, "PYTHONPATH": str(PROJECT / "src")},
-        timeout=120,
-    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "ANTHROPIC"))}
+    forks = forks_of(python, *PEERS[peer], path=str(PROJECT / "src"))
+    file = Path(__file__).with_name(script)
+    done = forks.run(file, *arguments, env=env, errors=["scrimp.errors.ScrimpWarning"])
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)  # type: ignore[no-any-return]  # any JSON
 
@@ -41,9 +42,9 @@ def assert_counted(found: dict[str, Any], emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("kind", ["bare", "middleware"])
-def test_pydantic_ai_runs_its_tool_and_answers(kind: str) -> None:
+def test_pydantic_ai_runs_its_tool_and_answers(kind: str, forks_of: Callable[..., Forks]) -> None:
     with Emulator(Agent()) as emulator:
-        found = outcome("pydantic-ai", "pydantic_ai_agent.py", emulator.url, kind)
+        found = outcome(forks_of, "pydantic-ai", "pydantic_ai_agent.py", emulator.url, kind)
     assert [answer.split(":")[0] for answer in found["answers"]] == ["Done after 1 tool calls"] * 2
     assert len(found["called"]) == 2
     assert [one.stream for one in emulator.bill] == [False, False, True, True]
@@ -56,11 +57,11 @@ def test_pydantic_ai_runs_its_tool_and_answers(kind: str) -> None:
     assert found["kept"] == [[one.message_id, one.cost, None] for one in emulator.bill]
 
 
-def test_pydantic_ai_retries_and_the_ledger_has_what_was_billed() -> None:
+def test_pydantic_ai_retries_and_the_ledger_has_what_was_billed(forks_of: Callable[..., Forks]) -> None:
     script = [tool_use("list_files", {"folder": "src"}), "Two files.", "Nothing new."]
     faults = [Fault("overloaded", times=1), Fault("rate_limit", times=1, seconds=0.01)]
     with Emulator(Scripted(script), faults=faults) as emulator:
-        found = outcome("pydantic-ai", "pydantic_ai_agent.py", emulator.url, "middleware")
+        found = outcome(forks_of, "pydantic-ai", "pydantic_ai_agent.py", emulator.url, "middleware")
         received = len([one for one in emulator.requests if one.method == "POST"])
     assert found["answers"] == ["Two files.", "Nothing new."]
     assert found["called"] == ["src"]
@@ -68,9 +69,9 @@ def test_pydantic_ai_retries_and_the_ledger_has_what_was_billed() -> None:
     assert found["kept"] == [[one.message_id, one.cost, None] for one in emulator.bill]
 
 
-def test_langchain_runs_its_tool_and_answers_in_all_four_ways() -> None:
+def test_langchain_runs_its_tool_and_answers_in_all_four_ways(forks_of: Callable[..., Forks]) -> None:
     with Emulator(Agent()) as emulator:
-        found = outcome("langchain-anthropic", "langchain_agent.py", emulator.url)
+        found = outcome(forks_of, "langchain-anthropic", "langchain_agent.py", emulator.url)
     assert [answer.split(":")[0] for answer in found["answers"]] == ["Done after 1 tool calls"] * 4
     assert len(found["called"]) == 4
     assert [one.stream for one in emulator.bill] == [False, False, True, True] * 2

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scrimp.emulator import Agent, Emulator, Fault, Scripted
+from tests.conftest import PATH, PROJECT, READY
 from tests.forks import Forks
 
-PROJECT = Path(__file__).parents[2]
 SESSION = Path(__file__).with_name("session.py")
 VERSIONS = ("0.125.0", "1.17.0", "2.11.0")
 """Before and after the change of the HTTP library, and the one the API facts were read from."""
-
 
 FAULTS = (
     Fault("overloaded", times=None, every=17),
@@ -42,11 +41,9 @@ def python(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def forks(python: str) -> Iterator[Forks]:
+def forks(python: str, forks_of: Callable[..., Forks]) -> Forks:
     """Processes of that interpreter."""
-    env = {"PYTHONPATH": str(PROJECT / "src")}
-    with Forks(python, "anthropic", "scrimp.middleware", env=env) as ready:
-        yield ready
+    return forks_of(python, *READY, path=PATH)
 
 
 def session(forks: Forks, url: str, *kind: str) -> dict[str, Any]:
@@ -73,7 +70,7 @@ def test_mixed_calls_with_faults_add_up_to_the_picodollar(python: str, forks: Fo
         for fault in FAULTS:
             emulator.inject(fault)
         # All versions do the same; the newest does it long enough for every fault to meet every way to call.
-        calls = 2000 if VERSIONS[-1] in python else 300
+        calls = 900 if VERSIONS[-1] in python else 200
         found = session(forks, emulator.url, "many", str(calls))
     assert found["calls"] == calls
     assert found["faults"] == []

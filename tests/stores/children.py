@@ -13,12 +13,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from scrimp.core.record import Record
 from scrimp.errors import StoreError
+from scrimp.stores.promise import Promise, kept
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from tests.stores.records import record
 
@@ -26,8 +27,8 @@ IN_FLIGHT = 1000
 THREADS = 40
 
 
-def acknowledge(name: str, future: Future[None]) -> None:
-    if future.exception() is None:
+def acknowledge(name: str, written: Promise[Any]) -> None:
+    if written.exception() is None:
         os.write(1, f"{name}\n".encode())  # a short write to a pipe is whole or not at all
 
 
@@ -36,8 +37,8 @@ def flood(path: str) -> None:
     ledger = SqliteLedger(path)
     room = threading.Semaphore(IN_FLIGHT)
 
-    def done(name: str, future: Future[None]) -> None:
-        acknowledge(name, future)
+    def done(name: str, written: Promise[Any]) -> None:
+        acknowledge(name, written)
         room.release()
 
     def work(thread: int) -> None:
@@ -92,7 +93,7 @@ def fork(path: str) -> None:
         while not stop.is_set():
             name = f"thread-{number}"
             ledger.record(record(id=name))
-            acknowledge(name, _done())
+            acknowledge(name, kept(None))
             number += 1
 
     writing = threading.Thread(target=work)
@@ -120,17 +121,11 @@ def fork(path: str) -> None:
     os.wait()
 
 
-def _done() -> Future[None]:
-    future: Future[None] = Future()
-    future.set_result(None)
-    return future
-
-
 def _keep(ledger: SqliteLedger, prefix: str, count: int) -> None:
     for number in range(count):
         name = f"{prefix}-{number}"
         ledger.record(record(id=name))
-        acknowledge(name, _done())
+        acknowledge(name, kept(None))
 
 
 def full_disk(path: str) -> None:
@@ -139,7 +134,7 @@ def full_disk(path: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ledger.record(record(id="first"))
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, hard))
-    acknowledge("first", _done())
+    acknowledge("first", kept(None))
     faults = _until_it_fails(ledger)
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     _keep(ledger, "after", 20)
@@ -154,7 +149,7 @@ def _until_it_fails(ledger: SqliteLedger) -> str:
             ledger.record(item)
         except StoreError as error:
             return str(error)
-        acknowledge(item.id, _done())
+        acknowledge(item.id, kept(None))
     return "none"
 
 

@@ -571,7 +571,7 @@ def test_a_call_that_is_cancelled_while_it_waits_can_be_released(ledger: Ledger)
     ledger.budgets.put(limit(amount=1000))
 
     async def call(number: int) -> None:
-        await asyncio.wrap_future(ledger.budgets.reserve(ask(f"{number}", 10)))
+        await ledger.budgets.reserve(ask(f"{number}", 10))
 
     async def main() -> None:
         tasks = [asyncio.create_task(call(number)) for number in range(50)]
@@ -580,7 +580,7 @@ def test_a_call_that_is_cancelled_while_it_waits_can_be_released(ledger: Ledger)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for number in range(0, 50, 2):
-            await asyncio.wrap_future(ledger.budgets.release(f"{number}"))
+            await ledger.budgets.release(f"{number}")
 
     asyncio.run(main())
     assert only(ledger).held == 250

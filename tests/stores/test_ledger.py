@@ -298,7 +298,7 @@ def test_threads_submit_at_once(ledger: Ledger) -> None:
 
 def test_tasks_submit_at_once_and_cancelling_one_loses_nothing(ledger: Ledger) -> None:
     async def keep(number: int) -> None:
-        await asyncio.wrap_future(ledger.submit(record(id=str(number))))
+        await ledger.submit(record(id=str(number)))
 
     async def main() -> None:
         tasks = [asyncio.create_task(keep(number)) for number in range(200)]

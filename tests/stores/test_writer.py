@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from scrimp.errors import StoreError
-from scrimp.stores.awaiting import awaited
+from scrimp.stores.promise import Promise
 from scrimp.stores.writer import Writer, wait
 
 
@@ -116,17 +116,6 @@ def test_a_stalled_disk_is_an_error_in_time() -> None:
     writer.close()
 
 
-def test_a_future_cannot_be_cancelled() -> None:
-    pages = Pages()
-    pages.gate.clear()
-    writer = Writer(pages.write, name="pages")
-    future = writer.submit("a")
-    assert not future.cancel()
-    pages.gate.set()
-    assert future.result(10) is None
-    writer.close()
-
-
 def test_who_waits_is_told_before_anything_else_can_go_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: seen.append(str(args.exc_value)))
@@ -162,6 +151,7 @@ def test_what_nobody_waits_for_goes_with_what_comes_next(monkeypatch: pytest.Mon
     writer.close()  # the thread does not stay for its moment
     [thread] = [thread for thread in threading.enumerate() if thread.name == "scrimp pages"]
     thread.join(10)
+    assert not thread.is_alive()
     assert pages.batches[3:] == [["e"]]
 
 
@@ -194,7 +184,7 @@ def test_what_a_loop_has_at_hand_shares_a_batch(monkeypatch: pytest.MonkeyPatch)
     async def caller(number: int) -> None:
         for step in "abc":
             time.sleep(0.002)  # work, in which an idle thread would have begun
-            await asyncio.wait_for(awaited(writer.submit(f"{step}{number}")), 10)
+            await asyncio.wait_for(writer.submit(f"{step}{number}"), 10)
 
     async def main() -> None:
         await asyncio.gather(*map(caller, range(5)))
@@ -206,6 +196,75 @@ def test_what_a_loop_has_at_hand_shares_a_batch(monkeypatch: pytest.MonkeyPatch)
     assert [sorted(batch) for batch in [first, *rest]] == [
         [f"{step}{n}" for n in range(5)] for step in "abcabc"
     ]
+    writer.close()
+
+
+async def busy(writer: Writer[str], items: str) -> list[Promise[None]]:
+    """A loop that has something to do in each of its turns, and brings an item in each."""
+    promises = []
+    for item in items:
+        promises.append(writer.submit(item))
+        await asyncio.sleep(0)
+        time.sleep(0.001)
+    return promises
+
+
+def test_what_a_busy_loop_brings_turn_by_turn_shares_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+
+    async def main() -> None:
+        await writer.submit("before")  # a loop with nothing else to do is not kept waiting
+        await asyncio.wait_for(asyncio.gather(*await busy(writer, "abcdefgh")), 10)
+
+    asyncio.run(main())
+    assert pages.batches == [["before"], [*"abcdefgh"]]
+    writer.close()
+
+
+def test_what_a_batch_lets_go_on_shares_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+
+    async def caller(number: int) -> None:
+        await writer.submit(f"a{number}")
+        time.sleep(0.002)  # what it has to do before it goes on
+        await writer.submit(f"b{number}")
+
+    async def main() -> None:
+        pages.gate.clear()
+        first = asyncio.gather(*map(caller, range(3)))
+        while not writer._writing:
+            await asyncio.sleep(0.001)
+        second = asyncio.ensure_future(caller(3))  # has nothing to wait for but the batch before
+        await asyncio.sleep(0.01)
+        pages.gate.set()
+        await asyncio.wait_for(asyncio.gather(first, second), 10)
+
+    asyncio.run(main())
+    assert pages.batches == [["a0", "a1", "a2"], ["a3", "b0", "b1", "b2"], ["b3"]]
+    writer.close()
+
+
+@pytest.mark.parametrize(("items", "moment", "enough"), [("abcd", 60.0, 4), ("a", 0.005, 1000)])
+def test_a_busy_loop_keeps_nobody_waiting_for_long(
+    items: str, moment: float, enough: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", moment)
+    monkeypatch.setattr("scrimp.stores.writer.ENOUGH", enough)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+
+    async def main() -> None:
+        begun, until = await busy(writer, items), time.monotonic() + 10
+        while not begun[-1].done() and time.monotonic() < until:
+            await asyncio.sleep(0)
+            time.sleep(0.001)
+        assert begun[-1].done()
+
+    asyncio.run(main())
     writer.close()
 
 

@@ -16,7 +16,6 @@ from scrimp.traces.corpus import read_corpus
 from scrimp.traces.diagnosed_transcripts import diagnose_transcripts
 from scrimp.traces.exchanges import Exchange, in_time_order
 from scrimp.traces.recorded_calls import unusable
-from scrimp.traces.transcripts import read_transcripts
 from tests.traces.sessions import assistant, hook, result, text, tool_use, usage, user, write
 
 
@@ -45,35 +44,6 @@ def test_recorded_calls_that_read_what_they_should_raise_no_alarm(
     assert {finding.where for finding in found.misses} & good == set()
     # What went to a provider that caches nothing is no miss either.
     assert all(finding.diagnosis.promised > finding.diagnosis.read for finding in found.misses)
-
-
-def reading_on(path: Path) -> set[str]:
-    """Calls that read all that the call before them in their conversation had read and written."""
-    left: dict[str, int] = {}
-    healthy = set()
-    for found in read_transcripts([path], []):
-        for call in (call for conversation in found.conversations for call in conversation.calls):
-            billed = call.usage
-            if billed.cache_read_input_tokens >= left.get(call.parent_id or "", 1 << 60):
-                healthy.add(call.message_id)
-            left[call.message_id] = billed.cache_read_input_tokens + billed.cache_creation_input_tokens
-    assert len(healthy) > 15_000
-    return healthy
-
-
-def test_misses_in_transcripts_are_classified(traces: Path) -> None:
-    path = traces / "transcripts"
-    skipped: Counter[str] = Counter()
-    found = list(diagnose_transcripts([path], default(), skipped, []))
-    causes = Counter(finding.diagnosis.cause for finding in found if finding is not None)
-    assert causes.total() > 400
-    # What the model of continuity did not foresee is the harder part, and judged apart.
-    foreseen = {Cause.EXPIRED, Cause.COMPACTED, Cause.RESUMED, Cause.MODEL_SWITCH, Cause.THINKING_SWITCH}
-    unexpected = Counter({cause: count for cause, count in causes.items() if cause not in foreseen})
-    assert causes[Cause.UNKNOWN] <= 0.1 * unexpected.total()
-    assert causes[Cause.EVICTED] <= 0.2 * causes.total()
-    accused = {finding.where.rsplit(" ", 1)[1] for finding in found if finding is not None}
-    assert accused & reading_on(path) == set()
 
 
 def session(gap: float, second: dict[str, Any], *between: dict[str, Any]) -> list[dict[str, Any]]:

@@ -124,9 +124,26 @@ def test_what_is_no_usual_body_is_read_all_the_same(raw: bytes) -> None:
 
 def test_the_bodies_remembered_are_bounded_and_the_least_recent_go() -> None:
     raws = [body(f"{number} " + "x" * 400) for number in range(9)]
-    bodies = Bodies(most_bytes=3 * len(raws[0]), short=0)
+    most = 3 * (len(raws[0]) + 1_000)
+    bodies = Bodies(most_bytes=most, short=0)
     read_first = [bodies.read(raw).value for raw in raws]
-    assert 0 < bodies.weight <= 3 * len(raws[0])
+    assert 0 < bodies.weight <= most
     again: Any = bodies.read(raws[-1]).value
     assert again["messages"][0] is read_first[-1]["messages"][0]  # type: ignore[index]  # it is an object
-    assert bodies.weight <= 3 * len(raws[0])
+    assert bodies.weight <= most
+
+
+def test_many_short_messages_weigh_more_than_their_text() -> None:
+    short, long = Bodies(short=0), Bodies(short=0)
+    short.read(body(*(f"{number}" for number in range(1_000))))
+    long.read(body("x" * len(body(*(f"{number}" for number in range(1_000))))))
+    assert short.weight > 5 * long.weight  # each message is an object of some 300 bytes
+
+
+def test_what_comes_before_messages_is_bounded_in_bytes() -> None:
+    bodies = Bodies(short=0)
+    for number in range(40):  # a megabyte each: eight of them at the most
+        assert bodies.read(body("a", system=f"{number}" + "x" * 2**20)).layout is not None
+    kept = sum(len(head) for head in bodies._heads)
+    assert 0 < kept <= 8 * 2**20
+    assert kept == bodies._head_bytes

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
+from collections.abc import Callable
 from typing import Any, cast
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from scrimp.asgi.shapes import Headers, Message
+from scrimp.asgi.shapes import Headers, Message, Scope
 
 __all__ = ["Cycle"]
 
 _NOT_IN_A_HEAD = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _WITHOUT_BODY = (204, 304)
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 
 class Cycle(RequestResponseCycle):
@@ -23,8 +28,32 @@ class Cycle(RequestResponseCycle):
     is copied once, where there is all of it.
     """
 
-    def __init__(self, **state: Any) -> None:
-        super().__init__(**state)
+    logger = logging.getLogger("uvicorn.error")
+
+    def __init__(
+        self,
+        scope: Scope,
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        on_response: Callable[[], None],
+        *,
+        keep_alive: bool,
+        expects_continue: bool,
+    ) -> None:
+        # Without `super`, which sets up as much again that is not needed here.
+        self.scope = cast("Any", scope)
+        self.transport = transport
+        self.flow = flow
+        self.on_response = on_response
+        self.message_event = asyncio.Event()
+        self.keep_alive = keep_alive
+        self.waiting_for_100_continue = expects_continue
+        self.disconnected = False
+        self.more_body = True
+        self.response_started = False
+        self.response_complete = False
+        self.chunked_encoding: bool | None = None
+        self.expected_content_length = 0
         self.parts: list[bytes] = []
         self.size = 0
         """Bytes of the body that the application has not taken yet."""
@@ -77,14 +106,16 @@ class Cycle(RequestResponseCycle):
         lines = [STATUS_LINE[status]]
         closing = False
         for name, value in headers:
+            lines.append(b"%b: %b\r\n" % (name, value))
             lower = name.lower()
+            if lower not in _FRAMING:
+                continue
             if lower == b"content-length" and self.chunked_encoding is None:
                 self.expected_content_length, self.chunked_encoding = int(value), False
             elif lower == b"transfer-encoding" and value.lower() == b"chunked":
                 self.expected_content_length, self.chunked_encoding = 0, True
             elif lower == b"connection" and b"close" in value.lower():
                 closing, self.keep_alive = True, False
-            lines.append(b"%b: %b\r\n" % (name, value))
         if not self.keep_alive and not closing:
             lines.append(b"connection: close\r\n")
         without_body = self.scope["method"] == "HEAD" or status in _WITHOUT_BODY
@@ -98,7 +129,7 @@ class Cycle(RequestResponseCycle):
         self._head = head + b"\r\n"
 
     def _write(self, message: Message) -> None:
-        body = cast("bytes", message.get("body", b""))
+        body: bytes = message.get("body", b"")
         over = not message.get("more_body", False)
         head, self._head = self._head, b""
         if self.scope["method"] == "HEAD":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
@@ -18,9 +19,14 @@ __all__ = ["Protocol"]
 _PAUSED_AT = 65_536
 """Bytes that may wait for the application before the client has to."""
 
+_TARGETS = 256
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
+
+    cycle: Cycle | None  # type: ignore[assignment]  # none before the first request, in uvicorn too
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         # asyncio leaves Nagle's algorithm on for sockets it did not open itself: 40 ms a streamed answer.
@@ -31,29 +37,37 @@ class Protocol(HttpToolsProtocol):
         """What a request can ask for beyond ASGI."""
         return {HANG_UP: cycle.hang_up}
 
+    def on_message_begin(self) -> None:
+        """As uvicorn's own; the scope is made once all of it is known."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_headers_complete(self) -> None:
         """As uvicorn's own, without upgrades and without a limit on connections."""
-        parser, scope = self.parser, cast("dict[str, Any]", self.scope)
-        version, url = parser.get_http_version(), httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
-        scope["method"] = parser.get_method().decode("ascii")
-        scope["http_version"] = version
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
-        before = cast("Cycle | None", self.cycle)
+        parser = self.parser
+        version = parser.get_http_version()
+        path, raw_path, query = _parts_of(self.url)
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": version,
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme,
+            "root_path": "",
+            "method": parser.get_method().decode("ascii"),
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+        }
+        before = self.cycle
         cycle = self.cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=False,
-            default_headers=[],
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
+            scope,
+            self.transport,
+            self.flow,
+            self.on_response_complete,
             keep_alive=version != "1.0" and parser.should_keep_alive(),
-            on_response=self.on_response_complete,
+            expects_continue=self.expect_100_continue,
         )
         scope["extensions"] = self.extensions(cycle)
         if before is None or before.response_complete:
@@ -64,10 +78,18 @@ class Protocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """See uvicorn."""
-        cycle = cast("Cycle", self.cycle)
-        if cycle.response_complete:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
             return
         cycle.take(body)
         if cycle.size > _PAUSED_AT:
             self.flow.pause_reading()
         cycle.message_event.set()
+
+
+@lru_cache(_TARGETS)
+def _parts_of(target: bytes) -> tuple[str, bytes, bytes]:
+    """The path, the same as it came, and the query of what a request is for."""
+    url = httptools.parse_url(target)
+    path = url.path.decode("ascii")
+    return unquote(path) if "%" in path else path, url.path, url.query or b""

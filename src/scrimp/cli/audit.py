@@ -35,8 +35,9 @@ BY = ("day", "month", "hour", "model", "project", "session", "agent", "user", "t
 def audit(paths: tuple[str, ...], **options: Any) -> ExitCode:
     """Show where your tokens went, in dollars, and rank what to change by what it is worth a month.
 
-    PATH is a file, folder or glob of Claude Code sessions, recorded exchanges or a capture; without one, the
-    folders of Claude Code (CLAUDE_CONFIG_DIR, ~/.config/claude and ~/.claude). Nothing leaves this machine.
+    PATH is a file, folder or glob of sessions of Claude Code or pi, recorded exchanges or a capture; without
+    one, the folders of Claude Code (CLAUDE_CONFIG_DIR, ~/.config/claude and ~/.claude). Nothing leaves this
+    machine.
 
     First comes how well scrimp's model reproduces the bills of these very calls. Then spend (measured), what
     was sent again and again, tool results, cache misses by cause, lifetimes against gaps, and every lever

@@ -67,10 +67,11 @@ def replay(
 ) -> None:
     """Replay recorded runs under each policy and show every bill against the floor.
 
-    PATH is a file, folder or glob of recorded exchanges or Claude Code sessions (.jsonl, also .gz and .xz).
-    `none` strips all markers, `auto` is the API's automatic marker alone, `recorded` the caller's own
-    markers, `scrimp` what scrimp would have sent, planned step by step without looking ahead. First comes
-    how well the model reproduces the bills of each source, since dollars are estimates of that model.
+    PATH is a file, folder or glob of recorded exchanges, a capture, or sessions of Claude Code or pi (.jsonl,
+    also .gz and .xz). `none` strips all markers, `auto` is the API's automatic marker alone, `recorded` the
+    caller's own markers, `scrimp` what scrimp would have sent, planned step by step without looking ahead.
+    First comes how well the model reproduces the bills of each source, since dollars are estimates of that
+    model.
 
     Sessions hold no system prompt and no tools: their prompts begin with an opaque block of the length that
     the bills show. What a session's bill shows and no recorded call explains – an entry gone early, or left

@@ -20,13 +20,18 @@ from scrimp.core.prompt import Digest, Prompt
 from scrimp.core.settings import CacheSettings
 from scrimp.facts.model import Model
 from scrimp.wire.markers import TTL
+from scrimp.wire.request import Block
 
 __all__ = ["Call", "Entry", "Found", "Mark", "Memory", "Talk"]
 
 _MOST_TALKS = 256
 _MOST_BLOCKS = 200_000
+_MOST_BYTES = 32 * 1024 * 1024
 _MOST_ENTRIES = 50_000
 _MOST_SHORT = 10_000
+_OFTEN, _MANY = 4, 4_096
+_ODD_BYTES = 100_000
+_encoder = msgspec.msgpack.Encoder()
 _LONGEST_WAIT = 600.0
 """Seconds after which a call that was never heard of again is no longer under way (the SDK's timeout)."""
 
@@ -91,15 +96,22 @@ class Mark(msgspec.Struct, frozen=True):
 class Talk(msgspec.Struct):
     """A conversation by its last billed request. `marks` are where it left or read entries, deepest last.
 
-    `kept` counts the requests of all conversations up to then; it is found by `indexed` and `tails`.
+    `kept` counts the requests of all conversations up to then; it is found by `indexed` and `tails`. `weight`
+    is what it says, in bytes.
     """
 
     id: int
     call: Call
     marks: tuple[Mark, ...] = ()
     kept: int = 0
+    weight: int = 0
     indexed: set[Digest] = msgspec.field(default_factory=set)
     tails: set[Digest] = msgspec.field(default_factory=set)
+
+    @property
+    def overgrown(self) -> bool:
+        """Whether it is found by far more than its last request says: many that began alike count as one."""
+        return len(self.indexed) + len(self.tails) > _OFTEN * len(self.call.prompt) + _MANY
 
     @property
     def deepest(self) -> int:
@@ -134,6 +146,7 @@ class Memory:
         self._marked = 0
         self._kept = 0
         self._blocks = 0
+        self._weight = 0
 
     def find(self, call: Call) -> Found:
         """The conversation whose whole last request `call` extends, and the deepest entry on its way."""
@@ -239,38 +252,47 @@ class Memory:
 
     def keep(self, talk: Talk | None, call: Call, marks: tuple[Mark, ...], *, known_to: int) -> Talk:
         """`call` is now the last of `talk`, or the first of a new one; up to `known_to` nothing is new."""
+        if talk is not None and talk.overgrown and talk.id in self._talks:
+            self._forget(talk)
         if talk is not None and talk.id not in self._talks:
-            talk, known_to = None, -1  # forgotten while its call was under way
+            talk, known_to = None, -1  # forgotten, be it while its call was under way
         if talk is None:
-            talk = Talk(self._next, call)
+            talk = Talk(self._next, call, weight=_weight(call.prompt, 0))
             self._next += 1
         else:
-            del self._talks[talk.id]
-            self._blocks -= len(talk.call.prompt)
-            self._marked -= bool(talk.marks)
+            self._take_out(talk)
+            talk.weight = _grown(talk, call.prompt, known_to)
         self._marked += bool(marks)
         self._kept += 1
         talk.call, talk.marks, talk.kept = call, marks, self._kept
         self._talks[talk.id] = talk
         self._blocks += len(call.prompt)
+        self._weight += talk.weight
         for digest in call.prompt.digests[known_to + 1 :]:
             self._with.setdefault(digest, set()).add(talk.id)
             talk.indexed.add(digest)
         if len(call.prompt):
             self._tails[call.prompt.prefixes[-1]] = talk.id
             talk.tails.add(call.prompt.prefixes[-1])
-        while len(self._talks) > _MOST_TALKS or (self._blocks > _MOST_BLOCKS and len(self._talks) > 1):
+        while len(self._talks) > _MOST_TALKS or (self._too_much() and len(self._talks) > 1):
             self._forget(next(iter(self._talks.values())))
         return talk
+
+    def _too_much(self) -> bool:
+        return self._blocks > _MOST_BLOCKS or self._weight > _MOST_BYTES
+
+    def _take_out(self, talk: Talk) -> None:
+        del self._talks[talk.id]
+        self._blocks -= len(talk.call.prompt)
+        self._weight -= talk.weight
+        self._marked -= bool(talk.marks)
 
     def _under_way(self, prefix: Digest, now: float) -> bool:
         began = self._pending.get(prefix)
         return began is not None and now - began < _LONGEST_WAIT
 
     def _forget(self, talk: Talk) -> None:
-        del self._talks[talk.id]
-        self._blocks -= len(talk.call.prompt)
-        self._marked -= bool(talk.marks)
+        self._take_out(talk)
         for digest in talk.indexed:
             others = self._with.get(digest, set())
             others.discard(talk.id)
@@ -279,6 +301,26 @@ class Memory:
         for tail in talk.tails:
             if self._tails.get(tail) == talk.id:
                 del self._tails[tail]
+
+
+def _grown(talk: Talk, prompt: Prompt, known_to: int) -> int:
+    """The weight of a conversation whose next request has `prompt`, for the cost of what is new in it."""
+    before = talk.call.prompt
+    if 0 <= known_to < len(before) and before.prefixes[known_to] == prompt.prefixes[known_to]:
+        return talk.weight - _weight(before, known_to + 1) + _weight(prompt, known_to + 1)
+    return _weight(prompt, 0)
+
+
+def _weight(prompt: Prompt, start: int) -> int:
+    """Bytes of what the blocks from `start` on say."""
+    return sum(map(_said, prompt.blocks[start:]))
+
+
+def _said(block: Block) -> int:
+    try:
+        return len(_encoder.encode(block.value))
+    except (TypeError, ValueError, OverflowError, RecursionError):  # what JSON hardly holds
+        return _ODD_BYTES
 
 
 def reaches(call: Call, position: int) -> bool:

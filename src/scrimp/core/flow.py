@@ -35,6 +35,7 @@ from scrimp.core.commands import (
 from scrimp.core.diagnose import Watched
 from scrimp.core.draft import Draft, output_estimate
 from scrimp.core.levers import Answered, Change
+from scrimp.core.meter import Metered
 from scrimp.core.record import Record
 from scrimp.core.workspace import Planned
 from scrimp.errors import ContextExceeded, PlanError
@@ -54,22 +55,9 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     Raises `BudgetExceeded` or `ContextExceeded` where a limit does not let it go out, and what a lever says
     in its place.
     """
-    another = yield from _attempted(attempt, facts, clock)
-    if another is not None:
-        try:
-            yield from _attempted(another, facts, clock)
-        except Exception:  # noqa: BLE001 - whatever it was, the caller has the answer that came before it
-            return
-
-
-def _attempted(
-    attempt: Attempt, facts: Facts, clock: Callable[[], float]
-) -> Generator[Command, Any, Attempt | None]:
-    """One attempt; returns the one that a lever wants to follow."""
-    own, draft = attempt, (yield from _drafted(attempt, facts, clock))
+    own = attempt
+    draft, watched = yield from _prepared(attempt, facts, clock)
     attempt, plan, change = draft.attempt, draft.planned, draft.change
-    watched = yield from _foreseen(draft)
-    draft = draft.holding((yield from _reserved(draft, watched)))
     edits = plan.plan.edits if plan else ()
     try:
         answer = yield Send(edits, _diagnosed(attempt, plan, facts), _changed(own, change))
@@ -85,7 +73,9 @@ def _attempted(
     if answer.refused or answer.status >= 400:
         yield from _dropped(plan, watched)
         yield from _released(draft)
-        return (yield from _attempted(_untouched(own, answer), facts, clock)) if answer.refused else None
+        if answer.refused:
+            yield from flow(_untouched(own, answer), facts, clock)
+        return
     if answer.fault is not None:
         yield from _dropped(plan, watched)
         plan, watched, draft = None, None, draft.untouched(answer.fault)
@@ -96,20 +86,29 @@ def _attempted(
     finished = yield Meter(output_estimate(draft.model))
     if isinstance(finished, Fault) or finished.metered.usage is None:
         yield draft.kept(draft.unanswered(clock()))
-        return None
-    metered = finished.metered
-    found = None
+        return
+    metered, miss = finished.metered, None
     if plan and metered.input_exact:
-        usage, told = metered.usage, (metered.missed, attempt.tags, metered.edited)
-        found = yield Billed(plan, usage, metered.message_id, watched, *told, draft.cuts)
-    miss = found if isinstance(found, Diagnosis) and not draft.cuts else None
+        found = yield _billed(plan, watched, metered, draft)
+        miss = found if isinstance(found, Diagnosis) and not draft.cuts else None
     bills = draft.bills(answer, metered, metered.usage, facts)
     record = draft.billed(answer, finished, bills, miss)
     yield draft.kept(record, bills.most)
-    if not attempt.reshapes:
-        return None
-    sent = attempt.body if answer.fault is None and attempt.untouched is None else None
-    return _another(draft, (yield Tell(_answered(finished), sent)), record)
+    if attempt.reshapes:
+        sent = attempt.body if answer.fault is None and attempt.untouched is None else None
+        another = _another(draft, (yield Tell(_answered(finished), sent)), record)
+        yield from _followed(another, facts, clock)
+
+
+def _followed(
+    another: Attempt | None, facts: Facts, clock: Callable[[], float]
+) -> Generator[Command, Any, None]:
+    """The attempt that a lever wants to follow."""
+    if another is not None:
+        try:
+            yield from flow(another, facts, clock)
+        except Exception:  # noqa: BLE001 - whatever it was, the caller has the answer that came before it
+            return
 
 
 def _untouched(own: Attempt, answer: Answer) -> Attempt:
@@ -139,9 +138,13 @@ def _another(draft: Draft, found: Any, record: Record) -> Attempt | None:
     )
 
 
-def _drafted(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generator[Command, Any, Draft]:
-    """The request reshaped and planned."""
-    change = yield from _reshaped(attempt)
+def _prepared(
+    attempt: Attempt, facts: Facts, clock: Callable[[], float]
+) -> Generator[Command, Any, tuple[Draft, Watched | None]]:
+    """The request reshaped, planned, watched and paid for."""
+    change = None
+    if attempt.reshapes or attempt.follows is not None:
+        change = yield from _reshaped(attempt)
     if change is not None:
         attempt = msgspec.structs.replace(attempt, body=change.body)
     planned = None
@@ -152,20 +155,27 @@ def _drafted(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Gene
     if plan and (attempt.mode == "observe" or attempt.untouched is not None):
         plan = plan.untouched()
     model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
-    return Draft(attempt, plan, model, fault, clock(), change)
+    draft = Draft(attempt, plan, model, fault, clock(), change)
+    watched = (yield Foresee(plan, attempt.body, attempt.tags, draft.cuts)) if plan else None
+    watched = watched if isinstance(watched, Watched) else None
+    return draft.holding((yield from _reserved(draft, watched))), watched
 
 
 def _reshaped(attempt: Attempt) -> Generator[Command, Any, Change | None]:
     """What the levers make of the request; raises what one of them says in its place."""
     if attempt.follows is not None:
         return attempt.follows
-    asks = attempt.reshapes and attempt.untouched is None
-    found = (yield Reshape(attempt)) if asks else None
+    found = (yield Reshape(attempt)) if attempt.untouched is None else None
     if not isinstance(found, Change):
         return None
     if found.error is not None:
         raise found.error
     return found
+
+
+def _billed(plan: Planned, watched: Watched | None, metered: Metered, draft: Draft) -> Billed:
+    usage, tags, edited = metered.usage or Usage(), draft.attempt.tags, metered.edited
+    return Billed(plan, usage, metered.message_id, watched, metered.missed, tags, edited, draft.cuts)
 
 
 def _answered(finished: Finished) -> Answered:
@@ -193,12 +203,6 @@ def _reserved(draft: Draft, watched: Watched | None) -> Generator[Command, Any, 
 def _released(draft: Draft) -> Generator[Command, Any, None]:
     if draft.held is not None:
         yield Release(draft.held.id)
-
-
-def _foreseen(draft: Draft) -> Generator[Command, Any, Watched | None]:
-    attempt, planned = draft.attempt, draft.planned
-    watched = (yield Foresee(planned, attempt.body, attempt.tags, draft.cuts)) if planned else None
-    return watched if isinstance(watched, Watched) else None
 
 
 def _dropped(planned: Planned | None, watched: Watched | None) -> Generator[Command, Any, None]:

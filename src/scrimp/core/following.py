@@ -34,6 +34,8 @@ def following(planned: Planned, led: Container[Digest]) -> Follow | None:
     `led` are the prefixes whose writer is known, so that its beginning will be heard of.
     """
     situation, outcome = planned.situation, planned.plan.chosen.outcome
+    if not situation.pending:
+        return None
     prefixes, ends = planned.prompt.prefixes, situation.ends
     positions = (position for position, _ in situation.pending if position > outcome.hit)
     for position in sorted(positions, reverse=True):

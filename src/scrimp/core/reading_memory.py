@@ -68,6 +68,9 @@ class Kept(NamedTuple):
     measured: Measured
 
 
+_UNMEASURED = Kept(0, Measured())
+
+
 class Read(NamedTuple):
     """A request as read. `kept` is what an earlier step of its conversation leaves to measure no more."""
 
@@ -79,7 +82,7 @@ class Read(NamedTuple):
     def remember(self, measured: Measured) -> None:
         """Keep how this request was measured, for the next step of its conversation."""
         if self.trunk is not None:
-            self.trunk.measured = measured
+            self.trunk.kept = Kept(len(measured.content), measured)
 
 
 class _Frame(msgspec.Struct, eq=False):
@@ -110,7 +113,7 @@ class _Trunk(msgspec.Struct, eq=False):
     up to it in which the user said something (-1: none). `image` is where the first image of the messages is
     (-1: nowhere); `prompt` has no automatic marker. `shared` are the messages themselves, where nobody will
     ever change them: what is the same object then need not be encoded to be known, and all of it is encoded
-    only for who needs it (`payload` None: not yet).
+    only for who needs it (`payload` None: not yet). `kept` is as far as it was measured.
     """
 
     frame: _Frame
@@ -121,7 +124,7 @@ class _Trunk(msgspec.Struct, eq=False):
     positions: list[int]
     inputs: list[int]
     image: int
-    measured: Measured = Measured()
+    kept: Kept
     shared: Sequence[Any] = ()
 
     @property
@@ -181,12 +184,9 @@ class ReadingMemory:
             payload = _payload(messages) if same is None else None
             before, common = same or _longest(alike, payload or b"")
             if before is not None and common == len(messages) == len(before.bounds):
-                trunk, kept = (
-                    before,
-                    Kept(len(before.measured.content), before.measured),
-                )  # the very same again
+                trunk = before  # the very same again
             else:
-                trunk, kept = _grown(_Request(frame, first, payload, messages), before, common)
+                trunk = _grown(_Request(frame, first, payload, messages), before, common)
         except _NOT_ENCODED:  # no JSON, half of a surrogate pair, an integer beyond 64 bits: rare
             return _afresh(body, reading)
         if shared:
@@ -195,7 +195,7 @@ class ReadingMemory:
             self._recent.move_to_end(id(trunk))
         else:
             self._remember(trunk, before, common)
-        return Read(with_automatic(trunk.prompt, body), frame.settings, kept, trunk)
+        return Read(with_automatic(trunk.prompt, body), frame.settings, trunk.kept, trunk)
 
     def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> _Frame | None:
         """The frame of a request, where it is known by the very objects that it was made of."""
@@ -239,7 +239,7 @@ class ReadingMemory:
 
 
 def _afresh(body: Body, reading: Reading) -> Read:
-    return Read(read_prompt(body, reading), read_settings(body), Kept(0, Measured()))
+    return Read(read_prompt(body, reading), read_settings(body), _UNMEASURED)
 
 
 def _frame(key: tuple[Reading, bytes], spelling: str, body: Body) -> _Frame:
@@ -307,11 +307,11 @@ def _common(trunk: _Trunk, payload: bytes) -> int:
     return low
 
 
-def _grown(request: _Request, before: _Trunk | None, common: int) -> tuple[_Trunk, Kept]:
+def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
     """The first `common` messages as they were read `before`, the others read now."""
     frame, _, payload, messages = request
     reading, static = frame.key[0], frame.static
-    base = before or _Trunk(frame, b"", static.prompt, payload, [], [], [], -1)
+    base = before or _Trunk(frame, b"", static.prompt, payload, [], [], [], -1, _UNMEASURED)
     seen = message_blocks(messages, common)
     inputs = base.inputs[:common] + _inputs(seen, range(common, len(messages)), base.inputs[:common])
     if frame.strips:
@@ -325,7 +325,7 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> tuple[_Trun
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
     state = base.prompt.prefixes[start - 1] if start > len(static.prompt) else frame.states[pictured]
-    trunk = _Trunk(
+    return _Trunk(
         *request[:2],
         prompt=grown(base.prompt, start, state, seen, reading),
         payload=payload,
@@ -333,9 +333,8 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> tuple[_Trun
         positions=base.positions[:common] + _positions(seen, range(common, len(messages)), start),
         inputs=inputs,
         image=image,
+        kept=base.kept if base.kept.positions <= start else Kept(start, base.kept.measured),
     )
-    measured = base.measured if len(base.measured.content) >= start else Measured()
-    return trunk, Kept(start if measured.content else 0, measured)
 
 
 def _settled(last_input_before: int, last_input_now: int, common: int) -> int:

@@ -17,7 +17,7 @@ from scrimp.core.prompt import Digest, Prompt
 
 __all__ = ["Join", "Trails"]
 
-_PREFIXES_REMEMBERED = 80_000
+_PREFIXES_REMEMBERED, _DROPPING_REMEMBERED = 80_000, 10_000
 _DROPS_REMEMBERED = 8
 
 
@@ -95,8 +95,8 @@ class Trails:
         """`prompt` is the next step of the conversation it joined: remember how much it dropped."""
         self._last_drop[prompt.prefixes[-1]] = join.dropped
         self._drops.setdefault(kind, deque(maxlen=_DROPS_REMEMBERED)).append(join.dropped)
-        forget_oldest(self._last_drop, _PREFIXES_REMEMBERED)
-        forget_oldest(self._drops, _PREFIXES_REMEMBERED)
+        forget_oldest(self._last_drop, _DROPPING_REMEMBERED)
+        forget_oldest(self._drops, _DROPPING_REMEMBERED)
 
     def usually_dropped(self, kind: Hashable, prompt: Prompt) -> int:
         """How many last positions the next step will drop: as many as this one did, or as its kind does."""

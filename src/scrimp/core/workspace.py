@@ -18,25 +18,26 @@ import msgspec
 from scrimp.core.bill import day_of
 from scrimp.core.cache import Cache, CacheRules, Entry, windows
 from scrimp.core.carry.history import Place, lengths_of
-from scrimp.core.carry.seen import seen, tail_of
+from scrimp.core.carry.seen import Edited, seen, tail_of
 from scrimp.core.elsewhere import Elsewhere
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.gaps import Returns
 from scrimp.core.hard_lengths import HardLengths
 from scrimp.core.horizon import Horizon, Taken
 from scrimp.core.learned import Snapshot
-from scrimp.core.lengths import Lengths, shared_out
+from scrimp.core.lengths import Lengths
 from scrimp.core.passes.mark import Situation
 from scrimp.core.pending import Pending
-from scrimp.core.plan import Range, kept_as_it_is, plan
+from scrimp.core.plan import Range, plan
 from scrimp.core.planned import Asked, Planned
 from scrimp.core.prompt import Digest, Prompt, Reading, read_prompt
-from scrimp.core.reading_memory import ReadingMemory
+from scrimp.core.reading_memory import Read, ReadingMemory
+from scrimp.core.short_prompts import ShortPrompts
 from scrimp.core.terms import cache_rules, reading
 from scrimp.core.tokens.estimator import Estimator, Ruler, Sized
 from scrimp.core.tokens.learner import Learner
 from scrimp.core.tolerance import tolerance
-from scrimp.core.too_short import is_too_short
+from scrimp.core.too_short import is_too_short, left_alone
 from scrimp.core.worst_known import known_bound
 from scrimp.core.worst_parts import may_shorten
 from scrimp.core.worth import Event
@@ -49,7 +50,7 @@ from scrimp.wire.response import TokenCounts, Usage
 __all__ = ["Asked", "Planned", "Workspace", "cache_rules", "reading"]
 
 
-_ANSWERS_REMEMBERED = 10_000
+_ANSWERS_REMEMBERED, _BYTES_PER_ANSWER = 10_000, 8_000
 _TERMS_REMEMBERED = 1_024
 _ESTIMATORS_REMEMBERED = 16
 
@@ -60,6 +61,17 @@ class _Terms(NamedTuple):
     model: Model
     reading: Reading
     rules: CacheRules
+
+
+class _Request(NamedTuple):
+    """A request as it is read; `whole` and `edited` are those of `Asked`."""
+
+    read: Read
+    terms: _Terms
+    name: str
+    day: date
+    whole: bool
+    edited: Edited | None
 
 
 class Workspace:
@@ -73,6 +85,7 @@ class Workspace:
         self._cache = Cache()
         self._lengths = Lengths()
         self._hard_lengths = HardLengths()
+        self._short = ShortPrompts()
         self._learner = Learner(learned.ratios)
         self._horizon = Horizon(learned.horizon)
         self._pending = Pending()
@@ -96,50 +109,61 @@ class Workspace:
         Raises `RequestError` when `body` is not a Messages request, `PlanError` when no safe plan was found;
         either way the caller sends the untouched request.
         """
-        asked = self._asked(body, now)
-        return None if asked is None else self.decide(asked, now, again=again, label=label)
+        request = self._read(body, now)
+        if request is None:
+            return None
+        short = self._surely_short(request, now)
+        return self.decide(self._asked(request), now, again=again, label=label) if short is None else short
 
     def look(self, body: Body, now: float, label: str | None = None) -> Planned | None:
         """How a request stands, as `plan` would find it; nothing is remembered of it, nobody counts on it.
 
         Raises what `plan` raises.
         """
-        asked = self._asked(body, now)
-        if asked is None:
+        request = self._read(body, now)
+        if request is None:
             return None
+        short = self._surely_short(request, now)
+        if short is not None:
+            return short
+        asked = self._asked(request)
         prompt, total = asked.prompt, self._total(asked)
         if is_too_short(prompt, total, asked.rules):
-            return self._left_alone(asked, total, now)
+            return left_alone(asked, total, self._cache, now)
         events, taken = self._horizon.foresee(prompt, label, after=self._before(asked))
         pending = self._pending.of(prompt, now)
         situation = self._situation(asked, total, now=now, events=events, pending=pending, taken=taken)
         return Planned(asked, situation, plan(situation, total=total))
 
-    def _asked(self, body: Body, now: float) -> Asked | None:
-        """The request read and measured; None for the next turn of a thread. Raises `RequestError`."""
+    def _read(self, body: Body, now: float) -> _Request | None:
+        """The request as it is read; None for the next turn of a thread. Raises `RequestError`."""
         if _continues_thread(body):
             return None
         day = day_of(now)
         name = str(body.get("model", ""))
-        model, how, rules = self._terms_of(name, day, in_thread="thread" in body)
-        as_read = seen(body, model, lambda whole: self._parts(whole, model, name, how))
-        prompt, sized = self._measured(as_read.body, model, name, how)
-        whole = not may_shorten(body, model)
-        return Asked(prompt, sized, model, rules, day, whole=whole, edited=as_read.edited)
+        terms = self._terms_of(name, day, in_thread="thread" in body)
+        as_read = seen(body, terms.model, lambda whole: self._parts(whole, terms, name))
+        read = self._memory.read(as_read.body, terms.reading, name)
+        whole = not may_shorten(body, terms.model)
+        return _Request(read, terms, name, day, whole, as_read.edited)
 
-    def _measured(self, body: Body, model: Model, name: str, how: Reading) -> tuple[Prompt, Sized]:
-        read = self._memory.read(body, how, name)
+    def _asked(self, request: _Request) -> Asked:
+        """The request measured."""
+        read, terms, name, day, whole, edited = request
+        sized = self._measured(read, terms.model, name)
+        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole=whole, edited=edited)
+
+    def _measured(self, read: Read, model: Model, name: str) -> Sized:
         estimator, prompt = self._estimator(model, name), read.prompt
         measured = estimator.extend(read.kept.measured, read.kept.positions, prompt.blocks, prompt.digests)
         read.remember(measured)
-        return prompt, estimator.finish(measured, prompt.blocks, read.settings)
+        return estimator.finish(measured, prompt.blocks, read.settings)
 
-    def _parts(
-        self, body: Body, model: Model, name: str, how: Reading
-    ) -> tuple[Sequence[int], Mapping[Place, int]]:
+    def _parts(self, body: Body, terms: _Terms, name: str) -> tuple[Sequence[int], Mapping[Place, int]]:
         """Tokens up to the end of each message, and of each tool result, as far as bills have shown them."""
-        prompt, sized = self._measured(body, model, name, how)
-        found = self._learner.foresee(model.id, prompt.blocks, prompt.prefixes, sized)
+        read = self._memory.read(body, terms.reading, name)
+        prompt, sized = read.prompt, self._measured(read, terms.model, name)
+        found = self._learner.foresee(terms.model.id, prompt.blocks, prompt.prefixes, sized)
         return lengths_of(prompt, self._lengths.ends(prompt, sized.sizes, found.mid), len(messages_of(body)))
 
     def gaps(self, body: Body, label: str | None = None) -> Returns:
@@ -155,7 +179,7 @@ class Workspace:
         """Plan a request that was read and measured already. Raises `PlanError`."""
         prompt, total = asked.prompt, self._total(asked)
         if is_too_short(prompt, total, asked.rules):
-            return self._left_alone(asked, total, now)
+            return left_alone(asked, total, self._cache, now)
         taken = None if again else self._observed(asked, now, label)
         # What a failed attempt was about to write is not there: its retry has to write it.
         pending = () if again else self._pending.of(prompt, now)
@@ -279,6 +303,8 @@ class Workspace:
         if planned.too_short:
             if summed_up is None:
                 self._learner.note(planned.prompt.prefixes, usage.total_input)
+            if summed_up is None and planned.asked.whole:
+                self._short.learn(planned, usage.total_input)
             return
         prompt = planned.prompt.remarked(planned.plan.markers)
         if message_id is not None and prompt.prefixes:
@@ -297,6 +323,11 @@ class Workspace:
         if usage.reports_cache:
             self._elsewhere.billed(planned.situation, prompt.markers, usage.cache_read_input_tokens)
             self._correct(planned, prompt, usage)
+
+    @property
+    def weight(self) -> int:
+        """Bytes remembered, about: conversations, and what grows with every call until it is full."""
+        return self._memory.weight + _BYTES_PER_ANSWER * len(self._answers)
 
     @property
     def learned(self) -> Snapshot:
@@ -331,20 +362,14 @@ class Workspace:
             if touched and marker.position <= prompt.static_end:
                 self._cache.add(prompt.prefixes[marker.position], marker.ttl, now, now)
 
-    def _left_alone(self, asked: Asked, total: Range, now: float) -> Planned:
-        """A request that goes out as it is and teaches nothing: conversations begin where caching can."""
-        rates = asked.model.rates(asked.day, prompt_tokens=total.mid)
-        situation = Situation(
-            prompt=asked.prompt,
-            ends=shared_out(asked.sized.sizes, total.mid),
-            total=total.mid,
-            cache=self._cache,
-            rules=asked.rules,
-            rates=rates,
-            events=(),
-            now=now,
-        )
-        return Planned(asked, situation, kept_as_it_is(total, rates), too_short=True)
+    def _surely_short(self, request: _Request, now: float) -> Planned | None:
+        """The plan for a request that is too short whatever it says; None where that is not sure."""
+        read, terms, _, day, whole, edited = request
+        outlook = self._short.outlook(read.prompt, terms.rules) if whole and edited is None else None
+        if outlook is None:
+            return None
+        asked = Asked(read.prompt, outlook.sized, terms.model, terms.rules, day, whole=True)
+        return left_alone(asked, outlook.total, self._cache, now, outlook.ends(read.prompt))
 
     def _terms_of(self, name: str, day: date, *, in_thread: bool) -> _Terms:
         key = (name, day, in_thread)

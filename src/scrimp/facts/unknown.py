@@ -24,9 +24,9 @@ _KEYS = ("input_mtok", "cache_write_mtok", "cache_write_1h_mtok", "cache_read_mt
 
 def published_elsewhere(spellings: Sequence[str]) -> tuple[PriceRow, ...] | None:
     """The dated prices genai-prices holds for the Anthropic model of exactly one of these names, or None."""
-    # Loaded here because it costs a fifth of a second, which only an unknown id should pay.
-    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415
-    from genai_prices.types import StartDateConstraint  # noqa: PLC0415
+    # A fifth of a second to import, which only an unknown id should pay.
+    from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415  # as said
+    from genai_prices.types import StartDateConstraint  # noqa: PLC0415  # as said
 
     snapshot = get_snapshot()
     for spelling in spellings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 from urllib.parse import unquote
@@ -100,14 +100,14 @@ class App:
                 failure = failure_of(inbound, route, at=self._ways.clock(), duration=monotonic() - came)
                 for tell in self._failures:
                     tell(failure)
+            inbound.refusal = None  # its traceback holds this frame: nothing is to go round in a circle
 
-    async def _route(self, inbound: Inbound) -> None:
-        if inbound.path.startswith("/v1/"):
-            if self._house.draining:
-                raise RefusedError(*_ENDED["draining"], headers=_LAST)
-            await self._known(inbound)
-        else:
-            await self._house.answer(inbound)
+    def _route(self, inbound: Inbound) -> Awaitable[None]:
+        if not inbound.path.startswith("/v1/"):
+            return self._house.answer(inbound)
+        if self._house.draining:
+            raise RefusedError(*_ENDED["draining"], headers=_LAST)
+        return self._known(inbound)
 
     async def _known(self, inbound: Inbound) -> None:
         """What the upstream serves."""
@@ -121,8 +121,7 @@ class App:
         caller = self._callers.of(inbound.raw_headers)
         inbound.upstream, inbound.key = caller.upstream, caller.key.name if caller.key else None
         limits, batches = self._settings.limits, path.startswith(BATCHES)
-        loop = asyncio.get_running_loop()
-        inbound.within(loop.time() + self._settings.timeouts.request, "late body")
+        inbound.within(monotonic() + self._settings.timeouts.request, "late body")
         raw = await inbound.read(limits.batch_body if batches else limits.body)
         inbound.within(0.0, "late body")
         await self._gate.enter(inbound)

@@ -70,7 +70,7 @@ async def held_for(raw: bytes, tags: Tags, office: Office, hold: str) -> Created
 
 async def _reserved(budgets: Budgets, ask: Ask) -> Held | Refusal:
     try:
-        return await asyncio.wrap_future(budgets.reserve(ask))
+        return await budgets.reserve(ask)
     except asyncio.CancelledError:  # nothing was sent, and nobody will
         budgets.release(ask.id)
         raise

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 
 import msgspec
 
 from scrimp.asgi.shapes import Headers
+from scrimp.core.lazily import lazily
 from scrimp.core.plan import Mode
 from scrimp.errors import StoreError
 from scrimp.gateway.refusals import RefusedError
@@ -18,7 +20,7 @@ __all__ = ["Caller", "Callers", "credential_of"]
 _SECRET_PREFIX = SECRET_PREFIX.encode()
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Caller(msgspec.Struct, frozen=True, dict=True):
     """Who calls. `credential` is what goes upstream in place of the caller's own (None: that itself does).
 
     `account` is the secret that pays: calls of one account share a cache.
@@ -30,6 +32,11 @@ class Caller(msgspec.Struct, frozen=True):
     mode: Mode
     credential: tuple[bytes, bytes] | None = None
     key: Key | None = None
+
+    @lazily
+    def paying(self) -> tuple[str, bytes]:
+        """The upstream and what tells the account from others, which is not its secret."""
+        return self.upstream, blake2b(self.account.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 class Callers:
@@ -91,7 +98,7 @@ def credential_of(upstream: Upstream, key: str) -> tuple[bytes, bytes]:
     return header.encode(), shown.encode("utf-8", "surrogateescape")
 
 
-def _secrets(headers: Headers) -> tuple[bytes, ...]:
+def _secrets(headers: Headers) -> list[bytes]:
     """Whatever the caller shows as a key, `x-api-key` first, as the API has it.
 
     Raises `RefusedError` for two different ones in a header: which of them counts is not for us to say.
@@ -102,7 +109,7 @@ def _secrets(headers: Headers) -> tuple[bytes, ...]:
             key = _only(key, value.strip())
         elif name == b"authorization":
             token = _only(token, _token(value))
-    return tuple(secret for secret in (key, token) if secret)
+    return [secret for secret in (key, token) if secret]
 
 
 def _only(known: bytes, found: bytes) -> bytes:

@@ -25,6 +25,11 @@ class ContextSettings(msgspec.Struct, frozen=True, kw_only=True):
     keep: Annotated[float, Meta(ge=0, lt=1), says("what a compaction leaves, of the soft threshold")] = 0.4
     keep_turns: Annotated[int, Meta(ge=0), says("last answers that always stay")] = 3
 
+    def __post_init__(self) -> None:
+        soft, hard = self.soft, self.hard
+        if soft and hard and (soft <= 1) == (hard <= 1) and soft > hard:
+            raise ValueError(f"soft ({soft:g}) should be below hard ({hard:g})")
+
 
 def context_levers(settings: ContextSettings) -> list[ContextBudget]:
     """One lever for each threshold: the ceiling also holds where nothing may be compacted."""

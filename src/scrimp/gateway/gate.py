@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import monotonic
 
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.refusals import RefusedError
@@ -37,10 +38,9 @@ class Gate:
             return
         if len(self._line) >= self._most_waiting:
             raise RefusedError.for_now(429, "scrimp: too many requests are under way in this gateway")
-        loop = asyncio.get_running_loop()
-        place: asyncio.Future[None] = loop.create_future()
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(place)
-        inbound.within(loop.time() + self._turn, "no turn")
+        inbound.within(monotonic() + self._turn, "no turn")
         try:
             await place
         except asyncio.CancelledError:

@@ -83,9 +83,10 @@ class Gating:
 
     async def gathered(self, planned: Planned, office: Office, *, stream: bool) -> Planned:
         """The plan to send, once there is nothing left worth waiting for. May be cancelled at any time."""
-        clock = asyncio.get_running_loop().time
-        led = self._prefixes.setdefault(office, {})
-        came, until = clock(), None
+        led = self._led(office)
+        if not led and not planned.writing:  # there is nobody to wait for, nor anybody who would
+            return planned
+        came, until = monotonic(), None
         followed, how = None, ""
         while True:
             follow = self._follow(planned, led, until)
@@ -99,7 +100,7 @@ class Gating:
             until = came + self._patience(follow) if until is None else until
             followed = follow.prefix
             office.unplan(planned)
-            in_time = await self._wait(led, followed, until - clock())
+            in_time = await self._wait(led, followed, until - monotonic())
             planned = _again(planned, office)
             how = "in vain" if not in_time else "lead" if followed in planned.writing else "read"
             if not in_time:
@@ -107,18 +108,20 @@ class Gating:
         self._lead(planned, led, (planned.model.id, stream))
         _pass_on(led, followed)
         if how and self._told is not None:
-            self._told(how, clock() - came)
+            self._told(how, monotonic() - came)
         return planned
 
     def leads(self, planned: Planned, office: Office) -> None:
         """A request goes out without waiting; those who need what it writes may wait for it."""
         if self._elsewhere is not None and planned.writing:
             self._elsewhere.claim(planned, office)
-        self._lead(planned, self._prefixes.setdefault(office, {}), (planned.model.id, False))
+        self._lead(planned, self._led(office), (planned.model.id, False))
 
     def began(self, planned: Planned, office: Office) -> None:
         """The response began: what it wrote can be read, by everybody who waited for it."""
-        led = self._prefixes.get(office, {})
+        led = self._led(office)
+        if not led and self._elsewhere is None:
+            return
         written = {*planned.writing, *_written(planned.plan.chosen.outcome)}
         if self._elsewhere is not None:
             self._elsewhere.written(written, office)
@@ -127,12 +130,12 @@ class Gating:
             if found is None:
                 continue
             if found.leader is planned.writing:
-                self._beginnings.saw(found.kind, asyncio.get_running_loop().time() - found.since)
+                self._beginnings.saw(found.kind, monotonic() - found.since)
             _wake_all(found)
 
     def dropped(self, planned: Planned, office: Office) -> None:
         """Nothing came of the request: the first who waits takes its place."""
-        led = self._prefixes.get(office, {})
+        led = self._led(office)
         if self._elsewhere is not None:
             self._elsewhere.dropped(planned.writing, office)
         for prefix in planned.writing:
@@ -140,6 +143,13 @@ class Gating:
             if found is not None and found.leader is planned.writing:
                 found.leader = None
                 _pass_on(led, prefix)
+
+    def _led(self, office: Office) -> dict[Digest, _Led]:
+        """What is being written for an account."""
+        led = self._prefixes.get(office)
+        if led is None:
+            led = self._prefixes[office] = {}
+        return led
 
     def _claimed(self, planned: Planned, office: Office, led: dict[Digest, _Led]) -> Planned | None:
         """The plan made anew, where other workers write what it writes, or just did; None: it is ours."""
@@ -155,7 +165,7 @@ class Gating:
 
     def _told_of(self, office: Office, prefix: Digest, written: bool) -> None:  # noqa: FBT001 - see `Elsewhere`
         """Another worker has written a prefix that was waited for here, or nobody writes it any more."""
-        led = self._prefixes.get(office, {})
+        led = self._led(office)
         found = led.get(prefix)
         if found is None or found.leader is not _ANOTHER:
             return
@@ -171,7 +181,7 @@ class Gating:
         found = following(planned, led)
         if found is None:
             return None
-        leader, now = led[found.prefix], asyncio.get_running_loop().time()
+        leader, now = led[found.prefix], monotonic()
         within = self._patience(found) if until is None else until - now
         saves, second = float(found.saves), float(self._settings.second)
         age = now - leader.since
@@ -205,7 +215,7 @@ class Gating:
 
     def _lead(self, planned: Planned, led: dict[Digest, _Led], kind: Hashable) -> None:
         """Whoever is the first to write a prefix is waited for."""
-        now = asyncio.get_running_loop().time()
+        now = monotonic()
         for prefix in planned.writing:
             found = led.get(prefix)
             if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, Protocol
 
 from scrimp.asgi.shapes import HANG_UP, Headers, Receive, Scope, Send
@@ -41,7 +41,6 @@ class Inbound:
         "_late",
         "_receive",
         "_send",
-        "client",
         "connection",
         "deadline",
         "ended",
@@ -66,7 +65,6 @@ class Inbound:
         self.query: bytes = scope["query_string"]
         self.raw_headers: Headers = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self.raw_headers)
-        self.client = scope.get("client")
         self.connection: Connection | None = extensions.get(CONNECTION)
         self.task = asyncio.current_task()
         self.deadline = 0.0
@@ -78,7 +76,8 @@ class Inbound:
         self.upstream: str | None = None
         self.taken_at = 0.0
         self._late: Ended = "no answer"
-        self._hang_up: Callable[[], None] | None = extensions.get(HANG_UP)
+        # Taken out: the cycle it is of holds this scope, and nothing is to go round in a circle.
+        self._hang_up: Callable[[], None] | None = extensions.pop(HANG_UP, None)
         self._receive = receive
         self._send = send
 
@@ -88,7 +87,7 @@ class Inbound:
         return self.status > 0
 
     def within(self, until: float, late: Ended) -> None:
-        """What follows has until then, by the loop's clock; 0: for ever."""
+        """What follows has until then, by the monotonic clock; 0: for ever."""
         self.deadline = until
         self._late = late
 
@@ -155,14 +154,14 @@ class Inbound:
         headers = [_JSON, (b"request-id", request_id.encode()), *refused.headers]
         await self.respond(refused.status, headers, body)
 
-    async def start(self, status: int, headers: Headers) -> None:
+    def start(self, status: int, headers: Headers) -> Awaitable[None]:
         """The status and headers; they go out with the first part of the body."""
         self.status, self.head = status, headers
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        return self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def write(self, data: bytes, *, more: bool = True) -> None:
+    def write(self, data: bytes, *, more: bool = True) -> Awaitable[None]:
         """A part of the body; waits where the client reads more slowly than we write."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        return self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def hang_up(self) -> None:
         """Close the connection as it is, so that the client sees that the answer broke off."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -102,14 +102,15 @@ class Call:
         self._fault: str | None = None
         self._response: UpstreamAnswer | None = None
         self._desk: CallDesk  # of the attempt under way
-        query = inbound.query.decode("latin-1")
-        self._url = f"{asked.caller.base_url}{inbound.path}" + (f"?{query}" if query else "")
+        self._url = f"{asked.caller.base_url}{inbound.path}"
+        if inbound.query:
+            self._url += f"?{inbound.query.decode('latin-1')}"
         self._headers = upwards(inbound.raw_headers, asked.caller.credential, plain=True)
         self.sent = False
         self.call_id: str | None = None
         self._own = True
         self._large = len(asked.text) > _LARGE
-        self._betas = betas_in(",".join(_values(inbound.raw_headers, _BETAS)))
+        self._betas = _betas(inbound)
         self._reshapes = bool(office.levers) and asked.caller.mode != "observe"
         if self._reshapes and asked.body.get("thread") is not None:
             self._refuse_thread()
@@ -122,10 +123,11 @@ class Call:
         """Answer the client. Raises `RefusedError`, and what cancels the call."""
         await self.pass_on(await self.answer())
 
-    async def pass_on(self, response: UpstreamAnswer) -> None:
+    def pass_on(self, response: UpstreamAnswer) -> Awaitable[object]:
         """The client gets this answer, which is metered on its way."""
-        meter = None if self.reading is None or self.reading.finished else self.reading
-        await self._ways.relay.run(self._inbound, response, meter, soon=True)
+        reading = self._desk.reading
+        meter = None if reading is None or reading.finished else reading
+        return self._ways.relay.run(self._inbound, response, meter, soon=True)
 
     @property
     def reading(self) -> Reading | None:
@@ -147,8 +149,9 @@ class Call:
         said = self._inbound.headers.get(CLIENT_RETRIES)
         before = int(said) if said is not None and said.isdigit() and len(said) <= _MOST_DIGITS else 0
         retries = self._ways.retries if said is None else 0
-        key = self._inbound.headers.get(_IDEMPOTENCY_KEY)
-        self.call_id = self.call_id or (key.decode("latin-1") if key else f"{self._ways.ids.new()}c")
+        if self.call_id is None:
+            key = self._inbound.headers.get(_IDEMPOTENCY_KEY)
+            self.call_id = key.decode("latin-1") if key else f"{self._ways.ids.new()}c"
         for again in range(retries + 1):
             pause = await self._attempt(self._new_attempt(self.call_id, before + again), retries - again)
             if pause is None:
@@ -182,7 +185,7 @@ class Call:
     async def _attempt(self, attempt: Attempt, left: int) -> float | None:
         """One attempt; the seconds until the next, or None when its answer is the client's."""
         self._response, self._fault = None, None
-        self._inbound.within(asyncio.get_running_loop().time() + self._ways.answer_seconds, "no answer")
+        self._inbound.within(monotonic() + self._ways.answer_seconds, "no answer")
         call = flow(attempt, self._office.facts, self._ways.clock)
         gating = self._ways.gating
         try:
@@ -240,14 +243,14 @@ class Call:
             waited = self._desk.waited if isinstance(self._desk, GatedDesk) else 0.0
             self._ways.metrics.added(monotonic() - self._inbound.taken_at - waited)
         self.sent = True
-        response = await self._out(planned)
+        response = await self._ways.way.send("POST", self._url, *self._outgoing(planned))
         if planned is not None and response.status == 400:
             self._office.diagnoses = False
             self._fault = self._office.tell(_REFUSED).reason
             response.close()
             if command.change is not None:
                 return Answer(400, started_at, started_at, "anthropic", fault=self._fault, refused=True)
-            response = await self._out(None)
+            response = await self._ways.way.send("POST", self._url, *self._outgoing(None))
         answer = self._answered(response, started_at)
         if response.status < 400 and self._desk.follows and self._asked.body.get("stream") is not True:
             self._response = await self._gathered(response)
@@ -263,15 +266,16 @@ class Call:
             self.reading.end()
         return whole
 
-    async def _out(self, planned: _Planned | None) -> UpstreamAnswer:
-        headers, body = self._headers, self._asked.raw
-        if planned is not None:
-            body = planned.body
-            if self._asked.raw is not self._asked.text:
-                headers = _without(headers, b"content-encoding")
-            if planned.betas is not None:
-                headers = [*_without(headers, _BETAS), (_BETAS, planned.betas.encode())]
-        return await self._ways.way.send("POST", self._url, headers, body)
+    def _outgoing(self, planned: _Planned | None) -> tuple[Headers, bytes]:
+        """Headers and body as they go out."""
+        if planned is None:
+            return self._headers, self._asked.raw
+        headers = self._headers
+        if self._asked.raw is not self._asked.text:
+            headers = _without(headers, b"content-encoding")
+        if planned.betas is not None:
+            headers = [*_without(headers, _BETAS), (_BETAS, planned.betas.encode())]
+        return headers, planned.body
 
     def _planned(self, command: Send) -> _Planned | None:
         """The planned request; None where it is the caller's own, or cannot be made."""
@@ -321,8 +325,13 @@ _NO_THREADS = "scrimp: histories may be changed here, which threads do not show;
 _NO_THREADS_DETAILS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 
 
-def _values(headers: Headers, wanted: bytes) -> list[str]:
-    return [value.decode("latin-1") for name, value in headers if name == wanted]
+def _betas(inbound: Inbound) -> tuple[str, ...]:
+    """What the caller's `anthropic-beta` headers say; there may be several."""
+    if _BETAS not in inbound.headers:
+        return ()
+    return betas_in(
+        ",".join(value.decode("latin-1") for name, value in inbound.raw_headers if name == _BETAS)
+    )
 
 
 def _without(headers: Headers, left_out: bytes) -> Headers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from time import monotonic
 
 from scrimp.gateway.callers import Caller
 from scrimp.gateway.headers import upwards
@@ -26,7 +26,7 @@ async def passed_on(
     query = inbound.query.decode("latin-1")
     url = f"{caller.base_url}{inbound.path}" + (f"?{query}" if query else "")
     headers = upwards(inbound.raw_headers, caller.credential, plain=meter is not None)
-    inbound.within(asyncio.get_running_loop().time() + ways.answer_seconds, "no answer")
+    inbound.within(monotonic() + ways.answer_seconds, "no answer")
     try:
         response = await ways.way.send(inbound.method, url, headers, body)
     except UpstreamError as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain
-from typing import Any, cast
+from time import monotonic
+from typing import Any
 
 import msgspec
 from uvicorn import Config
@@ -12,6 +13,7 @@ from uvicorn.server import ServerState
 
 from scrimp.asgi.cycle import Cycle
 from scrimp.asgi.protocol import Protocol
+from scrimp.asgi.shapes import HANG_UP
 from scrimp.gateway.buffered import Buffered
 from scrimp.gateway.inbound import CONNECTION
 from scrimp.gateway.refusals import refusal_body
@@ -53,11 +55,12 @@ class GatewayProtocol(Protocol):
         self._buffered = buffered
         self._kept = 0
         self._head = 0
+        self._coming = 0
         self._most = allowed.body_bytes
         self._in_head = False
         self._reading = False
         self._asked = False
-        self._since = self.loop.time()
+        self._since = monotonic()
         self._fault: tuple[int, str] = (400, "scrimp: not an HTTP request")
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -72,6 +75,7 @@ class GatewayProtocol(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        self._coming = len(data)
         super().data_received(data)
         if self._in_head and not self.transport.is_closing():
             self._head += len(data)
@@ -82,26 +86,27 @@ class GatewayProtocol(Protocol):
         """See uvicorn."""
         super().on_message_begin()
         self._head, self._in_head, self._reading, self._asked = 0, True, True, True
-        self._since = self.loop.time()
+        self._since = monotonic()
 
     def extensions(self, cycle: Cycle) -> dict[str, Any]:
         """And the connection itself."""
-        return {**super().extensions(cycle), CONNECTION: self}
+        return {HANG_UP: cycle.hang_up, CONNECTION: self}
 
     def on_headers_complete(self) -> None:
         """See uvicorn."""
         self._in_head = False
-        lengths = sum(map(len, chain.from_iterable(self.headers))) + 4 * len(self.headers)
-        if len(self.url) + lengths > self._allowed.head_bytes:
-            self._fault = (431, "scrimp: the headers are too long")
-            raise _TooLongError
+        if self._head + self._coming > self._allowed.head_bytes:  # what came with it may be of the body
+            lengths = sum(map(len, chain.from_iterable(self.headers))) + 4 * len(self.headers)
+            if len(self.url) + lengths > self._allowed.head_bytes:
+                self._fault = (431, "scrimp: the headers are too long")
+                raise _TooLongError
         self._most = self._allowed.batch_bytes if _BATCHES in self.url else self._allowed.body_bytes
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Bodies are wanted whole: the application is woken when there is all of it, or too much."""
-        cycle = cast("Cycle", self.cycle)
-        if cycle.response_complete:
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
             return
         cycle.take(body)
         self.full = not self.keep(len(body))
@@ -129,12 +134,12 @@ class GatewayProtocol(Protocol):
             self._start_asgi_task(*self.pipeline.pop())
         elif not self._reading:
             self._asked = False
-            self._since = self.loop.time()
+            self._since = monotonic()
 
     def on_message_complete(self) -> None:
         """See uvicorn."""
         self._reading = False
-        self._since = self.loop.time()
+        self._since = monotonic()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -145,7 +150,7 @@ class GatewayProtocol(Protocol):
         """Answer outside of any request, and close."""
         if self.transport.is_closing():
             return
-        cycle = cast("Cycle | None", self.cycle)  # none before the first request
+        cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             body = refusal_body(status, message, "req_scrimp")
             head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n" % (
@@ -157,7 +162,7 @@ class GatewayProtocol(Protocol):
         self.transport.close()
 
     def look(self, now: float) -> None:
-        """End what takes too long; `now` by the loop's clock."""
+        """End what takes too long; `now` by the monotonic clock."""
         waited = now - self._since
         if self._in_head:
             if waited > self._allowed.head_seconds:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Protocol
 
 from scrimp.gateway.headers import downwards
@@ -104,7 +104,7 @@ class Relay:
             raise RefusedError(
                 502, f"scrimp: the upstream answered with {answer.status}, which is no status", upstream=True
             )
-        inbound.within(asyncio.get_running_loop().time() + self._silence, "silent")
+        inbound.within(monotonic() + self._silence, "silent")
         await inbound.start(answer.status, downwards(answer.raw_headers))
         part = answer.at_hand()
         if answer.over:
@@ -122,7 +122,6 @@ class Relay:
         self, inbound: Inbound, answer: Answering, part: bytes, saw: Callable[[bytes], None] | None
     ) -> None:
         """Pass on what comes part by part, `part` first."""
-        clock = asyncio.get_running_loop().time
         if not part:
             await inbound.write(b"")  # the head goes out by itself: the first event may take a while
             part = await answer.part()
@@ -133,6 +132,6 @@ class Relay:
                 saw(part)
             if over:
                 return
-            inbound.within(clock() + self._silence, "silent")
+            inbound.within(monotonic() + self._silence, "silent")
             part = await answer.part()
         await inbound.write(b"", more=False)

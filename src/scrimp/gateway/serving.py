@@ -38,7 +38,8 @@ __all__ = ["Gateway", "Stores", "tell_of_waiting"]
 _LOG = logging.getLogger("scrimp")
 _START_SECONDS = 30.0
 _CUT_SECONDS = 5.0
-_GC_THRESHOLDS = (20_000, 20, 500)
+_GC_THRESHOLDS = (50_000, 20, 500)
+"""Calls under way are many objects, and free themselves: they alone should not set off a look for cycles."""
 _SWITCH_SECONDS = 0.0005
 
 

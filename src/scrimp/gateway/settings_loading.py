@@ -124,7 +124,10 @@ def _ensure_upstream(table: Table) -> None:
 
 
 def _from_env(table: Table, env: Mapping[str, str]) -> list[str]:
-    """Put what the environment gives into `table`; a line for each variable that names no setting."""
+    """Put what the environment gives into `table`; a line for each variable that names no setting.
+
+    Only those of a known table: Kubernetes sets SCRIMP_SERVICE_HOST and more beside a service called scrimp.
+    """
     upstreams = table.items["upstream"]
     known = env_names(upstreams.items if isinstance(upstreams, Table) else ())
     tables = {name.split("_")[1] for name in known}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from scrimp.gateway.levers import levers_of
 from scrimp.gateway.settings import Settings
 from scrimp.gateway.settings_loading import Loaded
 from scrimp.gateway.settings_reading import bare, extra_of, hints_of, struct_of
@@ -63,6 +64,13 @@ def oddities(loaded: Loaded, keys: Sequence[Key]) -> Iterator[str]:
             yield f"key {key.name}: there is no upstream {name!r}, its calls are refused"
         elif name not in paid:
             yield f"key {key.name}: upstream {name} has no key_env or key_file, its calls are refused"
+    saving = [lever.name for lever in levers_of(settings, "") if lever.mode == "save"]
+    if saving and "save" not in (serve.mode, *(key.mode for key in keys)):
+        some = ", ".join(dict.fromkeys(saving))
+        yield (
+            f"{some}: only for calls in mode save, and none are; set serve.mode, "
+            "or create keys with `scrimp key create NAME --mode save`"
+        )
     if serve.capture:
         yield "serve.capture keeps whole prompts and answers on this machine's disk"
 

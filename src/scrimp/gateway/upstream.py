@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache, partial
-from typing import NamedTuple, cast
+from collections import deque
+from functools import cache, lru_cache
+from time import monotonic
+from typing import NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.http import RawResponseMessage
-from aiohttp.http_exceptions import HttpProcessingError
+import httptools
+from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
 from scrimp.asgi.shapes import Headers
+from scrimp.gateway.line import BrokenOffError, Line, UpstreamAnswer
 
 __all__ = ["BrokenOffError", "ConnectError", "UpstreamAnswer", "UpstreamError", "Way"]
 
@@ -24,12 +24,8 @@ _IDLE_SECONDS = 25.0
 """Shorter than servers keep idle connections: one that the server closes while a request is on its way
 leaves it open whether that was billed."""
 
-_READ_BYTES = 2**18
-_HEADER_BYTES = 2**16
 _URLS = 4096
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-_COPIED_BYTES = 2**15
-"""Up to which head and body are put into one piece: two pieces are two packets."""
 
 
 class UpstreamError(Exception):
@@ -44,96 +40,33 @@ class ConnectError(UpstreamError):
     kind = "connect"
 
 
-class BrokenOffError(Exception):
-    """The connection ended before the answer did. Without text of either."""
-
-
-class UpstreamAnswer:
-    """An answer whose headers are there; its body comes in parts, as they come."""
-
-    __slots__ = ("_connection", "_content", "headers", "raw_headers", "status")
-
-    def __init__(
-        self, connection: Connection, message: RawResponseMessage, content: aiohttp.StreamReader
-    ) -> None:
-        self._connection = connection
-        self._content = content
-        self.status = message.code
-        self.headers: Mapping[str, str] = message.headers
-        self.raw_headers: Sequence[tuple[bytes, bytes]] = message.raw_headers
-        content.on_eof(self._ended)
-
-    @property
-    def over(self) -> bool:
-        """Whether all of it was taken, to an end that is one."""
-        return self._content.at_eof() and self._content.exception() is None
-
-    def at_hand(self) -> bytes:
-        """What is there and was not taken yet; nothing where there is nothing, which need not be the end."""
-        return self._left() if self._content.exception() else self._content.read_nowait(-1)
-
-    async def part(self) -> bytes:
-        """What comes next; nothing at the end. Raises `BrokenOffError` when what came before it was taken."""
-        try:
-            return await self._content.readany()
-        except (aiohttp.ClientError, OSError) as error:
-            left = self._left()
-            if left:
-                return left
-            self.close()
-            raise BrokenOffError(type(error).__name__) from None
-
-    async def read(self) -> bytes:
-        """The whole body. Raises `BrokenOffError`."""
-        parts = [await self.part()]
-        while parts[-1]:
-            parts.append(await self.part())
-        return b"".join(parts)
-
-    def close(self) -> None:
-        """No more of it is wanted; a connection whose answer is not over cannot be used again."""
-        self._connection.close()
-
-    def _ended(self) -> None:
-        """All of it came: the connection may serve another request."""
-        protocol = self._connection.protocol
-        if protocol is not None and not protocol.upgraded:
-            self._connection.release()
-
-    def _left(self) -> bytes:
-        """What came before the end: aiohttp raises before it gives that."""
-        rest: bytes = self._content._read_nowait(-1)  # noqa: SLF001 - it has no other way
-        return rest
-
-
 class _Target(NamedTuple):
     """Where the requests for one URL go: `request` is what the connector wants to know of them.
 
-    `line` is what follows the method, to the end of the line of the host.
+    `line` is what follows the method, to the end of the headers that are the same for all. `idle` are the
+    connections that wait for one, those that were used last at the end.
     """
 
     request: aiohttp.ClientRequest
     host: str
     line: bytes
+    idle: deque[Line]
 
 
 class Way:
     """Sends requests; made inside a running loop.
 
-    Connections are aiohttp's, with its pool, its proxies and its parser. Its sessions, which can do a lot
-    that no request here needs, take as long for one as all of that.
+    Connections are made by aiohttp, which knows about names, proxies and encryption.
     """
 
     def __init__(self, *, connect_seconds: float, trust: ssl.SSLContext | None = None) -> None:
         """`trust` says whose certificates are believed; None: those that the system does."""
-        self._connector = aiohttp.TCPConnector(
-            limit=0,
-            keepalive_timeout=_IDLE_SECONDS,
-            ttl_dns_cache=60,
-            ssl=trust or _trust(),
-        )
+        self._connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=trust or _trust())
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds, sock_read=None)
-        self._target = lru_cache(_URLS)(partial(_target, asyncio.get_running_loop()))
+        self._loop = asyncio.get_running_loop()
+        self._idle: dict[ConnectionKey, deque[Line]] = {}
+        self._target = lru_cache(_URLS)(self._aimed)
+        self._sweeping = self._loop.call_later(_IDLE_SECONDS, self._sweep)
 
     async def send(self, method: str, url: str, headers: Headers, body: bytes) -> UpstreamAnswer:
         """Send a request and return its answer when its headers are there. Raises `UpstreamError`."""
@@ -141,78 +74,76 @@ class Way:
             target = self._target(url)
         except ValueError:
             raise ConnectError("the address of the upstream is none") from None
-        connection = await self._connected(target)
+        line = _kept(target.idle) or await self._connected(target)
         answer = None
         try:
-            answer = await _exchange(connection, method, _head(method, target, headers, len(body)), body)
-        except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            head = _head(method, target.line, headers, len(body))
+            answer = await line.ask(head, body, without_body=method == "HEAD")
+        except (aiohttp.ClientError, httptools.HttpParserError, OSError, ValueError) as error:
             raise UpstreamError(f"{target.host} gave no answer ({type(error).__name__})") from None
         finally:
             if answer is None:
-                connection.close()
+                line.close()
         return answer
 
     async def close(self) -> None:
         """Close every connection."""
+        self._sweeping.cancel()
         await self._connector.close()
 
-    async def _connected(self, target: _Target) -> Connection:
+    async def _connected(self, target: _Target) -> Line:
         try:
-            return await self._connector.connect(target.request, [], self._timeout)
+            return Line(await self._connector.connect(target.request, [], self._timeout), target.idle)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise ConnectError(f"{target.host} could not be reached: {_why(error)}") from None
 
+    def _aimed(self, url: str) -> _Target:
+        """What all requests for a URL share. Raises aiohttp.InvalidURL and ValueError."""
+        where = URL(url, encoded=True)
+        host = where.host_port_subcomponent or ""
+        named = _proxy(where.scheme, where.host or "")
+        proxy = None if named is None else URL(named)
+        request = aiohttp.ClientRequest("GET", where, headers={"Host": host}, loop=self._loop, proxy=proxy)
+        path, shown = where.raw_path_qs, ""
+        if proxy is not None and not request.is_ssl():  # else the connector talks to the proxy
+            who = aiohttp.BasicAuth.from_url(proxy)
+            path, shown = str(where), f"\r\nProxy-Authorization: {who.encode()}" if who else ""
+        line = f" {path} HTTP/1.1\r\nHost: {host}{shown}".encode("latin-1")
+        return _Target(request, host, line, self._idle.setdefault(request.connection_key, deque()))
 
-async def _exchange(connection: Connection, method: str, head: bytes, body: bytes) -> UpstreamAnswer:
-    """One request and the head of its answer. Raises what aiohttp raises."""
-    protocol = cast("ResponseHandler", connection.protocol)  # it is there until the connection is given back
-    protocol.set_response_params(
-        skip_payload=method == "HEAD",
-        read_until_eof=True,
-        auto_decompress=False,
-        read_bufsize=_READ_BYTES,
-        max_line_size=_HEADER_BYTES,
-        max_field_size=_HEADER_BYTES,
-    )
-    transport = protocol.transport
-    if transport is None or transport.is_closing():
-        raise aiohttp.ClientConnectionResetError
-    if len(body) <= _COPIED_BYTES:
-        transport.write(head + body)
-    else:
-        transport.writelines((head, body))
-    while True:
-        message, content = await protocol.read()
-        if not 100 <= message.code < 200 or message.code == 101:  # else the answer is still to come
-            return UpstreamAnswer(connection, message, content)
+    def _sweep(self) -> None:
+        """Close what has been idle for too long."""
+        for idle in self._idle.values():
+            while idle and not _is_fresh(idle[0]):
+                idle.popleft().close()
+        self._sweeping = self._loop.call_later(_IDLE_SECONDS, self._sweep)
 
 
-def _head(method: str, target: _Target, headers: Headers, length: int) -> bytes:
+def _kept(idle: deque[Line]) -> Line | None:
+    """One of the connections that wait, where there is one that can still be used."""
+    while idle:
+        line = idle.pop()
+        if _is_fresh(line):
+            return line
+        line.close()
+    return None
+
+
+def _is_fresh(line: Line) -> bool:
+    return not line.closed and monotonic() - line.since <= _IDLE_SECONDS
+
+
+def _head(method: str, line: bytes, headers: Headers, length: int) -> bytes:
     """The head of a request, with the headers as the bytes that they came as. Raises ValueError."""
-    lines = [method.encode("latin-1") + target.line]
+    lines = [method.encode("latin-1") + line]
     lines += [b"%b: %b" % header for header in headers]
-    for name, value in target.request.headers.items():
-        if name != "Host":  # what a proxy is to be shown
-            lines.append(f"{name}: {value}".encode("latin-1"))
     if length or method not in _WITHOUT_BODY:
         lines.append(b"Content-Length: %d" % length)
     head = b"\r\n".join(lines)
-    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+    ends = len(lines) + line.count(b"\n") - 1
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise ValueError("a header of more than one line")
     return head + b"\r\n\r\n"
-
-
-def _target(loop: asyncio.AbstractEventLoop, url: str) -> _Target:
-    """What all requests for a URL share. Raises aiohttp.InvalidURL and ValueError."""
-    where = URL(url, encoded=True)
-    host = where.host_port_subcomponent or ""
-    named = _proxy(where.scheme, where.host or "")
-    proxy = None if named is None else URL(named)
-    request = aiohttp.ClientRequest("GET", where, headers={"Host": host}, loop=loop, proxy=proxy)
-    for header in [name for name in request.headers if name != "Host"]:
-        del request.headers[header]  # aiohttp's own
-    path = str(where) if proxy is not None and not request.is_ssl() else where.raw_path_qs
-    return _Target(request, host, f" {path} HTTP/1.1\r\nHost: {host}".encode("latin-1"))
 
 
 def _why(error: Exception) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from time import monotonic
 
 from scrimp.gateway.inbound import Ended, Inbound
 
@@ -58,11 +59,10 @@ class Watch:
         return True
 
     async def run(self, also: Callable[[float], None]) -> None:
-        """Look around until cancelled; `also` is called with the loop's time."""
-        loop = asyncio.get_running_loop()
+        """Look around until cancelled; `also` is called with the time, by the monotonic clock."""
         while True:
             await asyncio.sleep(self._every)
-            now = loop.time()
+            now = monotonic()
             for inbound in tuple(self._inbound):
                 if 0.0 < inbound.deadline < now:
                     inbound.too_late()

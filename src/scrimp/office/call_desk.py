@@ -7,7 +7,6 @@ for each kind of fault, and the record of the call says so. Budgets fail closed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any, ClassVar
 
@@ -35,6 +34,7 @@ from scrimp.office.reading import Reading
 from scrimp.office.reserving import Reserving
 from scrimp.office.reshaping import Reshaping
 from scrimp.runs import Run
+from scrimp.stores.promise import Promise
 from scrimp.tool_servings import take_notes
 
 __all__ = ["CallDesk"]
@@ -62,9 +62,13 @@ class CallDesk:
         except Exception as error:  # noqa: BLE001 - the one boundary: our failures never reach the caller
             return self._office.fault(_FAILED[type(command)], error)
 
-    def reserve(self, command: Reserve) -> Future[Held | None] | None:
-        """Hold the money; what fails here keeps the request from going out. Raises `BudgetUnavailable`."""
+    def reserve(self, command: Reserve) -> Promise[Any] | None:
+        """See `drive.Desk`. Raises `BudgetUnavailable`."""
         return self._reserving.reserve(command)
+
+    def reserved(self, command: Reserve, decided: Promise[Any] | None) -> Held | None:
+        """See `drive.Desk`. Raises `BudgetExceeded` or `BudgetUnavailable`."""
+        return self._reserving.reserved(command, decided)
 
     def later(self, flow: Flow, command: Meter) -> bool:
         """Streams end later: their reading resumes the flow."""

@@ -8,7 +8,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -19,6 +18,7 @@ from scrimp.core.causes import Diagnosis
 from scrimp.core.commands import Began, Billed, Dropped, Fault, Foresee, Plan
 from scrimp.core.diagnose import Watch, Watched
 from scrimp.core.diagnose_planned import call_of
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.gaps import Returns
 from scrimp.core.levers import Lever, in_order
 from scrimp.core.offload.serving import Server
@@ -34,9 +34,12 @@ from scrimp.stores.budgets import Budgets
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.opening import home_capture, home_ledger
+from scrimp.stores.promise import Promise
 from scrimp.wire.markers import TTL
 
 __all__ = ["Office"]
+
+_WARNINGS_REMEMBERED = 1_000
 
 
 class Office:
@@ -68,12 +71,14 @@ class Office:
         remembering.keeps(self.levers, self.lever_lock)
         self._own_api_met = False
         self._capture = capture
+        self.captures = capture is not False
+        """Whether exchanges are kept, prompts included."""
         self._remembering = remembering
         self._watch = Watch()
         self._ledger = ledger
         self._opened: tuple[int, Ledger | None] = (0, None)
         self._lock = remembering.lock
-        self._warned: set[str] = set()
+        self._warned: dict[str, None] = {}
         weakref.finalize(self, remembering.ended)
 
     def plan(self, command: Plan) -> Planned | None:
@@ -87,6 +92,11 @@ class Office:
         workspace = self._remembering.workspace()
         with self._lock:
             return workspace.replan(planned, self.clock(), own=own)
+
+    @property
+    def weight(self) -> int:
+        """Bytes remembered of its calls, about."""
+        return self._remembering.weight
 
     def recall(self) -> None:
         """From here on, what earlier processes learned is known, to levers as well."""
@@ -213,11 +223,6 @@ class Office:
         if not self._own_api_met and "anthropic-organization-id" in headers:
             self._own_api_met = self.diagnoses = True
 
-    @property
-    def captures(self) -> bool:
-        """Whether exchanges are kept, prompts included."""
-        return self._capture is not False
-
     def keep_exchange(self, record: Record, body: Mapping[str, Any], message: Any) -> None:
         """Hand a whole exchange to the capture."""
         capture = self._capture if isinstance(self._capture, Capture) else home_capture(self.hear)
@@ -232,8 +237,10 @@ class Office:
         """Warn once of `reason`."""
         with self._lock:
             told = reason in self._warned
-            self._warned.add(reason)
+            self._warned[reason] = None
+            forget_oldest(self._warned, _WARNINGS_REMEMBERED)
         if not told:
+            _forget_shown()
             try:
                 warnings.warn(f"scrimp: {reason}", ScrimpWarning, stacklevel=2)
             except ScrimpWarning:  # where warnings are errors, this one may still not end a call
@@ -251,19 +258,27 @@ class Office:
         """
         self.audience.missed(found, tags)
         if found.alarming:
+            _forget_shown()
             with suppress(ScrimpWarning):
                 warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
-    def _written(self, done: Future[tuple[Crossing, ...]]) -> None:
+    def _written(self, done: Promise[tuple[Crossing, ...]]) -> None:
         self._kept(done)
         if done.exception() is None:
             for crossing in done.result():
                 self.audience.crossed(crossing)
 
-    def _kept(self, done: Future[Any]) -> None:
+    def _kept(self, done: Promise[Any]) -> None:
         error = done.exception()
         if error is not None:
             self.fault("the ledger could not be written", error)
+
+
+def _forget_shown() -> None:
+    """Python keeps the text of each warning it has shown, and there is no end to the figures in ours."""
+    shown = globals().get("__warningregistry__", {})
+    if len(shown) > _WARNINGS_REMEMBERED:
+        shown.clear()
 
 
 def _reason(what: str, error: BaseException) -> str:

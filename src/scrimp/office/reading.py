@@ -21,9 +21,10 @@ class Reading:
     def __init__(self, clock: Callable[[], float], *, streams: bool, rebuild: bool = False) -> None:
         self._clock = clock
         self._streams = streams
-        self._parser = SSEParser()
-        self._meter = Meter()
-        self._builder = MessageBuilder() if rebuild else None
+        if streams:
+            self._parser = SSEParser()
+            self._meter = Meter()
+            self._builder = MessageBuilder() if rebuild else None
         self._body = bytearray()
         self._then: Callable[[], None] | None = None
         self._fault: ResponseError | None = None
@@ -49,8 +50,9 @@ class Reading:
         if self.finished:
             return
         self.finished = True
-        if self._then is not None:
-            self._then()
+        then, self._then = self._then, None  # it holds this reading: a circle keeps all of it in memory
+        if then is not None:
+            then()
 
     def when_finished(self, then: Callable[[], None]) -> None:
         """Call `then` once, when the response is over."""

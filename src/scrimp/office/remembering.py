@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from scrimp.facts.models import Facts
 from scrimp.stores.forking import survive_forks
 from scrimp.stores.learned import LearnedStore
 from scrimp.stores.opening import home_learned
+from scrimp.stores.promise import Promise
 
 __all__ = ["Remembering"]
 
@@ -62,6 +62,11 @@ class Remembering:
         """The workspace, which knows what earlier processes learned."""
         found = self._workspace
         return self._begun() if found is None else found
+
+    @property
+    def weight(self) -> int:
+        """Bytes remembered, about."""
+        return 0 if self._workspace is None else self._workspace.weight
 
     def call_ended(self) -> None:
         """A call was learned from: save now and then."""
@@ -150,7 +155,7 @@ class Remembering:
         if self._learning:
             learned = msgspec.structs.replace(learned, levers=self._of_levers())
 
-        def saved(done: Future[None]) -> None:
+        def saved(done: Promise[None]) -> None:
             error = done.exception()
             if error is None:
                 self._kept = learned

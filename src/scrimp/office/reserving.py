@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from functools import partial
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from scrimp.core.worst_case import worst_case
 from scrimp.errors import BudgetError, BudgetExceeded, BudgetUnavailable, ScrimpError
 from scrimp.office.office import Office
 from scrimp.runs import Run
+from scrimp.stores.promise import Promise
 
 __all__ = ["Reserving"]
 
@@ -25,36 +26,62 @@ LEASE_SECONDS = 3600.0
 """Longer than a call takes. A hold that outlives its lease counts as spent until its bill is known after all,
 so a long lease costs nothing."""
 
-_Held: TypeAlias = Future[Held | None]
+_Decided: TypeAlias = Promise[Held | Refusal]
 
 
 class Reserving:
-    """Holds of one call's attempts."""
+    """Holds of one call's attempts, which follow one another."""
 
     def __init__(self, office: Office, run: Run | None) -> None:
         self._office = office
         self._run = run
+        self._own: Held | Refusal | None = None
+        """What the run of the call has decided."""
+        self._asked: tuple[Reserve, _Decided] | None = None
+        """What the ledger is asked for, until somebody looks at what it has decided."""
 
-    def reserve(self, command: Reserve) -> _Held | None:
-        """Hold the most that the request can cost; None where nothing limits it.
+    def reserve(self, command: Reserve) -> _Decided | None:
+        """Ask for the most that the request can cost; None where there is nothing to wait for.
 
-        The future may carry `BudgetExceeded` or `BudgetUnavailable`.
+        `reserved` then has the answer.
         """
         run = self._run if self._run is not None and self._run.limited else None
         store = self._office.budgets()
+        self._own = None
         if run is None and store is None:
             return None
         ask = self._ask(command)
-        held = run.reserve(ask) if run is not None else None
-        answer: _Held = Future()
-        if isinstance(held, Refusal) or store is None:
-            self._answered(answer, held, command)
-            return answer
-        store.reserve(ask).add_done_callback(lambda done: self._came(done, answer, held, command))
-        return answer
+        if run is not None:
+            self._own = run.reserve(ask)
+        if store is None or isinstance(self._own, Refusal):
+            return None
+        decided = store.reserve(ask)
+        self._asked = command, decided
+        return decided
+
+    def reserved(self, command: Reserve, decided: _Decided | None) -> Held | None:
+        """The hold, None where nothing limits the call. Raises `BudgetExceeded` or `BudgetUnavailable`.
+
+        What the run holds beside it is free again when the attempt is released, as with any error.
+        """
+        try:
+            found = self._own if decided is None else _together(self._own, decided.result())
+            self._asked = None
+            if found is not None:
+                self._tell(found, command)
+            if isinstance(found, Refusal):
+                raise BudgetExceeded(describe(found, ZoneInfo(found.limit.zone)), found)
+        except BudgetError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, nothing goes out unpaid
+            raise BudgetUnavailable(_why(error)) from None
+        return found
 
     def release(self, command: Release) -> None:
         """Nothing was billed."""
+        if self._asked is not None:  # nobody waits for it any more; who listens hears of it all the same
+            (asked, decided), self._asked = self._asked, None
+            decided.add_done_callback(partial(self._decided_late, asked))
         if self._run is not None:
             self._run.release(command.hold)
         self._office.release(command.hold)
@@ -77,33 +104,24 @@ class Reserving:
         )
         return Ask(attempt.id, min(most.amount, _MOST), now, now + LEASE_SECONDS, scopes_of(attempt.tags))
 
-    def _came(self, done: Future[Held | Refusal], answer: _Held, own: Held | None, command: Reserve) -> None:
-        """The ledger answered. Whatever it was, and whatever fails here, the caller gets to know."""
-        try:
-            found = done.result()
-            if isinstance(found, Held) and own is not None:
-                found = msgspec.structs.replace(found, limits=(*own.limits, *found.limits))
-            if isinstance(found, Refusal):
-                self._give_back(own)
-            self._answered(answer, found, command)
-        except Exception as error:  # noqa: BLE001 - an error lost here would be a call that never ends
-            self._give_back(own)
-            known = error if isinstance(error, BudgetError) else BudgetUnavailable(_why(error))
-            if not answer.done():
-                answer.set_exception(known)
+    def _decided_late(self, command: Reserve, decided: _Decided) -> None:
+        if decided.exception() is None:
+            self._tell(decided.result(), command)
 
-    def _give_back(self, own: Held | None) -> None:
-        if own is not None and self._run is not None:
-            self._run.release(own.id)
-
-    def _answered(self, answer: _Held, found: Held | Refusal | None, command: Reserve) -> None:
+    def _tell(self, found: Held | Refusal, command: Reserve) -> None:
+        """Whoever listens hears of a refusal, and of limits that fill up."""
         if isinstance(found, Refusal):
-            answer.set_exception(BudgetExceeded(describe(found, ZoneInfo(found.limit.zone)), found))
             self._office.audience.refused(found, command.attempt.tags)
             return
-        answer.set_result(found)
-        for crossing in found.crossed if found is not None else ():
+        for crossing in found.crossed:
             self._office.audience.crossed(crossing)
+
+
+def _together(own: Held | Refusal | None, found: Held | Refusal) -> Held | Refusal:
+    """What run and ledger hold, or the refusal."""
+    if isinstance(own, Held) and isinstance(found, Held):
+        return msgspec.structs.replace(found, limits=(*own.limits, *found.limits))
+    return found
 
 
 def _why(error: BaseException) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +11,7 @@ from scrimp.errors import StoreError
 from scrimp.stores.database import BUSY_SECONDS, Database
 from scrimp.stores.forking import survive_forks
 from scrimp.stores.migrations import Schema
+from scrimp.stores.promise import Promise
 from scrimp.stores.writer import Answers, Writer, wait
 
 __all__ = ["Appender", "Warn"]
@@ -57,8 +57,8 @@ class Appender(Generic[T]):
         """How many items wait to be written."""
         return self._writer.waiting
 
-    def submit(self, item: T, *, awaited: bool = True) -> Future[Any]:
-        """Append one item; the future has its answer when it is durable, or carries the StoreError.
+    def submit(self, item: T, *, awaited: bool = True) -> Promise[Any]:
+        """Append one item; the promise has its answer when it is durable, or carries the StoreError.
 
         What is not `awaited` may take some milliseconds more, to share a commit.
         """

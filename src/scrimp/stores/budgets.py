@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from typing import Protocol
 
 from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope, Standing, Why
+from scrimp.stores.promise import Promise
 
 __all__ = ["Budgets"]
 
@@ -18,20 +18,20 @@ class Budgets(Protocol):
     is set, so that nothing is spent beyond it.
     """
 
-    def reserve(self, ask: Ask) -> Future[Held | Refusal]:
+    def reserve(self, ask: Ask) -> Promise[Held | Refusal]:
         """Hold the money in every scope that is limited, or in none; done when it is durable.
 
         Never blocks on the disk and never raises. Done at once where nothing limits the call. It cannot be
         cancelled: whoever stops waiting must release the hold. Asking again with the id of a hold holds
-        nothing more. The future may carry `BudgetUnavailable`.
+        nothing more. The promise may carry `BudgetUnavailable`.
         """
         ...
 
-    def release(self, hold: str) -> Future[None]:
+    def release(self, hold: str) -> Promise[None]:
         """Nothing was billed: the money is free again. Without such a hold, nothing happens."""
         ...
 
-    def extend(self, hold: str, lease_until: float) -> Future[None]:
+    def extend(self, hold: str, lease_until: float) -> Promise[None]:
         """The call is still under way. A lease that ran out before stays so until the bill is known."""
         ...
 

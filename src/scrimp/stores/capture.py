@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import closing
 from functools import partial
 from hashlib import blake2b
@@ -22,6 +21,7 @@ from scrimp.stores.capture_pieces import Kind, Piece, Taken, put_together, take_
 from scrimp.stores.capture_secrets import without_secrets
 from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.migrations import Schema
+from scrimp.stores.promise import Promise, kept
 
 __all__ = ["Capture", "is_capture"]
 
@@ -91,17 +91,15 @@ class Capture:
         """Keep one exchange; returns when it is durable. Raises StoreError."""
         self._store.append(_entry(exchange, record_id))
 
-    def submit(self, exchange: Mapping[str, Any], *, record_id: str) -> Future[None]:
+    def submit(self, exchange: Mapping[str, Any], *, record_id: str) -> Promise[None]:
         """Keep one exchange, as it is now, soon; a second one of the same `record_id` changes nothing.
 
-        The future is done when it is durable, or carries the StoreError.
+        The promise is kept when it is durable, or carries the StoreError.
         """
         try:
             entry = _entry(exchange, record_id)
         except StoreError as error:
-            refused: Future[None] = Future()
-            refused.set_exception(error)
-            return refused
+            return kept(error)
         return self._store.submit(entry)
 
     def exchanges(self, run: str | None = None) -> Iterator[dict[str, Any]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any, Protocol
 
 from scrimp.stores.ledger_items import Item
+from scrimp.stores.promise import Promise
 
 __all__ = ["Carrier", "Otherwise"]
 
-Otherwise = Callable[[Item, bool], "Future[Any]"]
+Otherwise = Callable[[Item, bool], Promise[Any]]
 """Writes an item, awaited or not, in this process after all."""
 
 
@@ -22,7 +22,7 @@ class Carrier(Protocol):
         """How many items have no answer yet."""
         ...
 
-    def submit(self, item: Item, *, awaited: bool, otherwise: Otherwise) -> Future[Any]:
+    def submit(self, item: Item, *, awaited: bool, otherwise: Otherwise) -> Promise[Any]:
         """As `Writer.submit`; what that process cannot answer any more is written `otherwise`.
 
         An item may then be written twice: all of them have an id, which makes that harmless.

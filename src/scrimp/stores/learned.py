@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import Future
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,6 +13,7 @@ from scrimp.core.learned import FORMAT, Row, Snapshot, rows_of, snapshot_of
 from scrimp.stores.appending import Appender, Warn
 from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.migrations import Schema
+from scrimp.stores.promise import Promise, kept
 
 __all__ = ["LearnedStore"]
 
@@ -67,17 +67,15 @@ class LearnedStore:
             self._warn(f"{self._path}: {refused + newer} entries are ignored, because they were {why}")
         return snapshot
 
-    def save(self, snapshot: Snapshot, *, now: float, workspace: str = "default") -> Future[None]:
-        """Keep everything in `snapshot` that was learned, soon; the future carries the `StoreError`, if any.
+    def save(self, snapshot: Snapshot, *, now: float, workspace: str = "default") -> Promise[None]:
+        """Keep everything in `snapshot` that was learned, soon; the promise carries the `StoreError`, if any.
 
         `now` is in epoch seconds. What the snapshot does not mention stays as it is.
         """
         rows = list(rows_of(snapshot))
         if rows:
             return self._store.submit(_Save(workspace, rows, now))
-        nothing: Future[None] = Future()
-        nothing.set_result(None)
-        return nothing
+        return kept(None)
 
     def flush(self) -> None:
         """Wait until what was handed over is kept or has failed; raises `StoreError` on a stall."""

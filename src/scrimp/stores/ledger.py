@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from typing import Protocol
 
 import msgspec
@@ -12,6 +11,7 @@ from scrimp.core.budget import Crossing, Settlement
 from scrimp.core.record import Record
 from scrimp.core.totals import Group, Key, StaticSize, Total
 from scrimp.stores.budgets import Budgets
+from scrimp.stores.promise import Promise
 
 __all__ = ["EVERYTHING", "Group", "Key", "Ledger", "Query", "StaticSize", "Total"]
 
@@ -56,17 +56,17 @@ class Ledger(Protocol):
         """Keep one record; returns when it is durable. As `submit`; raises StoreError."""
         ...
 
-    def submit(self, record: Record, settlement: Settlement | None = None) -> Future[tuple[Crossing, ...]]:
+    def submit(self, record: Record, settlement: Settlement | None = None) -> Promise[tuple[Crossing, ...]]:
         """Keep one record soon, and settle the hold of its call with it, in one transaction.
 
         Never blocks on the disk and never raises. What counts as spent is the record's cost, or the
         settlement's amount where that is more. A record without a settlement leaves the hold of its call in
         force for what it does not say itself.
 
-        The future is done when the record is durable, or carries the StoreError; its result is what alerts
+        The promise is kept when the record is durable, or carries the StoreError; its result is what alerts
         that set off. Nobody is thought to wait for it: the record shares the commit of what comes next, or
-        is written some milliseconds later by itself. It cannot be cancelled:
-        `await asyncio.wrap_future(ledger.submit(record))` leaves the record to be written when the task is.
+        is written some milliseconds later by itself. It cannot be cancelled: a task that is while it awaits
+        `ledger.submit(record)` leaves the record to be written.
         """
         ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 
 from msgspec.structs import replace
 
@@ -27,6 +26,7 @@ from scrimp.stores.adding import (
 from scrimp.stores.checking import in_unicode, keepable
 from scrimp.stores.ledger import EVERYTHING, Query
 from scrimp.stores.memory_budgets import MemoryBudgets
+from scrimp.stores.promise import Promise, kept
 
 __all__ = ["MemoryLedger"]
 
@@ -60,14 +60,12 @@ class MemoryLedger:
             self._records.setdefault(kept.id, kept)
             return crossed
 
-    def submit(self, record: Record, settlement: Settlement | None = None) -> Future[tuple[Crossing, ...]]:
-        """See `Ledger`; the future is done at once."""
-        future: Future[tuple[Crossing, ...]] = Future()
+    def submit(self, record: Record, settlement: Settlement | None = None) -> Promise[tuple[Crossing, ...]]:
+        """See `Ledger`; kept at once."""
         try:
-            future.set_result(self.record(record, settlement))
+            return kept(self.record(record, settlement))
         except StoreError as error:
-            future.set_exception(error)
-        return future
+            return kept(error)
 
     def records(self, query: Query = EVERYTHING) -> Iterator[Record]:
         """See `Ledger`."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from heapq import nlargest
-from typing import TypeVar
 
 from scrimp.core.budget import (
     Ask,
@@ -35,10 +33,9 @@ from scrimp.stores.budget_views import (
     why,
     within,
 )
+from scrimp.stores.promise import Promise, kept
 
 __all__ = ["MemoryBudgets"]
-
-T = TypeVar("T")
 
 
 class MemoryBudgets:
@@ -56,31 +53,31 @@ class MemoryBudgets:
         self._events: deque[Event] = deque(maxlen=MOST_EVENTS)
         self._next_lease = float("inf")
 
-    def reserve(self, ask: Ask) -> Future[Held | Refusal]:
+    def reserve(self, ask: Ask) -> Promise[Held | Refusal]:
         """See `Budgets`; done at once."""
         with self._lock:
             ask = keepable_ask(ask)
             if not self._books.terms.limit(ask.scopes):
-                return _done(Held(ask.id, ask.amount))
+                return kept(Held(ask.id, ask.amount))
             self._recover(ask.at)
             found = self._books.reserve(ask)
             self._next_lease = min(self._next_lease, ask.lease_until)
             self._remember()
-            return _done(found)
+            return kept(found)
 
-    def release(self, hold: str) -> Future[None]:
+    def release(self, hold: str) -> Promise[None]:
         """See `Budgets`."""
         with self._lock:
             self._books.release(hold)
             self._remember()
-        return _done(None)
+        return kept(None)
 
-    def extend(self, hold: str, lease_until: float) -> Future[None]:
+    def extend(self, hold: str, lease_until: float) -> Promise[None]:
         """See `Budgets`."""
         with self._lock:
             self._books.extend(hold, lease_until)
             self._remember()
-        return _done(None)
+        return kept(None)
 
     def limits(self) -> Sequence[Limit]:
         """See `Budgets`."""
@@ -188,9 +185,3 @@ class MemoryBudgets:
         self._extras += changes.extras
         self._events += changes.events
         changes.clear()
-
-
-def _done(result: T) -> Future[T]:
-    future: Future[T] = Future()
-    future.set_result(result)
-    return future

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
@@ -18,6 +17,7 @@ from scrimp.stores.budget_tables import due_holds, events_of, identity_of, membe
 from scrimp.stores.budget_views import keepable_ask, standings_of, why
 from scrimp.stores.ledger_items import Extended, Item, Released
 from scrimp.stores.limits_file import Limits, LimitsFile
+from scrimp.stores.promise import Promise, kept
 from scrimp.stores.sqlite_books import SqliteBooks, check_ledger
 
 __all__ = ["SqliteBudgets"]
@@ -33,26 +33,22 @@ class SqliteBudgets:
         self._file = file
         self._books = books
 
-    def reserve(self, ask: Ask) -> Future[Held | Refusal]:
+    def reserve(self, ask: Ask) -> Promise[Held | Refusal]:
         """See `Budgets`."""
         try:
             terms = self._file.recent().terms
         except BudgetUnavailable as error:
-            unavailable: Future[Held | Refusal] = Future()
-            unavailable.set_exception(error)
-            return unavailable
+            return kept(error)
         ask = keepable_ask(ask)
         if terms.limit(ask.scopes):
             return self._store.submit(ask)
-        free: Future[Held | Refusal] = Future()
-        free.set_result(Held(ask.id, ask.amount))
-        return free
+        return kept(Held(ask.id, ask.amount))
 
-    def release(self, hold: str) -> Future[None]:
+    def release(self, hold: str) -> Promise[None]:
         """See `Budgets`."""
         return self._store.submit(Released(hold), awaited=False)
 
-    def extend(self, hold: str, lease_until: float) -> Future[None]:
+    def extend(self, hold: str, lease_until: float) -> Promise[None]:
         """See `Budgets`."""
         return self._store.submit(Extended(hold, lease_until), awaited=False)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -26,6 +25,7 @@ from scrimp.stores.ledger_rows import Labels, insert_records
 from scrimp.stores.ledger_schema import LEDGER
 from scrimp.stores.ledger_sums import NEVER
 from scrimp.stores.limits_file import LimitsFile
+from scrimp.stores.promise import Promise, kept
 from scrimp.stores.retention import first_kept_hour, prune_before, prune_some
 from scrimp.stores.sqlite_books import SqliteBooks
 from scrimp.stores.sqlite_budgets import SqliteBudgets
@@ -43,7 +43,7 @@ class _Items(Appender[Item]):
         """How many items wait to be written."""
         return super().waiting + (0 if self.carrier is None else self.carrier.waiting)
 
-    def submit(self, item: Item, *, awaited: bool = True) -> Future[Any]:
+    def submit(self, item: Item, *, awaited: bool = True) -> Promise[Any]:
         """See `Appender`."""
         if self.carrier is None:
             return super().submit(item, awaited=awaited)
@@ -55,7 +55,7 @@ class _Items(Appender[Item]):
             self.carrier.flush(self.patience)
         super().flush()
 
-    def _here(self, item: Item, awaited: bool) -> Future[Any]:  # noqa: FBT001 - see `Otherwise`
+    def _here(self, item: Item, awaited: bool) -> Promise[Any]:  # noqa: FBT001 - see `Otherwise`
         return super().submit(item, awaited=awaited)
 
     def fault(self, item: Item | None, why: str) -> Exception:
@@ -103,17 +103,14 @@ class SqliteLedger:
         crossed: tuple[Crossing, ...] = self._store.append(Kept(keepable(record), settlement))
         return crossed
 
-    def submit(self, record: Record, settlement: Settlement | None = None) -> Future[tuple[Crossing, ...]]:
+    def submit(self, record: Record, settlement: Settlement | None = None) -> Promise[tuple[Crossing, ...]]:
         """See `Ledger`."""
         try:
-            kept = keepable(record)
+            return self._store.submit(Kept(keepable(record), settlement), awaited=False)
         except StoreError as error:
-            refused: Future[tuple[Crossing, ...]] = Future()
-            refused.set_exception(error)
-            return refused
-        return self._store.submit(Kept(kept, settlement), awaited=False)
+            return kept(error)
 
-    def give(self, item: Item, *, awaited: bool) -> Future[Any]:
+    def give(self, item: Item, *, awaited: bool) -> Promise[Any]:
         """Write what another process asks to be written; its answer, as `Writer.submit` has it."""
         return self._store.submit(item, awaited=awaited)
 

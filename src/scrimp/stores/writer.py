@@ -1,8 +1,8 @@
 """One writer thread with group commit: whatever was submitted while it wrote is its next batch.
 
 A commit costs as much as dozens of its items, so they join one another where that keeps nobody waiting: what
-an event loop submits begins when the loop is done with all it has at hand, for it cannot go on with any of it
-before; and what nobody waits for goes with what comes next, or a moment later by itself.
+an event loop submits begins when the loop has nothing else to do, for while it is busy it may bring more; and
+what nobody waits for goes with what comes next. Neither waits for longer than a moment.
 
 The thread is no daemon and lives only while there is something to do: it starts with the first item, waits a
 moment for the next ones, and ends. So an interpreter that exits waits for what was submitted and for nothing
@@ -15,23 +15,22 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
 from time import monotonic
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from scrimp.errors import StoreError
-from scrimp.stores.awaiting import together
+from scrimp.stores.promise import Promise, together
 
 __all__ = ["Answers", "Writer", "wait"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-Entry: TypeAlias = tuple[T | None, Future[Any]]
+Entry: TypeAlias = tuple[T | None, Promise[Any]]
 """What to write, or None to be told when everything before is written."""
 
 Answers: TypeAlias = Sequence[Any] | None
-"""What came of each item of a batch, in order: what its future gives, or the error it carries."""
+"""What came of each item of a batch, in order: what its promise gives, or the error it carries."""
 
 BATCH = 1000
 """Items of one commit at most: beyond this a commit is not what costs."""
@@ -40,10 +39,14 @@ LINGER = 1.0
 """Seconds an idle thread waits for more: a new one costs as much as a fast disk's commit."""
 
 MOMENT = 0.005
-"""Seconds that what nobody waits for may wait; also between looks at whether the interpreter exits."""
+"""Seconds that an item may wait for others while the thread is free; also between looks at whether the
+interpreter exits."""
 
-ENOUGH = 32
-"""Items that begin even if nobody waits for them."""
+ENOUGH = 64
+"""Items that begin even if nobody waits for them, or more may come."""
+
+IDLE = 50e-6
+"""Seconds that a turn of an event loop takes at most in which there is nothing to do."""
 
 
 class Writer(Generic[T]):
@@ -65,10 +68,13 @@ class Writer(Generic[T]):
         self._after = after
         self._fault = fault
         self._name = name
-        self._wake = threading.Condition()
+        self._lock = threading.RLock()
+        self._wake = threading.Condition(self._lock)
         self._queue: deque[Entry[T]] = deque()
         self._called = False
         self._turn: asyncio.AbstractEventLoop | None = None
+        self._asked: asyncio.AbstractEventLoop | None = None
+        self._writing = False
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -82,17 +88,17 @@ class Writer(Generic[T]):
         """How many items wait, those of the batch being written left out."""
         return len(self._queue)
 
-    def submit(self, item: T, *, awaited: bool = True) -> Future[Any]:
-        """Write `item` soon; the future is done when it is durable, or carries the StoreError.
+    def submit(self, item: T, *, awaited: bool = True) -> Promise[Any]:
+        """Write `item` soon; the promise is kept when it is durable, or carries the StoreError.
 
         What is not `awaited` may take a moment longer.
         """
         loop = _running_loop() if awaited else None
-        future = self._put(item, at_once=awaited and loop is None)
+        promise = self._put(item, at_once=awaited and loop is None)
         if loop is not None and self._turn is not loop:
             self._turn = loop
-            loop.call_soon(self._turned)
-        return future
+            loop.call_soon(self._turned, loop, 0.0)
+        return promise
 
     def flush(self, timeout: float) -> None:
         """Wait until all that was submitted is durable or has failed; StoreError after `timeout` seconds."""
@@ -100,41 +106,41 @@ class Writer(Generic[T]):
 
     def close(self) -> None:
         """Let the thread end when it has written what was submitted; what is submitted later fails."""
-        with self._wake:
+        with self._lock:
             self._closed = True
             self._call()
 
     def pause(self) -> None:
         """Hold the queue still until `resume`: a fork is coming."""
-        self._wake.acquire()
+        self._lock.acquire()
 
     def resume(self) -> None:
         """Go on after `pause`, in the process that called it."""
-        self._wake.release()
+        self._lock.release()
 
     def restart(self) -> None:
         """Begin anew in a forked child: queue and thread stayed with the parent, which writes on."""
-        self._wake = threading.Condition()
+        self._lock = threading.RLock()
+        self._wake = threading.Condition(self._lock)
         self._queue.clear()
-        self._called, self._turn = False, None
+        self._called, self._turn, self._asked, self._writing = False, None, None, False
         self._thread = None
 
-    def _put(self, item: T | None, *, at_once: bool) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()
+    def _put(self, item: T | None, *, at_once: bool) -> Promise[Any]:
+        promise: Promise[Any] = Promise()
         write_here = False
-        with self._wake:
+        with self._lock:
             closed = self._closed
             if not closed:
-                self._queue.append((item, future))
+                self._queue.append((item, promise))
                 write_here = self._thread is None and not self._start()
                 if at_once or len(self._queue) >= ENOUGH:
                     self._call()
         if closed:
-            self._fail([(item, future)], f"{self._name} is closed: nothing more is written")
+            self._fail([(item, promise)], f"{self._name} is closed: nothing more is written")
         elif write_here:
             self._run()
-        return future
+        return promise
 
     def _call(self) -> None:
         """Have the thread begin now, or when it is done with the batch before."""
@@ -142,12 +148,30 @@ class Writer(Generic[T]):
             self._called = True
             self._wake.notify()
 
-    def _turned(self) -> None:
-        """A loop is done with what it had at hand."""
-        self._turn = None
-        with self._wake:
+    def _turned(self, loop: asyncio.AbstractEventLoop, before: float) -> None:
+        """A loop began its last turn at `before`: begin, unless it is busy and may soon bring more."""
+        now = monotonic()
+        if now - before > IDLE and 0 < len(self._queue) < ENOUGH:
+            loop.call_soon(self._turned, loop, now)
+            return
+        with self._lock:
+            if self._writing:  # that will give the loop more to do
+                self._asked = loop
+                return
+            self._turn = None
             if self._queue:
                 self._call()
+
+    def _written(self) -> None:
+        """A batch is done with, and the loop that had nothing to do meanwhile has more to do now."""
+        with self._lock:
+            self._writing = False
+            loop, self._asked = self._asked, None
+        if loop is not None:
+            try:
+                loop.call_soon_threadsafe(self._turned, loop, 0.0)
+            except RuntimeError:  # it is closed: what it brought is written in a moment
+                self._turn = None
 
     def _start(self) -> bool:
         """Start the thread; False where the system allows none, or nobody would wait for it any more."""
@@ -165,6 +189,7 @@ class Writer(Generic[T]):
         try:
             while batch := self._next():
                 self._commit(batch)
+                self._written()
                 self._after()
         finally:
             self._hand_over()
@@ -172,13 +197,14 @@ class Writer(Generic[T]):
     def _next(self) -> list[Entry[T]]:
         """The next batch; nothing when the thread is to end, which it then has for everyone."""
         until = monotonic() + LINGER
-        with self._wake:
-            while not self._called and self._may_wait():
+        with self._lock:
+            while not (self._called or self._closed) and self._may_wait():
                 self._wake.wait(MOMENT)
-                if self._queue or self._closed or monotonic() >= until:
+                if self._queue or monotonic() >= until:
                     break
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
             self._called = bool(self._queue)
+            self._writing = bool(batch)
             if not batch:
                 self._step_down()
             return batch
@@ -206,18 +232,21 @@ class Writer(Generic[T]):
                 self._tell(batch, answers, fault)
 
     def _tell(self, batch: Sequence[Entry[T]], answers: Answers, fault: str) -> None:
-        """Finish the futures of those who wait."""
+        """Keep what those who wait were promised."""
         written = [entry for entry in batch if entry[0] is not None]
         if fault:
             self._fail(written, fault)
         else:
-            _finish([future for _, future in written], answers)
-        _finish([future for item, future in batch if item is None], None)
+            for number, (_, promise) in enumerate(written):
+                promise.keep(None if answers is None else answers[number])
+        for item, promise in batch:
+            if item is None:
+                promise.keep(None)
 
     def _hand_over(self) -> None:
         """Where a fault of ours ends this thread, the next one takes the queue: nobody waits for ever."""
         left: list[Entry[T]] = []
-        with self._wake:
+        with self._lock:
             self._step_down()
             if self._queue and self._thread is None and not self._start():
                 left = list(self._queue)
@@ -225,25 +254,16 @@ class Writer(Generic[T]):
         self._fail(left, f"{self._name}: the writer failed: this was not written")
 
     def _fail(self, entries: Iterable[Entry[T]], why: str) -> None:
-        for item, future in entries:
-            future.set_exception(self._fault(item, why))
+        for item, promise in entries:
+            promise.keep(self._fault(item, why))
 
 
-def wait(future: Future[R], timeout: float, name: str) -> R:
-    """The result of a future; raises its StoreError, or one of our own after `timeout` seconds."""
+def wait(promise: Promise[R], timeout: float, name: str) -> R:
+    """What was promised; raises its StoreError, or one of our own after `timeout` seconds."""
     try:
-        return future.result(timeout)
+        return promise.result(timeout)
     except TimeoutError:
         raise StoreError(f"{name}: not written within {timeout:g} seconds, may be later") from None
-
-
-def _finish(futures: Sequence[Future[Any]], answers: Answers) -> None:
-    for number, future in enumerate(futures):
-        answer = answers[number] if answers is not None else None
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -95,7 +95,7 @@ class UsageReader:
             session, is_exchange = _beginning(file)
             if is_exchange:
                 # Other fields, and far slower to read: most who ask for spending have none of them.
-                from scrimp.traces.usage_exchanges import read_exchanges  # noqa: PLC0415
+                from scrimp.traces.usage_exchanges import read_exchanges  # noqa: PLC0415  # as said
 
                 return read_exchanges(path, state)
             reading = _Reading(file, UsageFile(path, state, session=session or _stem(path)), state)

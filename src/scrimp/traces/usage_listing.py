@@ -53,7 +53,7 @@ def _matches(path: str) -> Iterator[str]:
         raise TraceError(f"{path}: no such file or folder")
     else:
         # Few give globs, and what reads them takes far longer to import than most folders take to list.
-        from scrimp.traces.files import find_files  # noqa: PLC0415
+        from scrimp.traces.files import find_files  # noqa: PLC0415  # as said
 
         yield from map(str, find_files([path]))
 

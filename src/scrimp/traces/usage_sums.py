@@ -71,7 +71,7 @@ def summed(listed: Listed, entries: Mapping[str, Entry]) -> Summed:
 
 def _add_database(path: str, seen: set[str], found: Summed, facts: Facts) -> int:
     # Stores take longer to import than a gigabyte takes to add up, and most paths have none.
-    from scrimp.traces.usage_databases import read_database  # noqa: PLC0415
+    from scrimp.traces.usage_databases import read_database  # noqa: PLC0415  # as said
 
     read = read_database(path)
     again = seen.intersection(read.calls)

@@ -24,7 +24,9 @@ __all__ = ["Bodies", "Decoded", "SharedBody"]
 _MOST_BYTES = 32 * 1024 * 1024
 _SHORT = 8 * 1024
 """Bytes up to which a body is decoded whole: that costs less than looking for it."""
-_HEADS_REMEMBERED = 64
+_HEADS_REMEMBERED, _MOST_HEAD_BYTES = 64, 8 * 1024 * 1024
+_MESSAGE_BYTES = 300
+"""What a message takes beside its text, once it is decoded: about."""
 _TRIED = 8
 """Conversations with the same beginning that are compared with a body."""
 _BEGINNING = 256
@@ -85,6 +87,10 @@ class _Known(NamedTuple):
     def beginning(self) -> bytes:
         return self.raw[self.layout.start : self.layout.start + _BEGINNING]
 
+    @property
+    def weight(self) -> int:
+        return len(self.raw) + _MESSAGE_BYTES * len(self.messages)
+
 
 class _Part(NamedTuple):
     """What of a body is left to decode: all that follows its first `common` messages, as an object."""
@@ -104,12 +110,13 @@ class Bodies:
         self._short = short
         self._weight = 0
         self._heads: dict[bytes, _Head] = {}
+        self._head_bytes = 0
         self._recent: OrderedDict[int, _Known] = OrderedDict()
         self._beginning: dict[bytes, list[_Known]] = {}
 
     @property
     def weight(self) -> int:
-        """Bytes of JSON remembered."""
+        """Bytes remembered, about; what comes before the messages is beside it."""
         return self._weight
 
     def read(self, raw: bytes) -> Decoded:
@@ -161,9 +168,13 @@ class Bodies:
         if fields.pop("messages", None) is None:  # the name stood in another name, or in a text
             return None
         sections = sections_before(head)
-        found = self._heads[head] = _Head(len(head), fields, sections, frozenset({"messages", *sections}))
-        if len(self._heads) > _HEADS_REMEMBERED:
-            del self._heads[next(iter(self._heads))]
+        found = _Head(len(head), fields, sections, frozenset({"messages", *sections}))
+        self._heads[head] = found
+        self._head_bytes += len(head)
+        while len(self._heads) > _HEADS_REMEMBERED or self._head_bytes > _MOST_HEAD_BYTES:
+            oldest = next(iter(self._heads))
+            del self._heads[oldest]
+            self._head_bytes -= len(oldest)
         return found
 
     def _part(self, raw: bytes, start: int) -> _Part:
@@ -191,17 +202,17 @@ class Bodies:
             self._forget(before)
         elif before is not None:
             self._recent.move_to_end(id(before))
-        if len(known.raw) > self._most:
+        if known.weight > self._most:
             return
-        while self._weight + len(known.raw) > self._most:
+        while self._weight + known.weight > self._most:
             self._forget(next(iter(self._recent.values())))
         self._recent[id(known)] = known
         self._beginning.setdefault(known.beginning, []).append(known)
-        self._weight += len(known.raw)
+        self._weight += known.weight
 
     def _forget(self, known: _Known) -> None:
         del self._recent[id(known)]
-        self._weight -= len(known.raw)
+        self._weight -= known.weight
         alike = [other for other in self._beginning[known.beginning] if other is not known]
         if alike:
             self._beginning[known.beginning] = alike

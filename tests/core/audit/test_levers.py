@@ -151,6 +151,26 @@ def test_of_alternatives_only_one_is_taken() -> None:
     assert len({"ttl-5m", "ttl-1h", "caching"} & set(sums.together.singly)) == 1
 
 
+def test_carry_is_weighed_beside_fixed_rules_and_only_one_of_them_is_taken() -> None:
+    # Every step comes after the cache has gone, so that all that is carried along is written once more.
+    talk = Conversation().turn("user", (text("task"), 500))
+    calls, total = [talk.call(0, read=0, write=TOTAL)], TOTAL
+    for number in range(1, 40):
+        talk.turn("assistant", (use("search", number, q="abc"[number % 3] * 9), 100))
+        talk.turn("user", (result(number, f"r{number}" * 40), 4000))
+        total += 4100
+        calls.append(talk.call(number * 1000.0, read=0, write=total))
+    sums = RowSums(default())
+    sums.take(Sourced(calls, EXACT, [True] * len(calls)))
+    found = {one.lever: one for one in sums.weighed()}
+    carried = found["carry"]
+    assert carried.removed is not None
+    # The API's clearing begins at 100,000 tokens and leaves three results: at call 25 of 40.
+    assert carried.mid > found["clear"].mid > 0
+    assert len({"carry", "clear", "clear-early", "compact", "trim"} & set(sums.bolder.singly)) == 1
+    assert "carry" not in sums.together.singly  # it changes what the model reads
+
+
 def test_every_candidate_is_a_lever_of_the_checklist() -> None:
     names = [one.lever for one in candidates(one_prompt((0, 0)), default())]
     assert len(names) == len(set(names))

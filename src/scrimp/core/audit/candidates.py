@@ -19,6 +19,7 @@ from scrimp.core.audit.model_levers import (
 from scrimp.core.reproduce import Measured
 from scrimp.core.whatif.batch import Batch
 from scrimp.core.whatif.clearing import ClearToolUses
+from scrimp.core.whatif.clearing_priced import CarryPriced
 from scrimp.core.whatif.compacting import Compact
 from scrimp.core.whatif.gating import Gated
 from scrimp.core.whatif.grouping import Grouped
@@ -70,6 +71,7 @@ def candidates(calls: Sequence[Measured], facts: Facts) -> list[Candidate]:
         Candidate("caching", lambda: Row("caching", policy="scrimp"), 0, _MARKERS),
         Candidate("ttl-5m", lambda: Row("ttl-5m", markings=(SetLifetime("5m"),)), 0, _MARKERS),
         Candidate("ttl-1h", lambda: Row("ttl-1h", markings=(SetLifetime("1h"),)), 0, _MARKERS),
+        Candidate("carry", lambda: Row("carry", levers=(CarryPriced(),)), 1, _CLEARING, slow=True),
         Candidate("clear", lambda: Row("clear", levers=(ClearToolUses(),)), 1, _CLEARING, slow=True),
         Candidate("clear-early", lambda: Row("clear-early", levers=(_EARLY,)), 1, _CLEARING, slow=True),
         Candidate("compact", lambda: Row("compact", levers=(Compact(),)), 1, _CLEARING, slow=True),

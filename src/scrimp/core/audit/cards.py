@@ -107,6 +107,19 @@ _ALL = (
         loses="what they share was in the cache anyway, or is too short",
     ),
     Card(
+        lever="carry",
+        title="Old results cleared, or history summed up, when that pays: scrimp's Carry",
+        basis="replayed",
+        bold=True,
+        risk="What was cleared or summed up is gone for the model: it may ask again.",
+        change="Let scrimp decide it at each call, by prices, the state of the cache and how long such runs "
+        "last: in code as a lever, for any client through the gateway in mode save.",
+        setting="client = anthropic.Anthropic(middleware=[scrimp.Middleware(levers=[scrimp.Carry()])])\n"
+        '[serve]\nmode = "save"\n[carry]\nenabled = true',
+        assumes="a summary of 4,000 tokens, written on the agent's own cached prefix",
+        loses="no conversation here is long enough to pay for what it would rewrite",
+    ),
+    Card(
         lever="clear",
         title="Old tool results cleared by the API, at its own thresholds",
         basis="replayed",
@@ -163,11 +176,12 @@ _ALL = (
         basis="estimated",
         bold=True,
         risk="The model has to ask for what the excerpt leaves out.",
-        change="Cut results of more than 8,000 tokens to an excerpt of 2,000 and let a tool fetch the rest; "
-        "Claude Code takes the most characters of a command's output and the most tokens of an MCP tool's.",
+        change="Cut results of more than 8,000 tokens to an excerpt of 2,000 and let a tool fetch the rest: "
+        "scrimp.Offload does both, through the gateway too; Claude Code takes the most characters of a "
+        "command's output and the most tokens of an MCP tool's.",
         assumes="half of the results that were cut are asked for again in full",
         setting="export BASH_MAX_OUTPUT_LENGTH=8000\nexport MAX_MCP_OUTPUT_TOKENS=8000\n"
-        'content = text if len(text) < 32_000 else f"{text[:8_000]}\\n[cut: read_more({handle!r}) has all]"',
+        "client = anthropic.Anthropic(middleware=[scrimp.Middleware(levers=[scrimp.Offload(over=8_000)])])",
     ),
     Card(
         lever="successor",

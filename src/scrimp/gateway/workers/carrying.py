@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from itertools import count
 from typing import Any, NamedTuple
 
 from scrimp.errors import StoreError
 from scrimp.gateway.workers.words import Answers, Flush, Flushed, Given, Items, said
-from scrimp.stores.awaiting import together
 from scrimp.stores.carrier import Otherwise
 from scrimp.stores.ledger_items import Item
+from scrimp.stores.promise import Promise, together
 from scrimp.stores.writer import wait
 
 __all__ = ["Carrying"]
@@ -32,7 +31,7 @@ _NAME = "the gateway's ledger"
 class _Waiting(NamedTuple):
     item: Item
     awaited: bool
-    future: Future[Any]
+    promise: Promise[Any]
     otherwise: Otherwise
 
 
@@ -48,7 +47,7 @@ class Carrying:
         self._numbers = count(1)
         self._out: list[Given] = []
         self._waiting: dict[int, _Waiting] = {}
-        self._flushing: dict[int, Future[None]] = {}
+        self._flushing: dict[int, Promise[None]] = {}
         self._called = False
         self._lost = False
 
@@ -57,34 +56,33 @@ class Carrying:
         """See `Carrier`."""
         return len(self._waiting)
 
-    def submit(self, item: Item, *, awaited: bool, otherwise: Otherwise) -> Future[Any]:
+    def submit(self, item: Item, *, awaited: bool, otherwise: Otherwise) -> Promise[Any]:
         """See `Carrier`."""
-        future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()
+        promise: Promise[Any] = Promise()
         with self._lock:
             if not self._lost:
                 number = next(self._numbers)
-                self._waiting[number] = _Waiting(item, awaited, future, otherwise)
+                self._waiting[number] = _Waiting(item, awaited, promise, otherwise)
                 self._out.append(Given.of(number, item, awaited=awaited))
                 due = not self._called if awaited else len(self._out) == 1
                 self._called = self._called or awaited
                 if due:
                     self._soon(0.0 if awaited else _MOMENT)
-                return future
+                return promise
         return otherwise(item, awaited)
 
     def flush(self, timeout: float) -> None:
         """See `Carrier`; not for the thread of the loop."""
-        future: Future[None] = Future()
+        promise: Promise[None] = Promise()
         with self._lock:
             lost = self._lost
             number = next(self._numbers)
             if not lost:
-                self._flushing[number] = future
+                self._flushing[number] = promise
         if lost:
             return
         self._loop.call_soon_threadsafe(self._ask, number)
-        wait(future, timeout, _NAME)
+        wait(promise, timeout, _NAME)
 
     def answered(self, message: Answers) -> None:
         """Answers came."""
@@ -92,13 +90,13 @@ class Carrying:
             for answer in message.answers:
                 waiting = self._waiting.pop(answer.number, None)
                 if waiting is not None:
-                    _finish(waiting.future, answer.to(waiting.item))
+                    waiting.promise.keep(answer.to(waiting.item))
 
     def flushed(self, message: Flushed) -> None:
         """All that was given before is durable, or not."""
-        future = self._flushing.pop(message.number, None)
-        if future is not None:
-            _finish(future, None if message.fault is None else StoreError(message.fault))
+        promise = self._flushing.pop(message.number, None)
+        if promise is not None:
+            promise.keep(None if message.fault is None else StoreError(message.fault))
 
     def lost(self) -> None:
         """The supervisor is gone: write what is left here, as everything from now on."""
@@ -107,9 +105,9 @@ class Carrying:
             left, self._waiting, self._out = list(self._waiting.values()), {}, []
         for one in left:
             written = one.otherwise(one.item, one.awaited)
-            written.add_done_callback(partial(_pass, to=one.future))
-        for future in self._flushing.values():
-            future.set_exception(StoreError(f"{_NAME}: the supervisor is gone"))
+            written.add_done_callback(partial(_pass, to=one.promise))
+        for promise in self._flushing.values():
+            promise.keep(StoreError(f"{_NAME}: the supervisor is gone"))
         self._flushing.clear()
 
     def _soon(self, seconds: float) -> None:
@@ -133,12 +131,5 @@ class Carrying:
         self._send(said(Flush(number)))
 
 
-def _finish(future: Future[Any], result: Any) -> None:
-    if isinstance(result, BaseException):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
-
-
-def _pass(done: Future[Any], *, to: Future[Any]) -> None:
-    _finish(to, done.exception() or done.result())
+def _pass(done: Promise[Any], *, to: Promise[Any]) -> None:
+    to.keep(done.exception() or done.result())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,6 +13,7 @@ from scrimp.errors import StoreError
 from scrimp.gateway.workers.words import Answer, Answers, Flush, Flushed, Given, said
 from scrimp.office.listening import Audience
 from scrimp.stores.ledger_items import Kept
+from scrimp.stores.promise import Promise
 from scrimp.stores.sqlite_ledger import SqliteLedger
 
 __all__ = ["Clerk"]
@@ -56,7 +56,7 @@ class Clerk:
         self._go()  # the answers come first, as they do where nobody is in between
         self._send(said(Flushed(number, fault)))
 
-    def _written(self, number: int, done: Future[Any]) -> None:
+    def _written(self, number: int, done: Promise[Any]) -> None:
         """An item is written; called by the ledger's thread."""
         result: Any = done.exception() or done.result()
         for crossing in _crossed(result):

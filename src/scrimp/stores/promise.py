@@ -1,0 +1,141 @@
+"""What another thread will know: a result or an error, once, for threads and event loops that wait for it.
+
+It does what a `concurrent.futures.Future` does that nobody may cancel, for a fraction of the price: every
+call waits for a few of them. What it takes to block is only made where a thread does block. A commit keeps
+many promises at once: `together` wakes an event loop once for all of them, and what they go on to do comes
+together again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, Generic, TypeAlias, TypeVar, cast
+
+__all__ = ["Promise", "kept", "together"]
+
+T = TypeVar("T")
+
+_Waiters: TypeAlias = "dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]"
+
+
+class Promise(Generic[T]):
+    """A result or an error to come. Any thread may ask; whoever made it keeps it, once.
+
+    `await` it, or block on `result`; giving up waiting changes nothing for anybody else.
+    """
+
+    __slots__ = ("_callbacks", "_error", "_kept", "_lock", "_result")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept = False
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        self._callbacks: tuple[Callable[[Promise[T]], object], ...] = ()
+
+    def done(self) -> bool:
+        """Whether there is a result or an error."""
+        return self._kept
+
+    def result(self, timeout: float | None = None) -> T:
+        """The result, waited for; raises the error, or TimeoutError after `timeout` seconds."""
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        return cast(T, self._result)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The error, or None where there is a result; waited for as `result` is."""
+        if not self._kept:
+            told = threading.Lock()
+            told.acquire()
+            self.add_done_callback(lambda _: told.release())
+            if not told.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
+                raise TimeoutError
+        return self._error
+
+    def add_done_callback(self, callback: Callable[[Promise[T]], object]) -> None:
+        """Call `callback` with this promise once it is kept: in the thread that keeps it, or here and now."""
+        with self._lock:
+            if not self._kept:
+                self._callbacks += (callback,)
+                return
+        self._call(callback)
+
+    def keep(self, found: T | BaseException) -> None:
+        """Give it its result, or its error, and tell whoever waits."""
+        if isinstance(found, BaseException):
+            self._error = found
+        else:
+            self._result = found
+        with self._lock:
+            self._kept = True
+        for callback in self._callbacks:
+            self._call(callback)
+        self._callbacks = ()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if not self._kept:
+            waiter = asyncio.get_running_loop().create_future()
+            self.add_done_callback(partial(_wake, waiter))
+            yield from waiter
+        return self.result()
+
+    def _call(self, callback: Callable[[Promise[T]], object]) -> None:
+        try:
+            callback(self)
+        except Exception:
+            logging.getLogger("scrimp").exception("what waited for a store failed")
+
+
+def kept(found: T | Exception) -> Promise[T]:
+    """A promise that has its result, or its error, already."""
+    promise: Promise[T] = Promise()
+    promise.keep(found)
+    return promise
+
+
+class _Round(threading.local):
+    """Whom to wake when a thread has kept all it has to keep; None where it does not say."""
+
+    waiters: _Waiters | None = None
+
+
+_round = _Round()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Whoever awaits what this thread keeps inside the block is woken at its end."""
+    waiters = _round.waiters = {}
+    try:
+        yield
+    finally:
+        _round.waiters = None
+        for loop, waiting in waiters.items():
+            _call(loop, waiting)
+
+
+def _wake(waiter: asyncio.Future[None], _: Promise[Any]) -> None:
+    """Wake a waiter of whichever loop, from whichever thread, now or with others."""
+    loop, others = waiter.get_loop(), _round.waiters
+    if others is None:
+        _call(loop, [waiter])
+    else:
+        others.setdefault(loop, []).append(waiter)
+
+
+def _call(loop: asyncio.AbstractEventLoop, waiters: list[asyncio.Future[None]]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+        loop.call_soon_threadsafe(_go_on, waiters)
+
+
+def _go_on(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
