@@ -197,7 +197,7 @@ def _attribution(body: Body) -> int:
     """Bytes of a client's own line on top of the system prompt, which is no part of what is known."""
     system = body.get("system")
     first = system if isinstance(system, str) else None
-    if isinstance(system, list | tuple) and system and isinstance(system[0], Mapping):
+    if isinstance(system, (list, tuple)) and system and isinstance(system[0], (dict, Mapping)):
         first = system[0].get("text")
     if not isinstance(first, str) or not first.startswith(BILLING_HEADER):
         return 0

@@ -20,7 +20,7 @@ __all__ = ["Looked", "look", "look_at", "look_at_messages", "look_on", "may_shor
 _DEFAULT_TRIGGER = 150_000
 """Tokens of a prompt that compaction begins at where the request names none ("Compaction")."""
 
-_OBJECT = (dict, Mapping)
+_LIST, _OBJECT = (list, tuple), (dict, Mapping)  # `list | tuple` would be made anew at each request
 _BYTES_BOUND = frozenset({"tool_use", "thinking", "redacted_thinking", "server_tool_use"})
 _HOLDING = frozenset(
     {"search_result", "mcp_tool_use", "tool_removal", "fallback", "container_upload"}
@@ -69,9 +69,12 @@ def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
     system = body.get("system")
     if isinstance(system, str):
         seen.chars += len(system)
-    elif isinstance(system, list | tuple):
+    elif isinstance(system, _LIST):
         look_at(seen, system)
-    seen.more(look_at_messages(body.get("messages")) if messages is None else messages)
+    if messages is None:
+        _look_at_messages(seen, body.get("messages"))
+    else:
+        seen.more(messages)
     if seen.inline:
         look_at_tools(seen, seen.inline, model)
     seen.added += referred_tokens(seen, tools, model)
@@ -82,20 +85,7 @@ def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
 def look_at_messages(messages: Any) -> Seen:
     """Everything in messages that their bytes do not bound, for any model, and their markers."""
     seen = Seen()
-    blocks: list[Any] = []
-    for message in messages if isinstance(messages, list | tuple) else ():
-        if message.__class__ is not dict and not isinstance(message, Mapping):
-            continue
-        content = message.get("content")
-        if content.__class__ is str:
-            seen.chars += len(content)
-        elif content.__class__ is list or isinstance(content, tuple):
-            blocks += content
-    try:
-        # All at once: a call for each message takes longer than looking at what most of them have.
-        look_at(seen, blocks)
-    except RecursionError:
-        seen.unseen.append("blocks in blocks, too deep to look at")
+    _look_at_messages(seen, messages)
     return seen
 
 
@@ -108,10 +98,27 @@ def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:
     for end in range(max(done, len(messages) - 2) + 1, len(messages) + 1):
         found = Seen()
         found.more(seen)
-        found.more(look_at_messages(messages[done:end]))
+        _look_at_messages(found, messages[done:end])
         known.append((end, found))
         done, seen = end, found
     return tuple(known[-2:])
+
+
+def _look_at_messages(seen: Seen, messages: Any) -> None:
+    blocks: list[Any] = []
+    for message in messages if isinstance(messages, _LIST) else ():
+        if message.__class__ is not dict and not isinstance(message, Mapping):
+            continue
+        content = message.get("content")
+        if content.__class__ is str:
+            seen.chars += len(content)
+        elif content.__class__ is list or isinstance(content, tuple):
+            blocks += content
+    try:
+        # All at once: a call for each message takes longer than looking at what most of them have.
+        look_at(seen, blocks)
+    except RecursionError:
+        seen.unseen.append("blocks in blocks, too deep to look at")
 
 
 def look_at(seen: Seen, content: Iterable[Any]) -> None:
@@ -156,7 +163,7 @@ def may_shorten(body: Body, model: Model) -> bool:
         return True
     editing = body.get("context_management")
     edits = editing.get("edits") if isinstance(editing, _OBJECT) else editing
-    if not isinstance(edits, list | tuple):
+    if not isinstance(edits, _LIST):
         return bool(edits)
     return bool(edits) and not (model.known and all(map(_keeps_all_thinking, edits)))
 
@@ -185,7 +192,7 @@ def _look_at_document(seen: Seen, block: Mapping[str, Any]) -> None:
     if not isinstance(source, _OBJECT):
         return
     kind, inner = source.get("type"), source.get("content")
-    if kind == "content" and isinstance(inner, list | tuple):
+    if kind == "content" and isinstance(inner, _LIST):
         look_at(seen, inner)
     elif kind not in ("text", "content"):
         seen.unseen.append(f"a document by {kind}: its length is not known")
@@ -219,13 +226,13 @@ def _look_inside(seen: Seen, block: Mapping[str, Any], kind: Any) -> int:
         _look_at_addition(seen, block.get("tool"))
     elif kind == "compaction":
         changes = block.get("tool_changes")
-        if isinstance(changes, list | tuple):
+        if isinstance(changes, _LIST):
             look_at(seen, changes)
     else:
         if isinstance(kind, str) and kind not in _HOLDING and not kind.endswith(_RESULTS):
             seen.unseen.append(f"a block of type {_short(kind)}: its length is not known")
         found = block.get("tool_references")
-        if isinstance(found, list | tuple):
+        if isinstance(found, _LIST):
             look_at(seen, found)
         inner = block.get("content")
         if inner.__class__ is str:
@@ -263,7 +270,7 @@ def _look_at_settings(seen: Seen, body: Body) -> None:
         seen.unseen.append("skills: the API adds their texts")
     _look_at_editing(seen, body)
     fallbacks = body.get("fallbacks")
-    if isinstance(fallbacks, list | tuple):
+    if isinstance(fallbacks, _LIST):
         seen.fallbacks += [
             str(item.get("model", "")) if isinstance(item, _OBJECT) else str(item) for item in fallbacks
         ]
@@ -277,7 +284,7 @@ def _look_at_editing(seen: Seen, body: Body) -> None:
         return
     editing = body.get("context_management")
     edits = editing.get("edits") if isinstance(editing, _OBJECT) else None
-    for edit in edits if isinstance(edits, list | tuple) else ():
+    for edit in edits if isinstance(edits, _LIST) else ():
         if isinstance(edit, _OBJECT) and str(edit.get("type", "")).startswith("compact_"):
             trigger = edit.get("trigger")
             value = count(trigger, "value") if isinstance(trigger, _OBJECT) else None

@@ -16,6 +16,8 @@ _ALLOWED = 1_500
 """Tokens the provider adds to a prompt: the tool prompt is 804 at most ("Tool use", pricing), a format or
 citations bring one as well; what opens and closes a prompt is a few tokens."""
 
+_OBJECT = (dict, Mapping)
+
 
 class ServerTool(msgspec.Struct, frozen=True):
     """A tool that the provider runs. `finds` are the most tokens it brings in all, None for no bound;
@@ -63,7 +65,7 @@ class Seen(msgspec.Struct):
         """Take in the marker of a block, if it has one."""
         control = value.get("cache_control")
         if control and self.ttl != "1h":
-            long = isinstance(control, dict | Mapping) and control.get("ttl") == "1h"
+            long = isinstance(control, _OBJECT) and control.get("ttl") == "1h"
             self.ttl = "1h" if long else "5m"
 
     def more(self, found: Seen) -> None:

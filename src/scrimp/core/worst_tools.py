@@ -22,7 +22,7 @@ _MOST_COUNT = 10**9
 _MOST_DEFINITION = 2_000_000
 """Bytes beyond which it does not matter how many: no prompt is as long."""
 
-_OBJECT = (dict, Mapping)
+_LIST, _OBJECT = (list, tuple), (dict, Mapping)
 _CLIENT_TOOL = re.compile(r"(bash|text_editor|memory|(computer|browser)(_toolset)?)_\d{8}")
 """Types that the provider defines and the caller runs."""
 
@@ -72,7 +72,7 @@ def count(source: Mapping[str, Any], name: str) -> int | None:
 
 
 def _objects(tools: Any) -> list[Mapping[str, Any]]:
-    return [tool for tool in (tools if isinstance(tools, list | tuple) else ()) if isinstance(tool, _OBJECT)]
+    return [tool for tool in (tools if isinstance(tools, _LIST) else ()) if isinstance(tool, _OBJECT)]
 
 
 def _provided(kind: str, model: Model) -> int:
