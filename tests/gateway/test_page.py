@@ -31,8 +31,8 @@ SETTINGS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 ENV = {"ANTHROPIC_API_KEY": "any"}
 
 WAIT = (
-    "until (exec 3<>/dev/tcp/127.0.0.1/8378; printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3; grep -q ' 200 ' <&3) "
-    "2>/dev/null"
+    "until (exec 3<>/dev/tcp/127.0.0.1/8378; printf 'GET /readyz HTTP/1.0\\r\\n\\r\\n' >&3; "
+    "grep -q ' 200 ' <&3) 2>/dev/null"
 )
 """Without an interpreter for every try."""
 
