@@ -44,6 +44,8 @@ def billed_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Every message of a session file that has usage, by the standard library alone."""
     with lzma.open(path, "rt") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
         for text in file:
+            if '"usage"' not in text:  # most of a session is no answer
+                continue
             try:
                 line = json.loads(text)
             except ValueError:

@@ -59,17 +59,31 @@ BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-
-def trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
-    """Every module below `src/scrimp` (or below some of its packages), as its path and its syntax tree."""
-    for root in [SOURCE / folder for folder in folders] or [SOURCE]:
-        for path in sorted(root.rglob("*.py")):
-            yield path.relative_to(PROJECT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Trees = dict[str, ast.Module]
 
 
-def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """Every module below `src/scrimp`, by its path."""
+    paths = sorted(SOURCE.rglob("*.py"))
+    return {path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+@pytest.fixture(scope="module")
+def trees(texts: dict[str, str]) -> Trees:
+    """Their syntax trees."""
+    return {path: ast.parse(text) for path, text in texts.items()}
+
+
+def pure(trees: Trees) -> Trees:
+    """Those of the packages that are pure."""
+    return {path: tree for path, tree in trees.items() if path.split("/")[2] in PURE}
+
+
+def functions(trees: Trees) -> Iterator[tuple[str, Function]]:
     """Every function of the source, as `path:line name` and its node."""
-    for path, tree in trees():
+    for path, tree in trees.items():
         for node in ast.walk(tree):
             if isinstance(node, FUNCTIONS):
                 yield f"{path}:{node.lineno} {node.name}", node
@@ -92,20 +106,20 @@ def report(faults: list[str], rule: str) -> None:
         pytest.fail(f"{rule}:\n  " + "\n  ".join(faults), pytrace=False)
 
 
-def test_modules_are_short() -> None:
-    sizes = {path: len((PROJECT / path).read_text(encoding="utf-8").splitlines()) for path, _ in trees()}
+def test_modules_are_short(texts: dict[str, str]) -> None:
+    sizes = {path: len(text.splitlines()) for path, text in texts.items()}
     faults = [f"{path}: {size} lines" for path, size in sizes.items() if size > MODULE_LINES]
     report(faults, f"a module has at most {MODULE_LINES} lines")
 
 
-def test_functions_are_short() -> None:
-    sizes = {name: (node.end_lineno or node.lineno) - node.lineno + 1 for name, node in functions()}
+def test_functions_are_short(trees: Trees) -> None:
+    sizes = {name: (node.end_lineno or node.lineno) - node.lineno + 1 for name, node in functions(trees)}
     faults = [f"{name}: {size} lines" for name, size in sizes.items() if size > FUNCTION_LINES]
     report(faults, f"a function has at most {FUNCTION_LINES} lines")
 
 
-def test_nesting_is_shallow() -> None:
-    faults = [f"{name}: {depth(node)} deep" for name, node in functions() if depth(node) > NESTING]
+def test_nesting_is_shallow(trees: Trees) -> None:
+    faults = [f"{name}: {depth(node)} deep" for name, node in functions(trees) if depth(node) > NESTING]
     report(faults, f"blocks nest at most {NESTING} deep")
 
 
@@ -124,9 +138,9 @@ def test_nesting_is_counted_as_stated(code: str, expected: int) -> None:
     assert depth(ast.parse(code)) == expected
 
 
-def test_parameters_are_few_and_named() -> None:
+def test_parameters_are_few_and_named(trees: Trees) -> None:
     faults = []
-    for name, node in functions():
+    for name, node in functions(trees):
         args = node.args
         positional = [a.arg for a in (*args.posonlyargs, *args.args) if a.arg not in ("self", "cls")]
         count = len(positional) + len(args.kwonlyargs) + bool(args.vararg) + bool(args.kwarg)
@@ -141,20 +155,20 @@ def test_parameters_are_few_and_named() -> None:
     )
 
 
-def test_nothing_is_global() -> None:
+def test_nothing_is_global(trees: Trees) -> None:
     faults = [
         f"{path}:{node.lineno} global {', '.join(node.names)}"
-        for path, tree in trees()
+        for path, tree in trees.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Global)
     ]
     report(faults, "no `global`: pass values, return values")
 
 
-def test_errors_are_caught_by_name() -> None:
+def test_errors_are_caught_by_name(trees: Trees) -> None:
     found = {
         f"{path}:{function.name}"
-        for path, tree in trees()
+        for path, tree in trees.items()
         for function in ast.walk(tree)
         if isinstance(function, FUNCTIONS)
         for handler in ast.walk(function)
@@ -177,9 +191,9 @@ def is_broad(handler: ast.ExceptHandler) -> bool:
     )
 
 
-def test_pure_layers_call_no_clock_file_or_terminal() -> None:
+def test_pure_layers_call_no_clock_file_or_terminal(trees: Trees) -> None:
     faults = []
-    for path, tree in trees(*PURE):
+    for path, tree in pure(trees).items():
         for node in ast.walk(tree):
             found = impure(node)
             if found:
@@ -223,6 +237,7 @@ def test_impurity_is_seen(code: str, *, is_pure: bool) -> None:
     assert all(impure(node) is None for node in ast.walk(ast.parse(code))) == is_pure
 
 
-def test_the_shape_test_sees_the_source() -> None:
-    assert len(list(trees())) >= 10
-    assert len(list(trees(*PURE))) >= 5
+def test_the_shape_test_sees_the_source(trees: Trees) -> None:
+    assert len(trees) >= 10
+    assert {path.split("/")[2] for path in pure(trees)} == set(PURE)
+    assert len(pure(trees)) >= 5

@@ -68,7 +68,7 @@ def traffic(draw: st.DrawFn) -> list[tuple[list[tuple[str, int]], dict[int, str]
 
 
 @given(traffic(), st.sampled_from([1, 2, 3, 20]), st.sampled_from([0, 300, 900]))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_agrees_with_the_naive_oracle(
     calls: list[tuple[list[tuple[str, int]], dict[int, str], float, float]], lookback: int, minimum: int
 ) -> None:

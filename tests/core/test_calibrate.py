@@ -20,7 +20,7 @@ def verdicts(recorder: Recorder) -> list[Verdict]:
 
 
 @given(traffic())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_a_world_that_follows_the_rules_is_reproduced(calls: list) -> None:  # type: ignore[type-arg]  # see traffic
     recorder = Recorder()
     for blocks, markers, start, _ in calls:

@@ -99,7 +99,7 @@ def a_bill(draw: st.DrawFn, total: int) -> Usage:
     )
 
 
-@settings(max_examples=250)
+@settings(max_examples=120)
 @given(st.data())
 def test_going_on_from_an_anchor_gives_what_working_it_out_afresh_gives(data: st.DataObject) -> None:
     lengths, afresh = Lengths(), LengthsAfresh()

@@ -385,7 +385,7 @@ def situations(draw: st.DrawFn) -> Situation:
 
 
 @given(situations())
-@settings(max_examples=200)
+@settings(max_examples=120)
 def test_do_no_harm(situation: Situation) -> None:
     planned = plan(situation)
     best, own = planned.chosen, planned.own
@@ -406,7 +406,7 @@ def test_do_no_harm(situation: Situation) -> None:
 
 
 @given(situations(), st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_quick_pricing_agrees_with_asking_the_cache(situation: Situation, data: st.DataObject) -> None:
     pricing = _Pricing(situation)
     drawn = st.composite(legal_markers)(situation.prompt)

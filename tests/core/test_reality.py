@@ -68,7 +68,7 @@ def test_only_reads_have_the_lifetime_that_was_asked_for() -> None:
 
 
 @given(traffic())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_bills_that_follow_the_rules_are_foreseen_exactly(calls: list) -> None:  # type: ignore[type-arg]
     """Billed by the naive oracle, where lifetimes do not mix."""
     assume(len({ttl for _, markers, _, _ in calls for ttl in markers.values()}) < 2)

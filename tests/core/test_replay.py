@@ -75,7 +75,7 @@ def test_dollars_of_every_policy_are_tokens_times_rates() -> None:
 
 
 @given(traffic())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_recorded_policy_gives_the_oracles_bill(calls: list) -> None:  # type: ignore[type-arg]
     """Where lifetimes do not mix: a longer one beyond a shorter hit is not counted on."""
     assume(len({ttl for _, markers, _, _ in calls for ttl in markers.values()}) < 2)
@@ -91,7 +91,7 @@ def test_the_recorded_policy_gives_the_oracles_bill(calls: list) -> None:  # typ
 
 
 @given(traffic())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_policy_is_below_the_floor_and_tokens_are_conserved(calls: list) -> None:  # type: ignore[type-arg]
     recorder = Recorder()
     for blocks, markers, start, _ in calls:

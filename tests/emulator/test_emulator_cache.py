@@ -39,7 +39,7 @@ def marked(text: str, ttl: str | None) -> dict[str, Any]:
 
 
 @given(traffic())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_bill_is_the_oracles(calls: list) -> None:  # type: ignore[type-arg]  # see traffic
     oracle = Oracle(lookback=20, minimum=MINIMUM_OPUS_5)
     emulator = Emulator(measure=told_length)

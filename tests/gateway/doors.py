@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import anthropic
@@ -38,15 +38,20 @@ class KeyRing:
 class Door:
     """A gateway with what stands behind it."""
 
-    def __init__(self, gateway: Gateway, ledger: MemoryLedger, emulator: Emulator) -> None:
+    def __init__(
+        self, gateway: Gateway, ledger: MemoryLedger, emulator: Emulator, clients: ExitStack
+    ) -> None:
         self.gateway = gateway
         self.ledger = ledger
         self.emulator = emulator
         self.url = gateway.url
+        self._clients = clients
 
     def sdk(self, **options: Any) -> anthropic.Anthropic:
-        """The official SDK, with only its base URL set."""
-        return anthropic.Anthropic(**{"base_url": self.url, "api_key": "sk-test", **options})
+        """The official SDK, with only its base URL set; closed with the gateway at the latest."""
+        client = anthropic.Anthropic(**{"base_url": self.url, "api_key": "sk-test", **options})
+        self._clients.callback(client.close)
+        return client
 
     def records(self, count: int | None = None) -> list[Record]:
         """The ledger's records, once there are `count` of them."""
@@ -69,8 +74,8 @@ def door(emulator: Emulator | None = None, **options: Any) -> Iterator[Door]:
         settings = settings_for(options.pop("upstream", own.url), options)
         ledger: Ledger = options.pop("ledger", None) or MemoryLedger()
         stores = Stores(keys=options.pop("keys", None), ledger=ledger, learned=False)
-        with Gateway(settings, stores=stores, **options) as gateway:
-            yield Door(gateway, ledger, own)  # type: ignore[arg-type]  # tests read it as the ledger it is
+        with ExitStack() as clients, Gateway(settings, stores=stores, **options) as gateway:
+            yield Door(gateway, ledger, own, clients)  # type: ignore[arg-type]  # tests read it as what it is
 
 
 def settings_for(url: str, options: dict[str, Any]) -> Settings:

@@ -84,10 +84,13 @@ def price(model: str, day: str, tokens: Five) -> int:
 
 
 def _lines(path: Path) -> list[Any]:
+    """The lines that may carry an answer."""
     opening: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
     lines = []
     with opening(path, "rb") as file:
         for raw in file:
+            if b'"usage"' not in raw:  # most of a session is no answer
+                continue
             try:
                 lines.append(json.loads(raw))
             except ValueError:

@@ -246,11 +246,11 @@ def test_of_many_threads_one_warms(emulator: Emulator) -> None:
 
 
 @pytest.fixture
-def child(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[[float], subprocess.Popen[str]]]:
-    """Starts a child process that is ready to warm with leases of so many seconds."""
+def child(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a child process that is ready to warm with leases of so many seconds, or several of them."""
     children: list[subprocess.Popen[str]] = []
 
-    def start(seconds: float) -> subprocess.Popen[str]:
+    def start(seconds: float, processes: int = 1) -> subprocess.Popen[str]:
         command = [
             sys.executable,
             "-m",
@@ -258,6 +258,7 @@ def child(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[[float], subp
             emulator.url,
             str(tmp_path / "l"),
             f"{seconds}",
+            f"{processes}",
         ]
         process = subprocess.Popen(
             command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -273,22 +274,15 @@ def child(emulator: Emulator, tmp_path: Path) -> Iterator[Callable[[float], subp
         process.communicate()
 
 
-def test_of_many_processes_one_warms(
-    emulator: Emulator, child: Callable[[float], subprocess.Popen[str]]
-) -> None:
+def test_of_many_processes_one_warms(emulator: Emulator, child: Callable[..., subprocess.Popen[str]]) -> None:
     emulator.inject(Fault("slow_start", times=1, seconds=0.5))
-    children = [child(60) for _ in range(4)]
-    for process in children:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = [process.communicate(timeout=60)[0].strip() for process in children]
-    assert sorted(said) == ["False it is warm already"] * 3 + ["True it was written"]
+    said, _ = child(60, processes=4).communicate("go\n", timeout=60)
+    assert sorted(said.splitlines()) == ["False it is warm already"] * 3 + ["True it was written"]
     assert len(emulator.bill) == 1
 
 
 def test_one_that_died_blocks_nobody_for_longer_than_its_lease(
-    emulator: Emulator, child: Callable[[float], subprocess.Popen[str]]
+    emulator: Emulator, child: Callable[..., subprocess.Popen[str]]
 ) -> None:
     emulator.inject(Fault("slow_start", times=1, seconds=60))
     dying, waiting = child(1.5), child(1.5)

@@ -311,7 +311,7 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(LINES, st.integers(1, 60)), min_size=1, max_size=12), st.sampled_from([60, 300, 2_000])
 )
