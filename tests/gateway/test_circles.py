@@ -75,7 +75,7 @@ def test_nothing_of_a_call_that_budgets_refuse_is_left_to_collect() -> None:
         gc.disable()
         try:
             for _ in range(CALLS):
-                assert post(kept, encoded(ask()))[0] == 402
+                assert post(connection, encoded(ask()))[0] == 402
             eventually(lambda: found.gateway._parts.under_way() == 0)
             left_over = collected()
         finally:
