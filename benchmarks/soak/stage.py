@@ -35,10 +35,10 @@ __all__ = [
     "soak",
 ]
 
-FILLING = 90_000
-"""Calls after which what a worker remembers is full. Of the tables that take one entry a call the largest has
-50,000 places for prompts that can be cached, which are 56,000 of these, and 20,000 for those too short; all
-others are bounded in bytes, or take several entries a call."""
+FILLING = 70_000
+"""Calls after which what a worker remembers is full, the first ten thousand of them of agents met once. Of
+the tables that take one entry a call the largest has 50,000 places, for prompts that can be cached, 20,000
+for those too short; all others are bounded in bytes, or take several entries a call."""
 
 JUDGED_SECONDS = 300.0
 """Whether memory is flat is judged in soaks that last so long, and were filled before."""

@@ -23,6 +23,10 @@ _LONG = 40
 _KINDS = ("large", "own", "long", "short", "large", "own", "short", "short")
 """Five in eight are long enough for the cache."""
 
+_STRANGERS = 10_000
+"""Conversations that come first: single calls, each with a prompt and an agent of its own. What is remembered
+of kinds of agents would take long to fill with conversations that go on."""
+
 
 class Request:
     """A body, and the headers that tag it."""
@@ -52,17 +56,18 @@ class Talks:
     def next(self) -> Iterator[Request]:
         """The steps of a new conversation."""
         number = next(self._numbers)
-        kind = _KINDS[number % len(_KINDS)]
+        stranger = number < _STRANGERS
+        kind = "own" if stranger else _KINDS[number % len(_KINDS)]
         model = _LARGE if kind == "large" else _SMALL
         system, headers = _TEXT * (1 if kind == "short" else _ENOUGH[model]), {}
         if kind == "own":
             system = f"Agent {number}. {system}"
-            headers["x-scrimp-agent"] = f"agent-{number % 1_000}"
+            headers["x-scrimp-agent"] = f"agent-{number}"
         fixed: dict[str, Any] = {"model": model, "max_tokens": 64, "system": system}
-        if number % 2:
+        if stranger or number % 2:
             fixed["metadata"] = {"user_id": json.dumps({"session_id": f"session-{number}"})}
         before = _LONG if kind == "long" else 0
-        for step in range(STEPS):
+        for step in range(1 if stranger else STEPS):
             yield Request({**fixed, "messages": _messages(number, before + 2 * step + 1)}, headers)
 
 

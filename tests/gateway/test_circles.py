@@ -11,10 +11,13 @@ from http.client import HTTPConnection
 import pytest
 
 from scrimp.asgi.cycle import Cycle
+from scrimp.core.budget import Scope
+from scrimp.core.money import picodollars
 from scrimp.gateway.gating import GatedDesk
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.messages import Asked, Call
 from scrimp.gateway.protocol import CONNECTION
+from scrimp.gateway.settings import Budget
 from scrimp.office import CallDesk
 from scrimp.office.reading import Reading
 from tests.gateway.doors import ask, door, encoded, eventually
@@ -55,6 +58,24 @@ def test_nothing_of_a_call_is_left_to_collect(call: Callable[[HTTPConnection], N
         try:
             for _ in range(CALLS):
                 call(connection)
+            eventually(lambda: found.gateway._parts.under_way() == 0)
+            left_over = collected()
+        finally:
+            gc.enable()
+    assert left_over == {}
+
+
+def test_nothing_of_a_call_that_budgets_refuse_is_left_to_collect() -> None:
+    budgets = (Budget(scope=Scope("organisation"), amount=picodollars("0.000001")),)
+    with (
+        door(budgets=budgets) as found,
+        closing(HTTPConnection("127.0.0.1", found.gateway.port)) as connection,
+    ):
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(CALLS):
+                assert post(connection, encoded(ask()))[0] == 402
             eventually(lambda: found.gateway._parts.under_way() == 0)
             left_over = collected()
         finally:

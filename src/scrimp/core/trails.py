@@ -17,7 +17,7 @@ from scrimp.core.prompt import Digest, Prompt
 
 __all__ = ["Join", "Trails"]
 
-_PREFIXES_REMEMBERED, _DROPPING_REMEMBERED = 80_000, 10_000
+_PREFIXES_REMEMBERED, _DROPPING_REMEMBERED, _KINDS_REMEMBERED = 80_000, 10_000, 1_000
 _DROPS_REMEMBERED = 8
 
 
@@ -96,7 +96,7 @@ class Trails:
         self._last_drop[prompt.prefixes[-1]] = join.dropped
         self._drops.setdefault(kind, deque(maxlen=_DROPS_REMEMBERED)).append(join.dropped)
         forget_oldest(self._last_drop, _DROPPING_REMEMBERED)
-        forget_oldest(self._drops, _DROPPING_REMEMBERED)
+        forget_oldest(self._drops, _KINDS_REMEMBERED)
 
     def usually_dropped(self, kind: Hashable, prompt: Prompt) -> int:
         """How many last positions the next step will drop: as many as this one did, or as its kind does."""

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.record import Record, Tags
 from scrimp.stores.adding import Label, hour_of, label_of
 from scrimp.stores.ledger_state import State
@@ -61,12 +62,13 @@ class Labels:
 
     def key(self, db: sqlite3.Connection, label: Label) -> int:
         """The key of `label`, which joins the table if it is new."""
-        if db is not self._db or len(self._keys) >= _MOST_LABELS:
+        if db is not self._db:
             # A failed transaction costs its connection, so no key of one that was undone is remembered.
             self._keys, self._db = {}, db
         known = self._keys.get(label)
         if known is None:
             known = self._keys[label] = _label_key(db, label)
+            forget_oldest(self._keys, _MOST_LABELS)
         return known
 
 
