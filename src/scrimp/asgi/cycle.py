@@ -34,9 +34,9 @@ class Cycle(RequestResponseCycle):
         self,
         scope: Scope,
         transport: asyncio.Transport,
+        *,
         flow: FlowControl,
         on_response: Callable[[], None],
-        *,
         keep_alive: bool,
         expects_continue: bool,
     ) -> None:

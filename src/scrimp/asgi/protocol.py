@@ -64,8 +64,8 @@ class Protocol(HttpToolsProtocol):
         cycle = self.cycle = Cycle(
             scope,
             self.transport,
-            self.flow,
-            self.on_response_complete,
+            flow=self.flow,
+            on_response=self.on_response_complete,
             keep_alive=version != "1.0" and parser.should_keep_alive(),
             expects_continue=self.expect_100_continue,
         )
