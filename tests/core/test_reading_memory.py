@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scrimp.core.prompt import Reading, read_prompt
 from scrimp.core.reading_memory import Read, ReadingMemory
-from scrimp.core.tokens.estimator import Estimator, Measured, read_settings
+from scrimp.core.tokens.estimator import Estimator, Measured, Ruler, read_settings
 from scrimp.core.workspace import Asked, Planned, Workspace, reading
 from scrimp.core.worst_parts import look_at_messages
 from scrimp.errors import RequestError
@@ -276,6 +276,7 @@ def test_a_workspace_plans_as_one_that_reads_everything_afresh(data: st.DataObje
     facts, now = default(), 1_795_000_000.0
     workspace, other = Workspace(facts), Workspace(facts)
     estimators: dict[str, Estimator] = {}
+    ruler = Ruler()
     body = data.draw(first_request())
     for _ in range(data.draw(st.integers(2, 8))):
         request = data.draw(marked(body))
@@ -284,13 +285,14 @@ def test_a_workspace_plans_as_one_that_reads_everything_afresh(data: st.DataObje
         assert planned is not None
         model, day = planned.model, planned.asked.day
         prompt = read_prompt(request, reading(facts, model, day))
-        estimator = estimators.setdefault(request["model"], Estimator(model, spelling=request["model"]))
-        sized = estimator.measure(prompt.blocks, read_settings(request))
+        spelling = request["model"]
+        estimator = estimators.setdefault(spelling, Estimator(model, spelling=spelling, ruler=ruler))
         if planned.too_short and not planned.asked.sized.content:  # surely, so that nobody measured it
             assert planned.prompt == prompt
             assert planned.plan.total.high < planned.asked.rules.minimum
             afresh = planned
-        else:
+        else:  # of many long texts each counts as where it was met first: a ruler remembers
+            sized = estimator.measure(prompt.blocks, read_settings(request), prompt.digests)
             afresh = other.decide(
                 Asked(prompt, sized, model, planned.asked.rules, day, planned.asked.whole), now, label="a"
             )
