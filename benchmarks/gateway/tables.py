@@ -69,7 +69,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def _build() -> str:
-    """How the interpreter was built, which is worth some 15 per cent of speed, LiteLLM's included."""
+    """How the interpreter was built: worth a third of speed or more, and not every distribution says it."""
     arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
     return (
         "built with PGO" if "--enable-optimizations" in arguments else "built without PGO, as far as it says"
