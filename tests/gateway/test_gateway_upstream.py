@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +28,12 @@ HEADERS = [(b"x-one", b"1"), (b"x-two", "ü".encode("latin-1"))]
 
 
 def run(
-    script: Script, use: Callable[[Way, str], Awaitable[Any]], *, secure: Any = None, trust: Any = None
+    script: Script,
+    use: Callable[[Way, str], Awaitable[Any]],
+    *,
+    secure: Any = None,
+    trust: Any = None,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> Any:
     """Serve every connection by `script`, and what `use` gives with a way there."""
 
@@ -54,7 +60,8 @@ def run(
             server.close()
             await asyncio.gather(*(task for task in serving if task is not None))
 
-    return asyncio.run(main())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(main())
 
 
 async def head_of(reader: asyncio.StreamReader) -> bytes:
@@ -308,6 +315,20 @@ def test_encrypted_connections_are_checked(tmp_path: Path) -> None:
         return (await get(way, url))[1]
 
     assert run(answering(OK + FRAMED["length"]), known, secure=secure, trust=trust) == b"0123456789"
+
+    long = b"x" * 3_000_000  # more than is kept of an answer that nobody takes
+
+    async def long_ones(way: Way, url: str) -> list[bytes]:
+        answers = []
+        for _ in range(2):
+            answer = await way.send("POST", url, HEADERS, long)
+            await asyncio.sleep(0.05)
+            answers.append(await answer.read())
+        return answers
+
+    wire = OK + b"content-length: %d\r\n\r\n" % len(long) + long
+    for loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+        assert run(answering(wire), long_ones, secure=secure, trust=trust, loop=loop) == [long, long]
 
 
 def test_what_cannot_be_reached_is_named_with_the_reason() -> None:
