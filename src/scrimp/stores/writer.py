@@ -2,7 +2,8 @@
 
 A commit costs as much as dozens of its items, so they join one another where that keeps nobody waiting: what
 an event loop submits begins when the loop has nothing else to do, for while it is busy it may bring more; and
-what nobody waits for goes with what comes next. Neither waits for longer than a moment.
+what nobody waits for goes with what comes next. Neither waits for longer than a moment, which is longer than
+dozens of calls keep a loop busy: what they all wait for, and what became of those before, is one commit.
 
 The thread is no daemon and lives only while there is something to do: it starts with the first item, waits a
 moment for the next ones, and ends. So an interpreter that exits waits for what was submitted and for nothing
@@ -38,9 +39,9 @@ BATCH = 1000
 LINGER = 1.0
 """Seconds an idle thread waits for more: a new one costs as much as a fast disk's commit."""
 
-MOMENT = 0.005
-"""Seconds that an item may wait for others while the thread is free; also between looks at whether the
-interpreter exits."""
+MOMENT = 0.02
+"""Seconds that an item may wait for others while the thread is free, where nobody waits for it or the loop
+that does is never idle; also between looks at whether the interpreter exits."""
 
 ENOUGH = 64
 """Items that begin even if nobody waits for them, or more may come."""
