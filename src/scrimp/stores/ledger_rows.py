@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import astuple, fields
 
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.record import Record, Tags
@@ -49,7 +50,13 @@ COLUMNS = """id, call_id, attempt, started_at, first_event_at, ended_at,
     prompt, message_id, request_id, fault, miss, lost, static_tokens, team, key_name, inferred, window"""
 """Of `records JOIN labels`, in the order `read_record` takes them."""
 
+_encode = msgspec.json.Encoder().encode
 _usages = msgspec.json.Decoder(Usage)
+_said: Callable[..., msgspec.Struct] = msgspec.defstruct(
+    "_said", [(each.name, each.type, each.default) for each in fields(Usage)], omit_defaults=True, gc=False
+)
+"""A usage that leaves out what is as it is by default when it is encoded."""
+
 _paths = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -132,7 +139,7 @@ def _row(record: Record, label: int) -> Row:
         record.message_id,
         record.request_id,
         record.fault,
-        msgspec.json.encode(record.notes).decode() if record.notes else "[]",
+        _encode(record.notes).decode() if record.notes else "[]",
         _usage_text(usage),
         record.miss,
         record.lost,
@@ -142,9 +149,8 @@ def _row(record: Record, label: int) -> Row:
 
 
 def _usage_text(usage: Usage) -> str:
-    """Every field that says something; what is absent is None by default."""
-    said = {name: value for name, value in msgspec.structs.asdict(usage).items() if value is not None}
-    return msgspec.json.encode(said).decode()
+    """Every field that says something: `read_record` knows what the others are."""
+    return _encode(_said(*astuple(usage))).decode()
 
 
 def read_record(row: Row) -> Record:

@@ -83,8 +83,8 @@ def call_line(record: Record) -> CallLine:
         stream=record.stream,
         attempt=record.attempt or None,
         tokens=_Tokens(usage.input_tokens, written - hour, hour, read, usage.output_tokens),
-        read_share=round(read / prompt, 4) if prompt else None,
-        window_used=None if used is None else round(used, 4),
+        read_share=_rounded(read / prompt) if prompt else None,
+        window_used=None if used is None else _rounded(used),
         cost_usd=usd(record.cost),
         measured=record.measured,
         saved_usd=None if saved is None else usd(saved),
@@ -99,8 +99,7 @@ def call_line(record: Record) -> CallLine:
 
 def time_of(at: float) -> str:
     """Epoch seconds as a time in UTC, to the millisecond."""
-    seconds, part = divmod(at, 1)
-    second, micros = divmod(int(seconds) * _MICROS + round(part * _MICROS), _MICROS)
+    second, micros = divmod(round(at * _MICROS), _MICROS)
     return f"{_second(second)}.{micros // 1000:03d}Z"
 
 
@@ -110,7 +109,13 @@ def _second(second: int) -> str:
 
 
 _MICROS = 10**6
+_PARTS = 10**4
 
 
 def _seconds(since: float, until: float | None) -> float | None:
-    return None if until is None else round(until - since, 4)
+    return None if until is None else _rounded(until - since)
+
+
+def _rounded(value: float) -> float:
+    """To four places, for a fraction of what `round` with places takes."""
+    return round(value * _PARTS) / _PARTS
