@@ -159,8 +159,24 @@ def test_what_nobody_waits_for_is_written_a_moment_later() -> None:
     pages = Pages()
     writer = Writer(pages.write, name="pages")
     writer.submit("before").result(10)
-    assert writer.submit("alone", awaited=False).result(10) is None
+    told = threading.Event()
+    writer.submit("alone", awaited=False).add_done_callback(lambda _: told.set())
+    assert told.wait(10)
     assert pages.batches == [["before"], ["alone"]]
+    writer.close()
+
+
+def test_what_nobody_waits_for_is_written_at_once_for_who_blocks_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+    writer.submit("before").result(10)
+    left, blocked = [writer.submit(item, awaited=False) for item in "ab"]
+    blocked.result(10)
+    assert left.done()
+    assert pages.batches == [["before"], ["a", "b"]]
     writer.close()
 
 
@@ -268,7 +284,8 @@ def test_a_busy_loop_keeps_nobody_waiting_for_long(
     writer.close()
 
 
-def test_who_blocks_a_loop_is_not_kept_waiting() -> None:
+def test_who_blocks_a_loop_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
     pages = Pages()
     writer = Writer(pages.write, name="pages")
 

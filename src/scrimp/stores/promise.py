@@ -26,12 +26,14 @@ _Waiters: TypeAlias = "dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]
 class Promise(Generic[T]):
     """A result or an error to come. Any thread may ask; whoever made it keeps it, once.
 
-    `await` it, or block on `result`; giving up waiting changes nothing for anybody else.
+    `await` it, or block on `result`; giving up waiting changes nothing for anybody else. Whoever blocks
+    calls `hurry` first.
     """
 
-    __slots__ = ("_callbacks", "_error", "_kept", "_lock", "_result")
+    __slots__ = ("_callbacks", "_error", "_hurry", "_kept", "_lock", "_result")
 
-    def __init__(self) -> None:
+    def __init__(self, hurry: Callable[[], None] | None = None) -> None:
+        self._hurry = hurry
         self._lock = threading.Lock()
         self._kept = False
         self._result: T | None = None
@@ -55,6 +57,8 @@ class Promise(Generic[T]):
             told = threading.Lock()
             told.acquire()
             self.add_done_callback(lambda _: told.release())
+            if self._hurry is not None:
+                self._hurry()
             if not told.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
                 raise TimeoutError
         return self._error

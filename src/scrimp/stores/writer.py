@@ -2,8 +2,9 @@
 
 A commit costs as much as dozens of its items, so they join one another where that keeps nobody waiting: what
 an event loop submits begins when the loop has nothing else to do, for while it is busy it may bring more; and
-what nobody waits for goes with what comes next. Neither waits for longer than a moment, which is longer than
-dozens of calls keep a loop busy: what they all wait for, and what became of those before, is one commit.
+what nobody waits for goes with what comes next. Neither waits for longer than a moment or two, and a moment
+is longer than dozens of calls keep a loop busy: what they all ask for, and what became of those before, is
+one commit. Who blocks a thread is not kept waiting.
 
 The thread is no daemon and lives only while there is something to do: it starts with the first item, waits a
 moment for the next ones, and ends. So an interpreter that exits waits for what was submitted and for nothing
@@ -40,8 +41,8 @@ LINGER = 1.0
 """Seconds an idle thread waits for more: a new one costs as much as a fast disk's commit."""
 
 MOMENT = 0.02
-"""Seconds that an item may wait for others while the thread is free, where nobody waits for it or the loop
-that does is never idle; also between looks at whether the interpreter exits."""
+"""Seconds between looks at what waits while the thread is free: what is there at two of them begins. Also
+between looks at whether the interpreter exits."""
 
 ENOUGH = 64
 """Items that begin even if nobody waits for them, or more may come."""
@@ -101,6 +102,12 @@ class Writer(Generic[T]):
             loop.call_soon(self._turned, loop, 0.0)
         return promise
 
+    def hurry(self) -> None:
+        """Somebody blocks until something is written."""
+        with self._lock:
+            if self._queue:
+                self._call()
+
     def flush(self, timeout: float) -> None:
         """Wait until all that was submitted is durable or has failed; StoreError after `timeout` seconds."""
         wait(self._put(None, at_once=True), timeout, self._name)
@@ -128,7 +135,7 @@ class Writer(Generic[T]):
         self._thread = None
 
     def _put(self, item: T | None, *, at_once: bool) -> Promise[Any]:
-        promise: Promise[Any] = Promise()
+        promise: Promise[Any] = Promise(self.hurry)
         write_here = False
         with self._lock:
             closed = self._closed
@@ -197,12 +204,13 @@ class Writer(Generic[T]):
 
     def _next(self) -> list[Entry[T]]:
         """The next batch; nothing when the thread is to end, which it then has for everyone."""
-        until = monotonic() + LINGER
+        until, waited = monotonic() + LINGER, False
         with self._lock:
             while not (self._called or self._closed) and self._may_wait():
                 self._wake.wait(MOMENT)
-                if self._queue or monotonic() >= until:
+                if waited or (monotonic() >= until and not self._queue):
                     break
+                waited = bool(self._queue)
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
             self._called = bool(self._queue)
             self._writing = bool(batch)
