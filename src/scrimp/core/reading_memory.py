@@ -91,6 +91,16 @@ class Read(NamedTuple):
         """What `look_at_messages` finds in the messages, where that is known."""
         return self.trunk.looked[-1][1] if self.trunk is not None and self.trunk.looked else None
 
+    @property
+    def opening(self) -> Digest | None:
+        """The chain where the messages begin (as if they showed no image): all that is rendered but them."""
+        return None if self.trunk is None else self.trunk.frame.states[0]
+
+    @property
+    def said(self) -> bytes | None:
+        """All messages, their texts as UTF-8, where they were encoded."""
+        return None if self.trunk is None else self.trunk.payload
+
     def remember(self, measured: Measured) -> None:
         """Keep how this request was measured, for the next step of its conversation."""
         if self.trunk is not None:

@@ -154,7 +154,7 @@ class Workspace:
         read, terms, name, day, whole, edited = request
         sized = self._measured(read, terms.model, name)
         looked = read.looked if edited is None else None
-        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked)
+        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked, read.opening)
 
     def _measured(self, read: Read, model: Model, name: str) -> Sized:
         estimator, prompt = self._estimator(model, name), read.prompt
@@ -366,11 +366,18 @@ class Workspace:
     def _surely_short(self, request: _Request, now: float) -> Planned | None:
         """The plan for a request that is too short whatever it says; None where that is not sure."""
         read, terms, _, day, whole, edited = request
-        outlook = self._short.outlook(read.prompt, terms.rules) if whole and edited is None else None
+        outlook = self._short.outlook(read, terms.rules) if whole and edited is None else None
         if outlook is None:
             return None
         asked = Asked(
-            read.prompt, outlook.sized, terms.model, terms.rules, day, looked=read.looked, whole=True
+            read.prompt,
+            outlook.sized,
+            terms.model,
+            terms.rules,
+            day,
+            whole=True,
+            looked=read.looked,
+            opening=read.opening,
         )
         return left_alone(asked, outlook.total, self._cache, now, outlook.ends(read.prompt))
 
