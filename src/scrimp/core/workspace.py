@@ -403,4 +403,4 @@ class Workspace:
 
 def _continues_thread(body: Body) -> bool:
     thread = body.get("thread")
-    return isinstance(thread, Mapping) and thread.get("type") == "continue"
+    return thread is not None and isinstance(thread, Mapping) and thread.get("type") == "continue"
