@@ -181,7 +181,7 @@ def test_a_conversation_that_begins_as_a_short_one_did_is_not_counted(counted: l
     assert 30 < total.low < 60  # the system prompt, of which no more was billed
     assert total.low + 150 < total.mid < 230 * 1.3
     assert total.low + len(PROSE) * 8 / 2 < total.high < MINIMUM
-    assert 0 < planned.static_tokens <= total.low
+    assert planned.static_tokens == pytest.approx(first.static_tokens * 60 / first.plan.total.mid, abs=1)
     after = told(workspace, asked(PROSE * 8, "It rains.", "Oh."), 245)
     assert (after.plan.total.low, counted) == (230, [])
 

@@ -208,7 +208,7 @@ class ReadingMemory:
                 frame = self._frames.get(key) or _frame(key, body, reading, spelling)
             alike = frame.trunks.get(first, ())
             same = _same(alike, messages) if shared else None
-            payload = _payload(messages) if same is None else None
+            payload = _payload(messages) if same is None and (alike or not shared) else None
             before, common = same or _longest(alike, payload or b"")
             if before is not None and common == len(messages) == len(before.bounds):
                 trunk = before  # the very same again

@@ -39,7 +39,7 @@ _BYTES_PER_TOKEN_SAID = 4
 """Bytes of messages for each of their tokens, about, where nothing else is known of them."""
 
 _SHARE_OFF = 4
-"""Of a bill's share that is tools and system, by the estimate, how much longer they may be."""
+"""By what part of it the share of a bill that is for no message may be more than it is estimated to be."""
 
 _UNBOUNDED = 10**9
 
@@ -85,32 +85,33 @@ class ShortPrompts:
 
     def __init__(self) -> None:
         self._billed: dict[Digest, tuple[int, int]] = {}
-        self._openings: dict[Digest, int] = {}
+        self._openings: dict[Digest, tuple[int, int]] = {}
 
     def learn(self, planned: Planned, total: int) -> None:
         """A prompt was billed `total` tokens; only for requests that the API does not shorten."""
         prefixes, static = planned.prompt.prefixes, planned.static_tokens
         if not prefixes or total <= 0:
             return
-        if planned.asked.opening is not None:
-            self._learn_opening(planned, planned.asked.opening, total)
         if planned.asked.sized.content:  # the share was measured, and the whole is known now
             static = static * total // max(1, planned.plan.total.mid)
+        if planned.asked.opening is not None:
+            self._learn_opening(planned, planned.asked.opening, total, static)
         self._billed.pop(prefixes[-1], None)
         self._billed[prefixes[-1]] = total, static
         forget_oldest(self._billed, _REMEMBERED)
 
-    def _learn_opening(self, planned: Planned, opening: Digest, total: int) -> None:
+    def _learn_opening(self, planned: Planned, opening: Digest, total: int, static: int) -> None:
         """What is billed besides messages: the share that was measured, or what it can have been."""
         sized, foreseen = planned.asked.sized, planned.plan.total
         if sized.content:
             said = sum(sized.content[planned.prompt.static_end + 1 :])
+            besides = max(0, round(total * (1 - said / sized.estimate.mid)))
             self._openings.pop(opening, None)
-            self._openings[opening] = max(0, round(total * (1 - said / sized.estimate.mid)))
+            self._openings[opening] = besides, static
             forget_oldest(self._openings, _REMEMBERED)
         elif opening in self._openings and not foreseen.low <= total <= foreseen.high:
-            more = max(0, total - foreseen.high)
-            self._openings[opening] = min(self._openings[opening], total) + more
+            besides = min(self._openings[opening][0], total) + max(0, total - foreseen.high)
+            self._openings[opening] = besides, min(static, besides)
 
     def outlook(self, read: Read, rules: CacheRules) -> Outlook | None:
         """How long a prompt is, where it surely is too short and asks for no entry; else None."""
@@ -131,15 +132,16 @@ class ShortPrompts:
 
     def _beginning(self, read: Read, rules: CacheRules) -> Outlook | None:
         """The same of a conversation that begins."""
-        static, said = self._openings.get(read.opening or b""), read.said
-        if static is None or said is None:
+        known, said = self._openings.get(read.opening or b""), read.said
+        if known is None or said is None:
             return None
-        before = static + static // _SHARE_OFF
-        if before + len(said) // 2 >= rules.minimum:
+        besides, static = known
+        most = besides + besides // _SHARE_OFF
+        if most + len(said) // 2 >= rules.minimum:
             return None  # long: not worth a look
-        high = before + most_said(read.prompt, said)
-        mid = static + len(said) // _BYTES_PER_TOKEN_SAID
-        return Outlook(Range(static, mid, high), static) if high < rules.minimum else None
+        high = most + most_said(read.prompt, said)
+        mid = besides + len(said) // _BYTES_PER_TOKEN_SAID
+        return Outlook(Range(besides, mid, high), static) if high < rules.minimum else None
 
 
 def most_said(prompt: Prompt, said: bytes) -> int:

@@ -78,7 +78,7 @@ def without_runs(text: str) -> tuple[str, int]:
 
 
 def _has_runs(data: bytes, kinds: bytes) -> bool:
-    """Whether some letter comes often enough in a row: long words are looked into only where there are any."""
+    """Whether some letter comes often enough in a row; only where words are as long is it looked for."""
     may_have = len(kinds) >= _SHORTEST_RUN and (_SMALL_RUN in kinds or _CAPITAL_RUN in kinds)
     return may_have and any(run in data for run in _RUNS)
 
