@@ -367,9 +367,8 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
             return _grown(request, before, settled)
         seen = seen if kinds.isdisjoint(THINKING) else without_old_thinking(seen, inputs[-1])
     start = base.positions[common - 1] if common else len(static.prompt)
-    image = base.image if 0 <= base.image < start else -1
-    if image < 0 and "image" in kinds:
-        image = first_image(seen, start)
+    shown = first_image(seen, start) if "image" in kinds else -1
+    image = base.image if 0 <= base.image < start else shown
     pictured = static.image or image >= 0
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
