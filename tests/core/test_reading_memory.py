@@ -296,7 +296,8 @@ def test_a_workspace_plans_as_one_that_reads_everything_afresh(data: st.DataObje
             afresh = other.decide(
                 Asked(prompt, sized, model, planned.asked.rules, day, planned.asked.whole), now, label="a"
             )
-        assert msgspec.structs.replace(planned.asked, looked=afresh.asked.looked) == afresh.asked
+        known = {"looked": afresh.asked.looked, "opening": afresh.asked.opening}
+        assert msgspec.structs.replace(planned.asked, **known) == afresh.asked
         assert planned.asked.looked in (None, look_at_messages(request["messages"]))
         assert planned.situation.ends == afresh.situation.ends
         assert planned.plan == afresh.plan

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import lzma
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from scrimp.core.prompt import Reading, read_prompt
+from scrimp.core.short_prompts import most_said
 from scrimp.core.tokens.counts import count_block
-from scrimp.core.tokens.estimator import Ruler
+from scrimp.core.tokens.estimator import Estimator, Ruler, Settings
 from scrimp.core.workspace import Planned, Workspace
 from scrimp.facts import default
 from scrimp.wire.response import Usage
@@ -153,8 +159,127 @@ def test_a_long_prompt_is_not_searched_for_a_short_beginning(counted: list[str])
     workspace = Workspace(default())
     told(workspace, asked("Hello"), 60)
     counted.clear()
-    told(workspace, asked("Hello", *["."] * 20), 200)
+    told(workspace, asked("Hello", *["1" * 40] * 20), 500)  # which might be long enough
     assert counted != []
     counted.clear()
-    told(workspace, asked("Hello", *["."] * 34), 300)
+    told(workspace, asked("Hello", *["1" * 40] * 20, *["."] * 14), 500)
     assert counted == []
+
+
+PROSE = "What the weather will be like is asked here in so many words, and in no others. "
+
+
+def test_a_conversation_that_begins_as_a_short_one_did_is_not_counted(counted: list[str]) -> None:
+    workspace = Workspace(default())
+    first = told(workspace, asked("Hello"), 60)
+    assert first.asked.sized.content
+    counted.clear()
+    planned = told(workspace, asked(PROSE * 8), 230)
+    assert planned.too_short
+    assert counted == []
+    total = planned.plan.total
+    assert 30 < total.low < 60  # the system prompt, of which no more was billed
+    assert total.low + 150 < total.mid < 230 * 1.3
+    assert total.low + len(PROSE) * 8 / 2 < total.high < MINIMUM
+    assert planned.static_tokens == pytest.approx(first.static_tokens * 60 / first.plan.total.mid, abs=1)
+    after = told(workspace, asked(PROSE * 8, "It rains.", "Oh."), 245)
+    assert (after.plan.total.low, counted) == (230, [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PROSE * 40,
+        "1234567890" * 100,
+        "dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBvdmVyIHRoZSBsYXp5IGRvZw" * 25,
+        "日本語" * 120,
+    ],
+    ids=["long", "digits", "base64", "Japanese"],
+)
+def test_what_may_be_long_enough_by_its_bytes_is_counted(counted: list[str], text: str) -> None:
+    workspace = Workspace(default())
+    told(workspace, asked("Hello"), 60)
+    counted.clear()
+    told(workspace, asked(text), 900)
+    assert text in counted
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [IMAGE],
+        [
+            {"type": "thinking", "thinking": "Well.", "signature": "EvUBCmMIDRgC"},
+            {"type": "text", "text": "!"},
+        ],
+        [{"type": "something_new"}],
+    ],
+)
+def test_beginnings_whose_bytes_tell_nothing_are_counted(counted: list[str], content: list[Any]) -> None:
+    workspace = Workspace(default())
+    told(workspace, asked("Hello"), 60)
+    counted.clear()
+    body = asked("Hello again", "")
+    body["messages"][1]["content"] = content
+    told(workspace, body, 100)
+    assert "Hello again" in counted
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"system": "You are not brief."},
+        {"thinking": {"type": "enabled", "budget_tokens": 1_024}},
+        {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
+        {"model": "claude-sonnet-4-6"},
+        {"cache_control": {"type": "ephemeral"}},
+    ],
+)
+def test_a_conversation_that_begins_otherwise_is_counted(counted: list[str], fields: Body) -> None:
+    workspace = Workspace(default())
+    told(workspace, asked("Hello"), 60)
+    counted.clear()
+    told(workspace, asked("Good morning", **fields), 60)
+    assert "Good morning" in counted
+
+
+def test_a_bill_that_shows_more_than_was_thought_possible_is_remembered(counted: list[str]) -> None:
+    workspace = Workspace(default())
+    told(workspace, asked("Hello"), 60)
+    told(workspace, asked("Good morning"), 3_000)  # a tool of the provider may have found as much
+    counted.clear()
+    told(workspace, asked("Good evening"), 60)
+    assert "Good evening" in counted
+    counted.clear()
+    told(workspace, asked("Good night"), 60)
+    assert counted == []
+
+
+def test_a_bill_that_shows_less_than_was_thought_is_remembered() -> None:
+    workspace = Workspace(default())
+    told(workspace, asked("Hello"), 600)
+    assert told(workspace, asked("Good morning"), 60).plan.total.low > 300
+    assert told(workspace, asked("Good evening"), 60).plan.total.low == 60
+
+
+RECORDED = ("crmne__ruby_llm", "pydantic__pydantic-ai", "crewAIInc__crewAI")
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "claude-opus-4-8"])
+def test_no_recorded_beginning_has_more_tokens_than_its_bytes_tell(traces: Path, model: str) -> None:
+    known, ruler, judged = default().resolve(model), Ruler(), 0
+    estimator, reading = Estimator(known, ruler=ruler), Reading(model)
+    for name in RECORDED:
+        with lzma.open(
+            traces / "exchanges" / "cassettes" / f"{name}.jsonl.xz", "rt", encoding="utf-8"
+        ) as lines:
+            for body in (json.loads(line)["request"]["body"] for line in lines):
+                messages = body.get("messages") if isinstance(body, dict) else None
+                said = msgspec.msgpack.encode(messages)
+                if not messages or len(said) > 4 * MINIMUM:
+                    continue
+                prompt = read_prompt({"messages": messages}, reading)
+                tokens = sum(estimator.measure(prompt.blocks, Settings(), prompt.digests).sizes)
+                judged += 1
+                assert tokens < most_said(prompt, said)
+    assert judged > 1_000

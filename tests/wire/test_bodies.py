@@ -147,3 +147,16 @@ def test_what_comes_before_messages_is_bounded_in_bytes() -> None:
     kept = sum(len(head) for head in bodies._heads)
     assert 0 < kept <= 8 * 2**20
     assert kept == bodies._head_bytes
+
+
+def test_what_bodies_begin_with_alike_is_one_object() -> None:
+    bodies = Bodies(short=0)
+    tools = [{"name": "a", "input_schema": {"maxLength": 1}}]
+    first, again, other, third = (
+        bodies.read(body("a", max_tokens=number, tools=given, system="b")).value
+        for number, given in enumerate(
+            [tools, tools, [{"name": "a", "input_schema": {"maxLength": 1.0}}], tools]
+        )
+    )
+    assert first["tools"] is again["tools"] is third["tools"]  # type: ignore[index]  # they are objects
+    assert repr(other["tools"]) == "[{'name': 'a', 'input_schema': {'maxLength': 1.0}}]"  # type: ignore[index]  # as above

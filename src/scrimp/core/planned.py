@@ -23,7 +23,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
     `whole` says that all of the prompt is billed, by this model: see `may_shorten`. `edited` is what the API
     takes out of the history before the model reads it: the prompt is without it. `looked` is what
-    `look_at_messages` finds in the messages, where that is known.
+    `look_at_messages` finds in the messages, and `opening` the chain where they begin, where that is known.
     """
 
     prompt: Prompt
@@ -34,6 +34,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     whole: bool = False
     edited: Edited | None = None
     looked: Seen | None = None
+    opening: Digest | None = None
 
 
 class Planned(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,7 @@ begins, so that two prefixes share a cache entry exactly when their chained dige
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -30,6 +30,7 @@ from scrimp.wire.request import (
 )
 
 __all__ = [
+    "THINKING",
     "Digest",
     "Marker",
     "Prompt",
@@ -54,7 +55,7 @@ Digest = bytes
 _SIZE = 16
 _NEVER_RENDERED = ("cache_control",)
 _SERVER_SEARCH = ("web_search_", "web_fetch_")
-_THINKING = frozenset({"thinking", "redacted_thinking"})
+THINKING = frozenset({"thinking", "redacted_thinking"})
 _RENDER_ORDER: dict[str, int] = {"tools": 0, "system": 1, "messages": 2}
 _OBJECT = (dict, Mapping)  # dict first: asking an abstract class takes several times as long
 
@@ -214,18 +215,19 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
 
     `state` is the chained digest that `added` goes on from.
     """
-    digests = [content_digest(block) for block in added]
+    digests = list(map(content_digest, added))
     rank = prompt.ranks[kept - 1] + 1 if kept else 0
-    found = msgspec.structs.replace(
-        prompt,
+    found = Prompt(
+        prompt.model,
         blocks=(*prompt.blocks[:kept], *added),
         digests=(*prompt.digests[:kept], *digests),
         prefixes=(*prompt.prefixes[:kept], *_chained(state, added, digests)),
         ranks=(*prompt.ranks[:kept], *_ranks(added, rank, nested_positions=reading.nested_positions)),
         markers=(
-            *(marker for marker in prompt.markers if marker.position < kept),
-            *(Marker(n, block.ttl) for n, block in enumerate(added, kept) if block.ttl is not None),
+            *[marker for marker in prompt.markers if marker.position < kept],
+            *[Marker(n, block.ttl) for n, block in enumerate(added, kept) if block.ttl is not None],
         ),
+        automatic=prompt.automatic,
     )
     if prompt.__dict__.get("static_end", kept) < kept - 1:  # some message is kept: its sections end as before
         found.__dict__.update(prompt.__dict__)
@@ -271,7 +273,7 @@ def last_input(seen: Sequence[Block]) -> int:
 
 def without_old_thinking(seen: Sequence[Block], fresh: int) -> list[Block]:
     """What older models see: no thinking from before the last input of the user, message `fresh`."""
-    return [block for block in seen if block.kind not in _THINKING or block.message > fresh]
+    return [block for block in seen if block.kind not in THINKING or block.message > fresh]
 
 
 def shows_image(seen: Sequence[Block]) -> bool:
@@ -327,21 +329,23 @@ def _fields(value: Any) -> Any:
     ]
 
 
-def _ranks(seen: Sequence[Block], rank: int, *, nested_positions: bool) -> Iterator[int]:
+def _ranks(seen: Sequence[Block], rank: int, *, nested_positions: bool) -> list[int]:
+    ranks = []
     for block in seen:
-        yield rank
-        rank += 1 if nested_positions or block.depth == 0 else 0
+        ranks.append(rank)
+        if nested_positions or not block.depth:
+            rank += 1
+    return ranks
 
 
-def _chained(state: Digest, seen: Sequence[Block], digests: Sequence[Digest]) -> Iterator[Digest]:
-    nested = state
+def _chained(state: Digest, seen: Sequence[Block], digests: Sequence[Digest]) -> list[Digest]:
+    chain, nested = [], state
     for block, digest in zip(seen, digests, strict=True):
-        if block.depth:
-            nested = _mix(nested, block.role.encode(), digest)
-            yield nested
-            continue
-        state = nested = _mix(state, block.role.encode(), digest)
-        yield state
+        nested = _mix(nested if block.depth else state, block.role.encode(), digest)
+        if not block.depth:
+            state = nested
+        chain.append(nested)
+    return chain
 
 
 def _chained_tools(

@@ -1,4 +1,4 @@
-"""What a step of a conversation brings: where its messages end, what the user said, images and summaries."""
+"""What a step of a conversation brings: where its messages end, what the user said, its first image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from scrimp.core.prompt import is_input
 from scrimp.wire.request import Block
 
-__all__ = ["first_image", "holds_summary", "inputs_of", "positions_of"]
+__all__ = ["SUMMARY", "first_image", "inputs_of", "positions_of"]
+
+SUMMARY = "compaction"
+"""The kind of block that is a summary by the API, a hollow one too."""
 
 
 def inputs_of(seen: Sequence[Block], messages: range, before: list[int]) -> list[int]:
@@ -25,11 +28,6 @@ def positions_of(seen: Sequence[Block], messages: range, start: int) -> list[int
             at += 1
         ends.append(start + at)
     return ends
-
-
-def holds_summary(seen: Sequence[Block]) -> bool:
-    """Whether any of them is a summary by the API, a hollow one too."""
-    return any(block.kind == "compaction" for block in seen)
 
 
 def first_image(seen: Sequence[Block], start: int) -> int:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from scrimp.core.prompt import (
+    THINKING,
     Digest,
     Prompt,
     Reading,
@@ -33,7 +34,7 @@ from scrimp.core.prompt import (
     with_automatic,
     without_old_thinking,
 )
-from scrimp.core.read_blocks import first_image, holds_summary, inputs_of, positions_of
+from scrimp.core.read_blocks import SUMMARY, first_image, inputs_of, positions_of
 from scrimp.core.tokens.estimator import Measured, Settings, read_settings
 from scrimp.core.worst_parts import Looked, look_on
 from scrimp.core.worst_seen import Seen
@@ -91,6 +92,16 @@ class Read(NamedTuple):
         """What `look_at_messages` finds in the messages, where that is known."""
         return self.trunk.looked[-1][1] if self.trunk is not None and self.trunk.looked else None
 
+    @property
+    def opening(self) -> Digest | None:
+        """The chain where the messages begin (as if they showed no image): all that is rendered but them."""
+        return None if self.trunk is None else self.trunk.frame.states[0]
+
+    @property
+    def said(self) -> bytes | None:
+        """All messages, their texts as UTF-8, where they were encoded."""
+        return None if self.trunk is None else self.trunk.payload
+
     def remember(self, measured: Measured) -> None:
         """Keep how this request was measured, for the next step of its conversation."""
         if self.trunk is not None:
@@ -100,7 +111,8 @@ class Read(NamedTuple):
 class _Frame(msgspec.Struct, eq=False):
     """All that a request is besides its messages, and the conversations that began so, by `_name`."""
 
-    key: tuple[Reading, bytes]
+    key: bytes
+    reading: Reading
     spelling: str
     static: Static
     settings: Settings
@@ -115,7 +127,7 @@ class _Frame(msgspec.Struct, eq=False):
     @property
     def weight(self) -> int:
         """Bytes kept for it, about."""
-        return 2 * len(self.key[1]) + _BLOCK_BYTES * len(self.static.prompt)
+        return 2 * len(self.key) + _BLOCK_BYTES * len(self.static.prompt)
 
 
 class _Trunk(msgspec.Struct, eq=False):
@@ -169,7 +181,7 @@ class ReadingMemory:
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
         self._weight = 0
-        self._frames: dict[tuple[Reading, bytes], _Frame] = {}
+        self._frames: dict[bytes, _Frame] = {}
         self._met: deque[_Frame] = deque(maxlen=_FRAMES_MET)
         self._recent: OrderedDict[int, _Trunk] = OrderedDict()
 
@@ -192,11 +204,11 @@ class ReadingMemory:
             first = _name(_encoder.encode(messages[0]))
             frame = self._frame_met(said, reading, spelling) if shared else None
             if frame is None:
-                key = reading, _encoder.encode((spelling, said))
-                frame = self._frames.get(key) or _frame(key, spelling, body)
+                key = _encoder.encode((reading, spelling, said))
+                frame = self._frames.get(key) or _frame(key, body, reading, spelling)
             alike = frame.trunks.get(first, ())
             same = _same(alike, messages) if shared else None
-            payload = _payload(messages) if same is None else None
+            payload = _payload(messages) if same is None and (alike or not shared) else None
             before, common = same or _longest(alike, payload or b"")
             if before is not None and common == len(messages) == len(before.bounds):
                 trunk = before  # the very same again
@@ -215,7 +227,7 @@ class ReadingMemory:
     def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> _Frame | None:
         """The frame of a request, where it is known by the very objects that it was made of."""
         for frame in self._met:
-            same = frame.key[0] is reading and frame.spelling == spelling and frame.said
+            same = frame.reading is reading and frame.spelling == spelling and frame.said
             if same and all(map(is_, frame.said, said)):
                 return frame
         return None
@@ -256,15 +268,19 @@ class ReadingMemory:
 
 def _afresh(body: Body, reading: Reading) -> Read:
     prompt = read_prompt(body, reading)
-    return Read(prompt, read_settings(body), _UNMEASURED, summed_up=holds_summary(prompt.blocks))
+    return Read(
+        prompt,
+        read_settings(body),
+        _UNMEASURED,
+        summed_up=any(block.kind == SUMMARY for block in prompt.blocks),
+    )
 
 
-def _frame(key: tuple[Reading, bytes], spelling: str, body: Body) -> _Frame:
-    reading = key[0]
+def _frame(key: bytes, body: Body, reading: Reading, spelling: str) -> _Frame:
     static = read_static(body, reading)
     plain, pictured = (entering_messages(static, body, reading, image=image) for image in (False, True))
     strips = strips_thinking(body, reading)
-    return _Frame(key, spelling, static, read_settings(body), strips, (plain, pictured))
+    return _Frame(key, reading, spelling, static, read_settings(body), strips, (plain, pictured))
 
 
 def _name(first: bytes) -> bytes:
@@ -340,17 +356,19 @@ def _common(trunk: _Trunk, payload: bytes) -> int:
 def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
     """The first `common` messages as they were read `before`, the others read now."""
     frame, _, payload, messages = request
-    reading, static = frame.key[0], frame.static
+    reading, static = frame.reading, frame.static
     base = before or _Trunk(frame, b"", static.prompt, payload)
     seen = message_blocks(messages, common)
+    kinds = {block.kind for block in seen}
     inputs = base.inputs[:common] + inputs_of(seen, range(common, len(messages)), base.inputs[:common])
     if frame.strips:
         settled = common if before is None else _settled(base.inputs[-1], inputs[-1], common)
         if settled < common:
             return _grown(request, before, settled)
-        seen = without_old_thinking(seen, inputs[-1])
+        seen = seen if kinds.isdisjoint(THINKING) else without_old_thinking(seen, inputs[-1])
     start = base.positions[common - 1] if common else len(static.prompt)
-    image = base.image if 0 <= base.image < start else first_image(seen, start)
+    shown = first_image(seen, start) if "image" in kinds else -1
+    image = base.image if 0 <= base.image < start else shown
     pictured = static.image or image >= 0
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
@@ -364,7 +382,7 @@ def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
         inputs=inputs,
         image=image,
         looked=look_on(messages, base.looked, common),
-        summed_up=base.summed_up or holds_summary(seen),
+        summed_up=base.summed_up or SUMMARY in kinds,
         kept=base.kept if base.kept.positions <= start else Kept(start, base.kept.measured),
     )
 

@@ -2,10 +2,15 @@
 
 Counting the tokens of a short prompt takes longer than all else that is done for it. What a bill has shown of
 its beginning, and that no byte of what came since has more than one token, is often enough to know.
+
+Of a conversation that begins, bills have shown its tools and system at most. How long its messages are can be
+told well enough from their bytes: see `most_said`. Should they be longer after all, one request goes out
+without a marker that might have been worth it, and its bill says so.
 """
 
 from __future__ import annotations
 
+from string import ascii_lowercase
 from typing import NamedTuple
 
 from scrimp.core.cache import CacheRules
@@ -14,10 +19,11 @@ from scrimp.core.lengths import CLOSING
 from scrimp.core.plan import Range
 from scrimp.core.planned import Planned
 from scrimp.core.prompt import Digest, Prompt
+from scrimp.core.reading_memory import Read
 from scrimp.core.tokens.estimator import Estimate, Sized
 from scrimp.core.worst_text import as_json, spelled_bytes
 
-__all__ = ["Outlook", "ShortPrompts"]
+__all__ = ["Outlook", "ShortPrompts", "most_said"]
 
 _REMEMBERED = 20_000
 _LOOKED_BACK = 16
@@ -29,12 +35,31 @@ _AROUND_BLOCK = 16
 _BYTES_PER_TOKEN = 5
 """Bytes of a block's JSON for each of its tokens, about: names of fields are among them."""
 
+_BYTES_PER_TOKEN_SAID = 4
+"""Bytes of messages for each of their tokens, about, where nothing else is known of them."""
+
+_SHARE_OFF = 4
+"""By what part of it the share of a bill that is for no message may be more than it is estimated to be."""
+
+_UNBOUNDED = 10**9
+
 _BOUNDED = frozenset({"text", "thinking", "redacted_thinking", "tool_use", "tool_result"})
 """Kinds of blocks that have no more tokens than bytes."""
 
+_SAID = frozenset({"text", "tool_use", "tool_result"})
+"""Kinds of blocks whose bytes tell how many tokens they have."""
+
+_SEAL = b"signature"
+"""What seals thinking, which is rendered seldom if at all."""
+
+_SMALL = ascii_lowercase.encode()
+
 
 class Outlook(NamedTuple):
-    """Tokens of a prompt that nobody measured, and of its tools and system: `total.high` is sure."""
+    """Tokens of a prompt that nobody measured, and of its tools and system.
+
+    `total.high` is sure where it goes on with a prompt that was billed, and next to sure where it begins.
+    """
 
     total: Range
     static: int
@@ -56,23 +81,41 @@ class Outlook(NamedTuple):
 
 
 class ShortPrompts:
-    """How long prompts too short for the cache were billed to be."""
+    """How long prompts too short for the cache were billed to be, and what they began with."""
 
     def __init__(self) -> None:
         self._billed: dict[Digest, tuple[int, int]] = {}
+        self._openings: dict[Digest, tuple[int, int]] = {}
 
     def learn(self, planned: Planned, total: int) -> None:
         """A prompt was billed `total` tokens; only for requests that the API does not shorten."""
         prefixes, static = planned.prompt.prefixes, planned.static_tokens
-        if prefixes and total > 0:
-            if planned.asked.sized.content:  # the share was measured, and the whole is known now
-                static = static * total // max(1, planned.plan.total.mid)
-            self._billed.pop(prefixes[-1], None)
-            self._billed[prefixes[-1]] = total, static
-            forget_oldest(self._billed, _REMEMBERED)
+        if not prefixes or total <= 0:
+            return
+        if planned.asked.sized.content:  # the share was measured, and the whole is known now
+            static = static * total // max(1, planned.plan.total.mid)
+        if planned.asked.opening is not None:
+            self._learn_opening(planned, planned.asked.opening, total, static)
+        self._billed.pop(prefixes[-1], None)
+        self._billed[prefixes[-1]] = total, static
+        forget_oldest(self._billed, _REMEMBERED)
 
-    def outlook(self, prompt: Prompt, rules: CacheRules) -> Outlook | None:
-        """How long `prompt` is, where it surely is too short and asks for no entry; else None."""
+    def _learn_opening(self, planned: Planned, opening: Digest, total: int, static: int) -> None:
+        """What is billed besides messages: the share that was measured, or what it can have been."""
+        sized, foreseen = planned.asked.sized, planned.plan.total
+        if sized.content:
+            said = sum(sized.content[planned.prompt.static_end + 1 :])
+            besides = max(0, round(total * (1 - said / sized.estimate.mid)))
+            self._openings.pop(opening, None)
+            self._openings[opening] = besides, static
+            forget_oldest(self._openings, _REMEMBERED)
+        elif opening in self._openings and not foreseen.low <= total <= foreseen.high:
+            besides = min(self._openings[opening][0], total) + max(0, total - foreseen.high)
+            self._openings[opening] = besides, min(static, besides)
+
+    def outlook(self, read: Read, rules: CacheRules) -> Outlook | None:
+        """How long a prompt is, where it surely is too short and asks for no entry; else None."""
+        prompt = read.prompt
         if prompt.markers or prompt.automatic is not None:
             return None
         table, prefixes = self._billed, prompt.prefixes
@@ -85,7 +128,33 @@ class ShortPrompts:
                 high = total + added
                 mid = total + added // _BYTES_PER_TOKEN
                 return Outlook(Range(total, mid, high), static) if high < rules.minimum else None
-        return None
+        return self._beginning(read, rules)
+
+    def _beginning(self, read: Read, rules: CacheRules) -> Outlook | None:
+        """The same of a conversation that begins."""
+        known, said = self._openings.get(read.opening or b""), read.said
+        if known is None or said is None:
+            return None
+        besides, static = known
+        most = besides + besides // _SHARE_OFF
+        if most + len(said) // 2 >= rules.minimum:
+            return None  # long: not worth a look
+        high = most + most_said(read.prompt, said)
+        mid = besides + len(said) // _BYTES_PER_TOKEN_SAID
+        return Outlook(Range(besides, mid, high), static) if high < rules.minimum else None
+
+
+def most_said(prompt: Prompt, said: bytes) -> int:
+    """Tokens of the messages of `prompt`, encoded as `said`, at most, as far as any text met goes.
+
+    Two small letters to a token and one byte of anything else are more tokens than any recorded conversation
+    had, by a sixth and more: words have more letters to a token, and what has none (numbers, keys, base64,
+    other scripts) has fewer small letters. No bound for what bytes do not bound.
+    """
+    if _SEAL in said or not all(block.kind in _SAID for block in prompt.blocks[prompt.static_end + 1 :]):
+        return _UNBOUNDED
+    other = len(said.translate(None, _SMALL))
+    return other + (len(said) - other) // 2
 
 
 def _most_added(prompt: Prompt, start: int, enough: int) -> int:

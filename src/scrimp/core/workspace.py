@@ -149,12 +149,12 @@ class Workspace:
                 read, edited = self._memory.read(as_read.body, terms.reading, name), as_read.edited
         return _Request(read, terms, name, day, not may_shorten(body, terms.model), edited)
 
-    def _asked(self, request: _Request) -> Asked:
-        """The request measured."""
+    def _asked(self, request: _Request, sized: Sized | None = None) -> Asked:
+        """The request measured, unless its size is given."""
         read, terms, name, day, whole, edited = request
-        sized = self._measured(read, terms.model, name)
+        sized = sized or self._measured(read, terms.model, name)
         looked = read.looked if edited is None else None
-        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked)
+        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked, read.opening)
 
     def _measured(self, read: Read, model: Model, name: str) -> Sized:
         estimator, prompt = self._estimator(model, name), read.prompt
@@ -365,13 +365,11 @@ class Workspace:
 
     def _surely_short(self, request: _Request, now: float) -> Planned | None:
         """The plan for a request that is too short whatever it says; None where that is not sure."""
-        read, terms, _, day, whole, edited = request
-        outlook = self._short.outlook(read.prompt, terms.rules) if whole and edited is None else None
+        read, rules = request.read, request.terms.rules
+        outlook = self._short.outlook(read, rules) if request.whole and request.edited is None else None
         if outlook is None:
             return None
-        asked = Asked(
-            read.prompt, outlook.sized, terms.model, terms.rules, day, looked=read.looked, whole=True
-        )
+        asked = self._asked(request, outlook.sized)
         return left_alone(asked, outlook.total, self._cache, now, outlook.ends(read.prompt))
 
     def _terms_of(self, name: str, day: date, *, in_thread: bool) -> _Terms:
@@ -396,4 +394,4 @@ class Workspace:
 
 def _continues_thread(body: Body) -> bool:
     thread = body.get("thread")
-    return isinstance(thread, Mapping) and thread.get("type") == "continue"
+    return thread is not None and isinstance(thread, Mapping) and thread.get("type") == "continue"

@@ -169,6 +169,8 @@ class Bodies:
         fields = _values.decode(head + b"]}")
         if fields.pop("messages", None) is None:  # the name stood in another name, or in a text
             return None
+        for name in fields:
+            fields[name] = self._met(name, fields[name])
         sections = sections_before(head)
         unmarked, once = unmarked_of(head, sections), frozenset({"messages", *sections})
         found = self._heads[head] = _Head(len(head), fields, sections, unmarked, once)
@@ -178,6 +180,14 @@ class Bodies:
             del self._heads[oldest]
             self._head_bytes -= len(oldest)
         return found
+
+    def _met(self, name: str, value: Any) -> Any:
+        """A field as another head has it too, where one does: who knows the object need not read it again."""
+        if not isinstance(value, (list, dict)):
+            return value
+        others = [head.fields[name] for head in self._heads.values() if head.fields.get(name) == value]
+        written = repr(value)  # 1, 1.0 and true are equal
+        return next((other for other in others if repr(other) == written), value)
 
     def _part(self, raw: bytes, start: int) -> _Part:
         """What has to be decoded, given the body that has most messages in common with this one."""

@@ -62,6 +62,7 @@ in nothing else read one another's entries (14 of 14 pairs in recorded traffic).
 
 _OBJECT = (dict, Mapping)
 _LIST = (list, Sequence)
+_CONTENT = (list, tuple)
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):
@@ -104,7 +105,7 @@ def message_blocks(messages: Sequence[Any], start: int = 0) -> list[Block]:
     """The blocks of the messages from index `start` on, in render order; raises `RequestError`."""
     found: list[Block] = []
     for index in range(start, len(messages)):
-        found.extend(_message(index, messages[index]))
+        _message(found, index, messages[index])
     return found
 
 
@@ -149,40 +150,34 @@ def _system(system: Any) -> Iterator[Block]:
         yield Block(("system", index), "system", "", kind, value, marker_ttl(value), _markable(kind, value))
 
 
-def _message(index: int, message: Any) -> Iterator[Block]:
+def _message(found: list[Block], index: int, message: Any) -> None:
+    """Add the blocks of a message."""
     if not isinstance(message, _OBJECT):
         raise RequestError(f"messages.{index}: expected an object with role and content")
     role = message.get("role", "")
     role = role if isinstance(role, str) else str(role)
     content = message.get("content")
-    path = ("messages", index, "content")
     if isinstance(content, str):
-        yield Block((*path, 0), "messages", role, "text", content, None, bool(content), 0, index)
+        path = ("messages", index, "content", 0)
+        found.append(Block(path, "messages", role, "text", content, None, bool(content), 0, index))
         return
     for number, value in enumerate(_items(content, f"messages.{index}.content")):
         if value == {}:
             continue  # a gap (`core.carry`): the API takes no block without a type
-        here = (*path, number)
-        kind = _kind(value)
-        if kind == "tool_result" and isinstance(value.get("content"), (list, tuple)):
-            yield from _nested(here, index, role, value["content"])
-        yield Block(here, "messages", role, kind, value, marker_ttl(value), _markable(kind, value), 0, index)
+        path = ("messages", index, "content", number)
+        block = _content(path, role, value)
+        if block.kind == "tool_result" and isinstance(value.get("content"), _CONTENT):
+            found += [
+                _content((*path, "content", place), role, inner, depth=1)
+                for place, inner in enumerate(value["content"])
+            ]
+        found.append(block)
 
 
-def _nested(path: Path, index: int, role: str, content: Sequence[Any]) -> Iterator[Block]:
-    for number, value in enumerate(content):
-        kind = _kind(value)
-        yield Block(
-            (*path, "content", number),
-            "messages",
-            role,
-            kind,
-            value,
-            marker_ttl(value),
-            _markable(kind, value),
-            1,
-            index,
-        )
+def _content(path: Path, role: str, value: Any, *, depth: int = 0) -> Block:
+    kind = _kind(value)
+    markable, message = _markable(kind, value), cast("int", path[1])
+    return Block(path, "messages", role, kind, value, marker_ttl(value), markable, depth, message)
 
 
 def _items(value: Any, where: str) -> Sequence[Any]:

@@ -35,6 +35,7 @@ _JOINED = _table({b"x": ascii_letters + digits + "+/=_-"})
 
 _SHORTEST_RUN, _SHORTEST_WORD, _SHORTEST_UNBROKEN = 16, 9, 25
 _SMALL_RUN, _CAPITAL_RUN = b"a" * _SHORTEST_RUN, b"A" * _SHORTEST_RUN
+_RUNS = [letter.encode() * _SHORTEST_RUN for letter in ascii_letters]
 _WORD_END = b"a" * _SHORTEST_WORD + b"."
 _UNBROKEN_START = b"x" * _SHORTEST_UNBROKEN
 _UNBROKEN = re.compile(_UNBROKEN_START + b"x*")
@@ -52,7 +53,7 @@ def count_text(text: str) -> tuple[int, ...]:
     data = _bytes(text)
     kinds = data.translate(_KINDS)
     runs = 0
-    if _may_have_runs(kinds):
+    if _has_runs(data, kinds):
         text, runs = without_runs(text)
         data = _bytes(text)
         kinds = data.translate(_KINDS)
@@ -69,14 +70,17 @@ def count_text(text: str) -> tuple[int, ...]:
 
 def without_runs(text: str) -> tuple[str, int]:
     """`text` without its runs of one letter, and how many letters those had."""
-    if not _may_have_runs(_bytes(text).translate(_KINDS)):
+    data = _bytes(text)
+    if not _has_runs(data, data.translate(_KINDS)):
         return text, 0
     kept = _LETTER_RUN.sub("", text)
     return kept, len(text) - len(kept)
 
 
-def _may_have_runs(kinds: bytes) -> bool:
-    return len(kinds) >= _SHORTEST_RUN and (_SMALL_RUN in kinds or _CAPITAL_RUN in kinds)
+def _has_runs(data: bytes, kinds: bytes) -> bool:
+    """Whether some letter comes often enough in a row; only where words are as long is it looked for."""
+    may_have = len(kinds) >= _SHORTEST_RUN and (_SMALL_RUN in kinds or _CAPITAL_RUN in kinds)
+    return may_have and any(run in data for run in _RUNS)
 
 
 def _unbroken(joined: bytes) -> int:
