@@ -287,29 +287,25 @@ class Horizon:
             self._stages[at] = found
         return found
 
-    def _class_table(self, prompt: Prompt, position: int, label: str) -> GapTable:
-        """The table of all positions like this one."""
-        key = (label, *_place_of(prompt, position))
-        table = self._sharing.pop(key, None)
-        if table is None:
-            learned = self._before.sharing.get(_name(key))
-            table = GapTable(*_patterns(prompt, position), learned=learned)
-        self._sharing[key] = table
-        return table
-
     def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         """The table of all positions like this one, and that of the very prefix that ends here."""
-        wider = self._class_table(prompt, position, label)
-        key = (label, prompt.prefixes[position])
-        table = self._sharing.pop(key, None)
-        if table is None:
-            learned = None
-            if position <= prompt.static_end:
-                place = (label, *_place_of(prompt, position))
-                learned = self._inherited(self._before.sharing.get(_name(place)), place, key[1])
-            table = GapTable(*_patterns(prompt, position), [wider], learned)
-        self._sharing[key] = table
-        _forget_tables(self._sharing)
+        tables, prefix = self._sharing, prompt.prefixes[position]
+        place = (label, *_place_of(prompt, position))
+        wider, table = tables.get(place), tables.get((label, prefix))
+        # Who was used last matters only where somebody may have to go.
+        if wider is None or table is None or 2 * len(tables) > _KINDS_REMEMBERED:
+            wider = tables.pop(place, None)
+            if wider is None:
+                wider = GapTable(*_patterns(prompt, position), learned=self._before.sharing.get(_name(place)))
+            tables[place] = wider
+            table = tables.pop((label, prefix), None)
+            if table is None:
+                learned = None
+                if position <= prompt.static_end:
+                    learned = self._inherited(self._before.sharing.get(_name(place)), place, prefix)
+                table = GapTable(*_patterns(prompt, position), [wider], learned)
+            tables[label, prefix] = table
+            _forget_tables(tables)
         return wider, table
 
     def _known(self, key: tuple[Any, ...], shape: str) -> Counts | None:

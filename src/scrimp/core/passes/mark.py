@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome
+from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome, outcome_of
 from scrimp.core.lazily import lazily
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.worth import Event, Worth, pausing, worth
@@ -88,6 +88,8 @@ def choose(situation: Situation) -> tuple[Choice, Choice]:
     best, least = None, float(own.expected_cost)
     prudence = _PRUDENCE if own.markers else _PRUDENCE_UNMARKED
     for name, markers in pricing.candidates():
+        if markers == own.markers:
+            continue
         cost, saving = pricing.expected(markers)
         score = cost - saving + prudence * max(0.0, cost - own.input_cost)
         if score < least and not pricing.against_the_caller(markers):
@@ -154,10 +156,13 @@ class _Pricing:
     def priced(self, name: str, markers: tuple[Marker, ...]) -> Choice:
         """What `markers` would cost now and save later, as the cache has it."""
         situation, rates = self._situation, self._situation.rates
-        own = situation.prompt
-        prompt = own if markers == own.markers else own.remarked(markers)
-        outcome = situation.cache.outcome(
-            prompt, situation.ends, situation.total, situation.rules, situation.now
+        outcome = outcome_of(
+            situation.prompt,
+            markers,
+            hit=self._hit_of(markers),
+            ends=situation.ends,
+            total=situation.total,
+            rules=situation.rules,
         )
         cost = (
             outcome.plain * rates.input
@@ -183,10 +188,16 @@ class _Pricing:
         if not situation.rules.caches:
             return situation.total * rates.input, 0
         hit, minimum = self._hit_of(markers), situation.rules.minimum
-        left = [(m.position, m.ttl) for m in markers if m.position > hit and ends[m.position] >= minimum]
-        read = ends[hit] if hit >= 0 else 0
-        until_1h = max([ends[position] for position, ttl in left if ttl == "1h"], default=read)
-        until = max([ends[position] for position, _ in left], default=read)
+        until = until_1h = read = ends[hit] if hit >= 0 else 0
+        left: list[tuple[int, TTL]] = []
+        for marker in markers:
+            length = ends[marker.position]
+            if marker.position <= hit or length < minimum:
+                continue
+            left.append((marker.position, marker.ttl))
+            until = max(until, length)
+            if marker.ttl == "1h":
+                until_1h = max(until_1h, length)
         if hit >= 0:
             lifetime = self._lifetime(hit)
             if lifetime == "5m" and until_1h > read:
@@ -251,19 +262,21 @@ class _Pricing:
 
     def _hit_of(self, markers: Sequence[Marker]) -> int:
         """The entry that these markers would read, or -1."""
-        for marker in reversed(markers):
-            hit = self._hits.get(marker.position)
+        known, deepest = self._hits, -1
+        for marker in markers:
+            hit = known.get(marker.position)
             if hit is None:
-                hit = self._hits[marker.position] = self._hit(marker.position)
-            if hit >= 0:
-                return hit
-        return -1
+                hit = known[marker.position] = self._hit(marker.position)
+            deepest = max(deepest, hit)
+        return deepest
 
     def _hit(self, position: int) -> int:
         """The entry that a marker here would read."""
         ranks, lookback = self._situation.prompt.ranks, self._situation.rules.lookback
-        within = (at for at in self._living if at <= position and ranks[position] - ranks[at] < lookback)
-        return next(within, -1)
+        for at in self._living:
+            if at <= position:
+                return at if ranks[position] - ranks[at] < lookback else -1
+        return -1
 
     def _deepest_live(self) -> int | None:
         """The position whose marker reads the longest live entry of this prompt."""
