@@ -102,6 +102,17 @@ class Cache:
             if entry.readable_at <= now < entry.used_at + TTL_SECONDS[entry.ttl]:  # `alive`, only quicker
                 yield position
 
+    def reached(self, prompt: Prompt, position: int, lookback: int, now: float) -> int:
+        """The entry that a marker at `position` alone would read, or -1."""
+        prefixes, ranks = prompt.prefixes, prompt.ranks
+        beyond = ranks[position] - lookback
+        for at in range(position, -1, -1):
+            if ranks[at] <= beyond:
+                break
+            if self.alive(prefixes[at], now) is not None:
+                return at
+        return -1
+
     def outcome(
         self, prompt: Prompt, ends: Sequence[int], total: int, rules: CacheRules, now: float
     ) -> Outcome:

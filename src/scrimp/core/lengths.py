@@ -105,20 +105,20 @@ class Lengths:
         What was read and written ends at the last marker, and what was written for 1h at the last 1h marker.
         """
         read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-        places = [marker.position for marker in prompt.markers] if read + written else []
-        if places:
-            last = max(places)
-            self.learn(prompt.prefixes[last], read + written, _place(prompt, last))
-        mixed = usage.write_1h and usage.write_5m
-        hours = [marker.position for marker in prompt.markers if marker.ttl == "1h"] if mixed else []
-        if hours:
-            last = max(hours)
-            self.learn(prompt.prefixes[last], read + usage.write_1h, _place(prompt, last))
-        if prompt.prefixes:
-            whole = prompt.prefixes[-1]
-            about = self._about.get(whole, max(read + written, usage.total_input - CLOSING))
-            if _renew(self._about, whole, about) is None:
-                self._changed(whole, _place(prompt, len(prompt.blocks) - 1))
+        prefixes, shown = prompt.prefixes, dict[int, int]()
+        if prompt.markers and read + written:
+            shown[max([marker.position for marker in prompt.markers])] = read + written
+        if usage.write_1h and usage.write_5m:
+            hours = [marker.position for marker in prompt.markers if marker.ttl == "1h"]
+            if hours:
+                shown[max(hours)] = read + usage.write_1h
+        changed = {at for at, tokens in shown.items() if _renew(self._known, prefixes[at], tokens) != tokens}
+        if prefixes:
+            about = self._about.get(prefixes[-1], max(read + written, usage.total_input - CLOSING))
+            if _renew(self._about, prefixes[-1], about) is None:
+                changed.add(len(prefixes) - 1)
+        for at in changed:
+            self._changed(prefixes[at], _place(prompt, at))
 
     def _anchors(self, before: _Settled, prompt: Prompt, total: int) -> list[_Anchor] | None:
         """The anchors after those of `before`, or None when what follows those would change them."""

@@ -112,7 +112,8 @@ class _Pricing:
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
-        self._living = tuple(situation.cache.living(situation.prompt, situation.now))
+        self._live = next(situation.cache.living(situation.prompt, situation.now), -1)
+        """The last position whose entry can be read, or -1."""
         self._hits: dict[int, int] = {}
         self._lifetimes: dict[int, TTL] = {}
         self._callers = {m.position for m in situation.prompt.markers}
@@ -141,7 +142,7 @@ class _Pricing:
             alone = self._markers(self._places([tail], tail), tail + 1)
             yield "write the tail for 1h, read nothing", alone
         shared = (("write what others share", fork) for fork in forks)
-        brief = bool(self._living) and self._lifetime(self._living[0]) == "5m"
+        brief = self._live >= 0 and self._lifetime(self._live) == "5m"
         for name, last in (("write the tail", tail), *shared):
             if last is None or (live is not None and last <= live):
                 continue
@@ -278,17 +279,18 @@ class _Pricing:
 
     def _hit(self, position: int) -> int:
         """The entry that a marker here would read."""
-        ranks, lookback = self._situation.prompt.ranks, self._situation.rules.lookback
-        for at in self._living:
-            if at <= position:
-                return at if ranks[position] - ranks[at] < lookback else -1
-        return -1
+        situation, live = self._situation, self._live
+        prompt, lookback = situation.prompt, situation.rules.lookback
+        if position < live:
+            return situation.cache.reached(prompt, position, lookback, situation.now)
+        return live if live >= 0 and prompt.ranks[position] - prompt.ranks[live] < lookback else -1
 
     def _deepest_live(self) -> int | None:
         """The position whose marker reads the longest live entry of this prompt."""
-        prompt, lookback = self._situation.prompt, self._situation.rules.lookback
-        for position in self._living:
-            for at in range(position, len(prompt)):
+        situation, lookback = self._situation, self._situation.rules.lookback
+        prompt = situation.prompt
+        for position in situation.cache.living(prompt, situation.now) if self._live >= 0 else ():
+            for at in range(position, len(prompt.blocks)):
                 if prompt.ranks[at] - prompt.ranks[position] >= lookback:
                     break
                 if prompt.blocks[at].markable:
