@@ -16,10 +16,10 @@ from itertools import compress
 
 import msgspec
 
-from scrimp.core.prompt import Digest, Prompt
+from scrimp.core.prompt import Digest, Marker, Prompt
 from scrimp.wire.markers import TTL
 
-__all__ = ["TTL_SECONDS", "Cache", "CacheRules", "Entry", "Outcome", "Write", "windows"]
+__all__ = ["TTL_SECONDS", "Cache", "CacheRules", "Entry", "Outcome", "Write", "outcome_of", "windows"]
 
 TTL_SECONDS: dict[TTL, int] = {"5m": 300, "1h": 3600}
 _PRUNE_EVERY = 4096
@@ -102,6 +102,17 @@ class Cache:
             if entry.readable_at <= now < entry.used_at + TTL_SECONDS[entry.ttl]:  # `alive`, only quicker
                 yield position
 
+    def reached(self, prompt: Prompt, position: int, lookback: int, now: float) -> int:
+        """The entry that a marker at `position` alone would read, or -1."""
+        prefixes, ranks = prompt.prefixes, prompt.ranks
+        beyond = ranks[position] - lookback
+        for at in range(position, -1, -1):
+            if ranks[at] <= beyond:
+                break
+            if self.alive(prefixes[at], now) is not None:
+                return at
+        return -1
+
     def outcome(
         self, prompt: Prompt, ends: Sequence[int], total: int, rules: CacheRules, now: float
     ) -> Outcome:
@@ -109,16 +120,8 @@ class Cache:
 
         `ends[i]` is the number of tokens up to and including position i; `total` the whole input.
         """
-        if not prompt.markers or not rules.caches:
-            return Outcome(-1, (), total, 0, 0, 0)
-        hit = self._longest_hit(prompt, rules, now)
-        read = ends[hit] if hit >= 0 else 0
-        writes = tuple(_writes(prompt, ends, hit, rules))
-        last_1h = max((w.position for w in writes if w.ttl == "1h"), default=-1)
-        last = max((w.position for w in writes), default=-1)
-        until_1h = max(read, ends[last_1h]) if last_1h >= 0 else read
-        until = max(until_1h, ends[last]) if last >= 0 else until_1h
-        return Outcome(hit, writes, total - until, until - until_1h, until_1h - read, read)
+        hit = self._longest_hit(prompt, rules, now) if prompt.markers and rules.caches else -1
+        return outcome_of(prompt, prompt.markers, hit=hit, ends=ends, total=total, rules=rules)
 
     def surely(self, prompt: Prompt, outcome: Outcome, now: float) -> Outcome:
         """`outcome` with what is sure to live: an hour bought on top of a 5m entry counts as five minutes.
@@ -192,7 +195,26 @@ def windows(prompt: Prompt, lookback: int) -> Iterator[int]:
         lowest = min(lowest, window[-1])
 
 
-def _writes(prompt: Prompt, ends: Sequence[int], hit: int, rules: CacheRules) -> Iterator[Write]:
-    for marker in prompt.markers:
-        if marker.position > hit and ends[marker.position] >= rules.minimum:
-            yield Write(marker.position, prompt.prefixes[marker.position], marker.ttl)
+def outcome_of(
+    prompt: Prompt,
+    markers: Sequence[Marker],
+    *,
+    hit: int,
+    ends: Sequence[int],
+    total: int,
+    rules: CacheRules,
+) -> Outcome:
+    """What a request does that has these markers and reads the entry that ends at `hit` (-1: none)."""
+    if not markers or not rules.caches:
+        return Outcome(-1, (), total, 0, 0, 0)
+    until = until_1h = read = ends[hit] if hit >= 0 else 0
+    writes = []
+    for marker in markers:
+        position, length = marker.position, ends[marker.position]
+        if position <= hit or length < rules.minimum:
+            continue
+        writes.append(Write(position, prompt.prefixes[position], marker.ttl))
+        until = max(until, length)
+        if marker.ttl == "1h":
+            until_1h = max(until_1h, length)
+    return Outcome(hit, tuple(writes), total - until, until - until_1h, until_1h - read, read)

@@ -19,7 +19,7 @@ from scrimp.core.diagnose_break import Break, find_break
 from scrimp.core.diagnose_loss import foreseen_loss, loss
 from scrimp.core.diagnose_memory import Call, Entry, Found, Mark, Memory, Talk
 from scrimp.core.diagnose_obstacles import nothing_cached, obstacle, shortened, unwritten
-from scrimp.core.prompt import Digest
+from scrimp.core.prompt import Digest, Marker
 from scrimp.core.tolerance import tolerance
 from scrimp.wire.response import Usage
 
@@ -320,7 +320,7 @@ class Watch:
         """The entries this call leaves behind, the deepest as long as billed."""
         call, prompt = watched.call, watched.call.prompt
         once = not usage.iterations and usage.server_tool_use is None
-        markers = sorted({m.position: m for m in prompt.markers}.values(), key=lambda m: m.position)
+        markers = sorted({m.position: m for m in reversed(prompt.markers)}.values(), key=_position_of)
         last = markers[-1].position
         marks = []
         for marker in markers:
@@ -329,7 +329,7 @@ class Watch:
             short = tokens < call.rules.minimum
             if not deepest and (short or not self._holds(call, marker.position, tokens, read)):
                 continue
-            marks.append(self._entry(watched, marker.position, tokens, exact=deepest and once, read=read))
+            marks.append(self._entry(call, marker, tokens, exact=deepest and once, read=read))
         return marks
 
     def _holds(self, call: Call, position: int, tokens: int, read: int) -> bool:
@@ -337,10 +337,9 @@ class Watch:
         entry = self._memory.entries.get(call.prompt.prefixes[position])
         return tokens > read or (entry is not None and call.at < entry.dies_at)
 
-    def _entry(self, watched: Watched, position: int, tokens: int, *, exact: bool, read: int) -> Mark:
-        call, memory = watched.call, self._memory
+    def _entry(self, call: Call, marker: Marker, tokens: int, *, exact: bool, read: int) -> Mark:
+        memory, position = self._memory, marker.position
         prefix = call.prompt.prefixes[position]
-        ttl = next(m.ttl for m in call.prompt.markers if m.position == position)
         before = memory.entries.get(prefix)
         if before is not None and before.exact and not exact:
             tokens, exact = before.tokens, True
@@ -349,7 +348,7 @@ class Watch:
             if tokens > read:
                 before.used_at = max(before.used_at, call.at)
         else:
-            entry = Entry(position, tokens, exact, ttl, call.at, call.at, call.at, call.wrote_for)
+            entry = Entry(position, tokens, exact, marker.ttl, call.at, call.at, call.at, call.wrote_for)
             memory.put(prefix, entry)
         return Mark(position, tokens, exact)
 
@@ -385,6 +384,10 @@ def _slack(watched: Watched, total: int) -> float:
     if watched.exact:
         return tolerance(total)
     return max(tolerance(total), _ROUGHLY * watched.promised + _TOO_LITTLE)
+
+
+def _position_of(marker: Marker) -> int:
+    return marker.position
 
 
 def _keys(watched: Watched) -> tuple[int | Digest, ...]:

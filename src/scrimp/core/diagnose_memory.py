@@ -151,7 +151,7 @@ class Memory:
     def find(self, call: Call) -> Found:
         """The conversation whose whole last request `call` extends, and the deepest entry on its way."""
         prompt, talk, talk_at, entry_at, pending = call.prompt, None, -1, -1, False
-        for position in range(len(prompt) - 1, -1, -1):
+        for position in range(len(prompt.blocks) - 1, -1, -1):
             prefix = prompt.prefixes[position]
             if entry_at < 0 and (prefix in self.entries or self._under_way(prefix, call.at)):
                 entry_at, pending = position, prefix not in self.entries
@@ -173,7 +173,7 @@ class Memory:
 
     def keep_short(self, prompt: Prompt) -> None:
         """A prompt too short for the cache was billed: that it was there is all that there is to remember."""
-        if len(prompt):
+        if prompt.blocks:
             self._short.pop(prompt.prefixes[-1], None)
             self._short[prompt.prefixes[-1]] = None
             forget_oldest(self._short, _MOST_SHORT)

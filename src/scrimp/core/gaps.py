@@ -312,6 +312,8 @@ class Waits:
     def __init__(self) -> None:
         self._waiting: OrderedDict[Hashable, _Wait] = OrderedDict()
         self._in_bin: list[deque[_Wait]] = [deque() for _ in EDGES]
+        self._due = inf
+        """Until then no wait outlasts a bin."""
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._waiting
@@ -321,6 +323,7 @@ class Waits:
         wait = _Wait(now, tables)
         self._waiting[key] = wait
         self._in_bin[0].append(wait)
+        self._due = min(self._due, now + EDGES[0])
         if len(self._waiting) > _WAITS_REMEMBERED:
             self._waiting.popitem(last=False)[1].over = True
 
@@ -339,6 +342,8 @@ class Waits:
 
     def pass_to(self, now: float) -> None:
         """Time went by: waits that outlasted a bin are counted in it."""
+        if now < self._due:
+            return
         for bin_, edge in enumerate(EDGES):
             queue = self._in_bin[bin_]
             while queue and (queue[0].over or queue[0].since + edge <= now):
@@ -349,3 +354,5 @@ class Waits:
                     table.outlasted(bin_)
                 if bin_ + 1 < len(EDGES):
                     self._in_bin[bin_ + 1].append(wait)
+        firsts = zip(self._in_bin, EDGES, strict=True)
+        self._due = min((queue[0].since + edge for queue, edge in firsts if queue), default=inf)

@@ -126,7 +126,7 @@ class Horizon:
         `live` is the position of the longest entry it can read: what is shorter serves it no more. `after` is
         the prompt that it goes on with where something of that was taken out since.
         """
-        if not len(prompt):
+        if not prompt.blocks:
             return Taken(-1, None)
         self._next.pass_to(now)
         self._others.pass_to(now)
@@ -150,7 +150,7 @@ class Horizon:
 
     def events(self, prompt: Prompt, label: str | None = None) -> tuple[Event, ...]:
         """What may use prefixes of `prompt` again: its conversation's next step first, then other ones."""
-        if not len(prompt):
+        if not prompt.blocks:
             return ()
         path = self._paths.get(prompt.prefixes[-1], _Path(0, ()))
         return self._events(prompt, path, label or "", self._trails.usually_dropped(_kind(prompt), prompt))
@@ -159,7 +159,7 @@ class Horizon:
         self, prompt: Prompt, label: str | None = None, *, after: Digest | None = None
     ) -> tuple[tuple[Event, ...], Taken]:
         """The events that `observe` would lead to, and what it would say; nothing is remembered of it."""
-        if not len(prompt):
+        if not prompt.blocks:
             return (), Taken(-1, None)
         join = self._trails.seen(prompt)
         owner = _owner(join, after)
@@ -177,7 +177,7 @@ class Horizon:
         """When tools and system of this prompt are used again; without either, when the prompt goes on."""
         if prompt.static_end >= 0:
             return self._sharing_tables(prompt, prompt.static_end, label or "")[1].returns()
-        path = self._paths.get(prompt.prefixes[-1], _Path(0, ())) if len(prompt) else _Path(0, ())
+        path = self._paths.get(prompt.prefixes[-1], _Path(0, ())) if prompt.blocks else _Path(0, ())
         return self._continuing_tables(prompt, label or "", path.step)[-1].returns()
 
     @property
@@ -198,7 +198,7 @@ class Horizon:
         return Event(stable, tuple(map(chances.__getitem__, stages)))
 
     def _events(self, prompt: Prompt, path: _Path, label: str, dropped: int) -> tuple[Event, ...]:
-        events = [self._goes_on(prompt, len(prompt) - 1 - dropped, label, path.step)]
+        events = [self._goes_on(prompt, len(prompt.blocks) - 1 - dropped, label, path.step)]
         for fork in path.forks:
             alike, own = self._sharing_tables(prompt, fork, label)
             proven = min(1.0, alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF)
@@ -215,7 +215,7 @@ class Horizon:
         shared = join.position if join is not None else -1
         forks = {prompt.section_end("tools"), prompt.static_end, *self._foretold(prompt, label)}
         forks.update(self._trails.branches(prompt, shared))
-        forks -= {-1, len(prompt) - 1}
+        forks -= {-1, len(prompt.blocks) - 1}
         return _Path(max(0, prompt.blocks[-1].message) // 2, tuple(sorted(forks)))
 
     def _new_conversation(
@@ -249,7 +249,9 @@ class Horizon:
         counts = Counter(joined).most_common(_PLACES_FORETOLD)
         often = [place for place, count in counts if count >= _SEEN_OFTEN]
         places = ((section, _start(prompt, section) + offset) for section, offset in often)
-        return [at for section, at in places if at < len(prompt) and prompt.blocks[at].section == section]
+        return [
+            at for section, at in places if at < len(prompt.blocks) and prompt.blocks[at].section == section
+        ]
 
     def _continuing_tables(self, prompt: Prompt, label: str, step: int) -> tuple[GapTable, ...]:
         """The tables a wait counts in, from all traffic to this stage of this kind of conversation."""
@@ -287,29 +289,25 @@ class Horizon:
             self._stages[at] = found
         return found
 
-    def _class_table(self, prompt: Prompt, position: int, label: str) -> GapTable:
-        """The table of all positions like this one."""
-        key = (label, *_place_of(prompt, position))
-        table = self._sharing.pop(key, None)
-        if table is None:
-            learned = self._before.sharing.get(_name(key))
-            table = GapTable(*_patterns(prompt, position), learned=learned)
-        self._sharing[key] = table
-        return table
-
     def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         """The table of all positions like this one, and that of the very prefix that ends here."""
-        wider = self._class_table(prompt, position, label)
-        key = (label, prompt.prefixes[position])
-        table = self._sharing.pop(key, None)
-        if table is None:
-            learned = None
-            if position <= prompt.static_end:
-                place = (label, *_place_of(prompt, position))
-                learned = self._inherited(self._before.sharing.get(_name(place)), place, key[1])
-            table = GapTable(*_patterns(prompt, position), [wider], learned)
-        self._sharing[key] = table
-        _forget_tables(self._sharing)
+        tables, prefix = self._sharing, prompt.prefixes[position]
+        place = (label, *_place_of(prompt, position))
+        wider, table = tables.get(place), tables.get((label, prefix))
+        # Who was used last matters only where somebody may have to go.
+        if wider is None or table is None or 2 * len(tables) > _KINDS_REMEMBERED:
+            wider = tables.pop(place, None)
+            if wider is None:
+                wider = GapTable(*_patterns(prompt, position), learned=self._before.sharing.get(_name(place)))
+            tables[place] = wider
+            table = tables.pop((label, prefix), None)
+            if table is None:
+                learned = None
+                if position <= prompt.static_end:
+                    learned = self._inherited(self._before.sharing.get(_name(place)), place, prefix)
+                table = GapTable(*_patterns(prompt, position), [wider], learned)
+            tables[label, prefix] = table
+            _forget_tables(tables)
         return wider, table
 
     def _known(self, key: tuple[Any, ...], shape: str) -> Counts | None:

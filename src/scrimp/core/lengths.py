@@ -105,18 +105,20 @@ class Lengths:
         What was read and written ends at the last marker, and what was written for 1h at the last 1h marker.
         """
         read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+        prefixes, shown = prompt.prefixes, dict[int, int]()
         if prompt.markers and read + written:
-            last = max(m.position for m in prompt.markers)
-            self.learn(prompt.prefixes[last], read + written, _place(prompt, last))
-        hours = [marker.position for marker in prompt.markers if marker.ttl == "1h"]
-        if hours and usage.write_1h and usage.write_5m:
-            last = max(hours)
-            self.learn(prompt.prefixes[last], read + usage.write_1h, _place(prompt, last))
-        if prompt.prefixes:
-            whole = prompt.prefixes[-1]
-            about = self._about.get(whole, max(read + written, usage.total_input - CLOSING))
-            if _renew(self._about, whole, about) is None:
-                self._changed(whole, _place(prompt, len(prompt) - 1))
+            shown[max([marker.position for marker in prompt.markers])] = read + written
+        if usage.write_1h and usage.write_5m:
+            hours = [marker.position for marker in prompt.markers if marker.ttl == "1h"]
+            if hours:
+                shown[max(hours)] = read + usage.write_1h
+        changed = {at for at, tokens in shown.items() if _renew(self._known, prefixes[at], tokens) != tokens}
+        if prefixes:
+            about = self._about.get(prefixes[-1], max(read + written, usage.total_input - CLOSING))
+            if _renew(self._about, prefixes[-1], about) is None:
+                changed.add(len(prefixes) - 1)
+        for at in changed:
+            self._changed(prefixes[at], _place(prompt, at))
 
     def _anchors(self, before: _Settled, prompt: Prompt, total: int) -> list[_Anchor] | None:
         """The anchors after those of `before`, or None when what follows those would change them."""
@@ -124,7 +126,7 @@ class Lengths:
         ceiling = exact[0][1] if exact else total
         if before.ends and not before.last <= ceiling < before.refused:
             return None
-        return list(self._with_ends(before, prompt, [*exact, (len(prompt), total)], sure_until))
+        return list(self._with_ends(before, prompt, [*exact, (len(prompt.blocks), total)], sure_until))
 
     def _exact(self, prompt: Prompt, start: int, total: int) -> tuple[list[tuple[int, int]], int]:
         """Known positions from `start` on, ascending in both place and length.
@@ -132,8 +134,8 @@ class Lengths:
         And the first position after the last of them whose known length did not fit in: it may fit in later.
         """
         anchors: list[tuple[int, int]] = []
-        ceiling, sure_until = total, len(prompt)
-        for position in range(len(prompt) - 1, start - 1, -1):
+        ceiling, sure_until = total, len(prompt.blocks)
+        for position in range(len(prompt.blocks) - 1, start - 1, -1):
             tokens = self._known.get(prompt.prefixes[position])
             if tokens is None:
                 continue
@@ -161,14 +163,14 @@ class Lengths:
                     continue
                 yield _Anchor(place, about, anchored, refused, sure=place < sure_until)
                 low = about
-            if position < len(prompt):
+            if position < len(prompt.blocks):
                 anchored, refused = position + 1, inf
                 yield _Anchor(position, tokens, anchored, refused, sure=True)
             low, done = tokens, position + 1
 
     def _find(self, prompt: Prompt, sizes: Sequence[float]) -> _Settled | None:
         """The longest beginning of `prompt` that was worked out before and still holds."""
-        for position in range(len(prompt) - 1 if self._settled else -1, -1, -1):
+        for position in range(len(prompt.blocks) - 1 if self._settled else -1, -1, -1):
             found = self._settled.get(prompt.prefixes[position])
             if found is not None and self._holds(found, position + 1, sizes):
                 return found
@@ -179,11 +181,11 @@ class Lengths:
         if since < 0 or len(found.ends) != length or found.sizes != sizes[:length]:
             return False
         prefixes = found.prefixes
-        return not any(
-            prefix == prefixes[length - 1]
-            or (prefix in prefixes if place is None else place < length and prefixes[place] == prefix)
-            for place, prefix in self._changes[since:]
-        )
+        for place, prefix in self._changes[since:]:
+            changed = prefix in prefixes if place is None else place < length and prefixes[place] == prefix
+            if changed:
+                return False
+        return True
 
     def _changed(self, prefix: Digest, place: int | None) -> None:
         self._changes.append((place, prefix))

@@ -40,10 +40,14 @@ class Pending:
         """Positions of `prompt` that are being written, and for how long."""
         if not self._writes:
             return ()
-        for prefix in [p for p, (_, _, since) in self._writes.items() if now - since > _PATIENCE]:
-            del self._writes[prefix]
+        while self._writes:  # the oldest are the first
+            oldest = next(iter(self._writes))
+            if now - self._writes[oldest][2] <= _PATIENCE:
+                break
+            del self._writes[oldest]
+        prefixes, end = prompt.prefixes, len(prompt.prefixes)
         return tuple(
             (position, ttl)
             for prefix, (position, ttl, _) in self._writes.items()
-            if position < len(prompt) and prompt.prefixes[position] == prefix
+            if position < end and prefixes[position] == prefix
         )

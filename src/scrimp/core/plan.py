@@ -15,7 +15,6 @@ from scrimp.core.cache import TTL_SECONDS, Outcome
 from scrimp.core.passes.mark import Choice, Situation, choose
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.errors import PlanError
-from scrimp.facts.prices import Rates
 from scrimp.wire.markers import MarkerEdit
 
 __all__ = ["Decision", "Mode", "Plan", "Range", "kept_as_it_is", "plan"]
@@ -46,11 +45,11 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
     """Edits for one request with the reasons. No edits: the caller's request goes out untouched.
 
     `own` is the caller's request as it stands, `chosen` what goes out; `input_cost` is the estimated price of
-    the chosen request's input, picodollars.
+    the chosen request's input, picodollars. `situation` is what was decided on, None where nothing was.
     """
 
     edits: tuple[MarkerEdit, ...]
-    decisions: tuple[Decision, ...]
+    situation: Situation | None
     own: Choice
     chosen: Choice
     total: Range
@@ -58,7 +57,12 @@ class Plan(msgspec.Struct, frozen=True, gc=False):
 
     def untouched(self) -> Plan:
         """The plan that changes nothing."""
-        return msgspec.structs.replace(self, edits=(), decisions=(), chosen=self.own)
+        return msgspec.structs.replace(self, edits=(), situation=None, chosen=self.own)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was decided and why, put into words for whoever asks."""
+        return () if self.situation is None else (_marking(self.situation, self.chosen, self.own),)
 
     @property
     def markers(self) -> tuple[Marker, ...]:
@@ -78,7 +82,7 @@ def plan(situation: Situation, *, total: Range | None = None) -> Plan:
         _gate(situation, chosen, own)
     return Plan(
         edits=edits,
-        decisions=(_marking(situation, chosen, own),),
+        situation=situation,
         own=own,
         chosen=chosen,
         total=total,
@@ -86,15 +90,14 @@ def plan(situation: Situation, *, total: Range | None = None) -> Plan:
     )
 
 
-def kept_as_it_is(total: Range, rates: Rates) -> Plan:
+def kept_as_it_is(situation: Situation, total: Range) -> Plan:
     """The plan for a request without markers of which nothing can be read or written."""
-    own = Choice(_OWN, (), Outcome(-1, (), total.mid, 0, 0, 0), total.mid * rates.input, 0)
-    low, high = total.low * rates.input, total.high * rates.input
-    return Plan((), (_NOTHING_TO_DECIDE,), own, own, total, Range(low, own.input_cost, high))
+    price = situation.rates.input
+    own = Choice(_OWN, (), Outcome(-1, (), total.mid, 0, 0, 0), total.mid * price, 0)
+    return Plan((), situation, own, own, total, Range(total.low * price, own.input_cost, total.high * price))
 
 
 _OWN = "caller's markers"
-_NOTHING_TO_DECIDE = Decision("mark", "safe", "no markers", "nothing tried is expected to cost less", 0)
 
 
 def marker_edits(prompt: Prompt, markers: Sequence[Marker]) -> tuple[MarkerEdit, ...]:

@@ -30,15 +30,14 @@ def left_alone(
 
     `ends` are its lengths up to each position, where it was not measured.
     """
-    rates = asked.model.rates(asked.day, prompt_tokens=total.mid)
     situation = Situation(
         prompt=asked.prompt,
         ends=shared_out(asked.sized.sizes, total.mid) if ends is None else ends,
         total=total.mid,
         cache=cache,
         rules=asked.rules,
-        rates=rates,
+        rates=asked.model.rates(asked.day, prompt_tokens=total.mid),
         events=(),
         now=now,
     )
-    return Planned(asked, situation, kept_as_it_is(total, rates), too_short=True)
+    return Planned(asked, situation, kept_as_it_is(situation, total), too_short=True)

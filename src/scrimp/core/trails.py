@@ -59,7 +59,7 @@ class Trails:
 
         `cut` says that it goes on with a conversation of which something was taken out: none parts there.
         """
-        end = len(prompt) - 1
+        end = len(prompt.blocks) - 1
         owner = prompt.prefixes[end]
         join, open_ = None, True
         for position in range(end, -1, -1):
@@ -79,7 +79,7 @@ class Trails:
 
     def seen(self, prompt: Prompt) -> Join | None:
         """Which one `prompt` takes up, as `take_up` says, without remembering it."""
-        for position in range(len(prompt) - 1, -1, -1):
+        for position in range(len(prompt.blocks) - 1, -1, -1):
             place = self._places.get(prompt.prefixes[position])
             if place is not None:
                 goes_on = _goes_on(prompt, position, place)
@@ -100,7 +100,7 @@ class Trails:
 
     def usually_dropped(self, kind: Hashable, prompt: Prompt) -> int:
         """How many last positions the next step will drop: as many as this one did, or as its kind does."""
-        own = self._last_drop.get(prompt.prefixes[-1]) if len(prompt) else 0
+        own = self._last_drop.get(prompt.prefixes[-1]) if prompt.blocks else 0
         if own is not None:
             return own
         drops = self._drops.get(kind)
@@ -114,6 +114,6 @@ def _goes_on(prompt: Prompt, position: int, place: _Place) -> bool:
     """
     if position <= prompt.static_end or not place.open:
         return False
-    if position == len(prompt) - 1:
+    if position == len(prompt.blocks) - 1:
         return place.following == 0
     return place.following == 0 or prompt.blocks[position + 1].role == "assistant"

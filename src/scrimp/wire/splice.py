@@ -7,7 +7,9 @@ nothing is decoded and encoded again: the offsets of the edited blocks are found
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from itertools import pairwise, takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import msgspec
@@ -15,7 +17,7 @@ import msgspec
 from scrimp.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from scrimp.wire.markers import TTL, MarkerEdit, Path
 
@@ -29,6 +31,10 @@ _WHITESPACE = b" \t\n\r"
 _LIST = ord("[")
 _KEY = re.compile(rb'[ \t\n\r,]*("[^"\\]*+(?:\\.[^"\\]*+)*+")[ \t\n\r]*:[ \t\n\r]*')
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]')
+_ROLE_AND_BLOCKS = re.compile(
+    rb'\{[ \t\n\r]*"role"[ \t\n\r]*:[ \t\n\r]*"[a-z]+"[ \t\n\r]*,[ \t\n\r]*"content"[ \t\n\r]*:[ \t\n\r]*\['
+)
+"""What nearly every message begins with."""
 _NUMBER_OR_NAME = re.compile(rb"[^ \t\n\r,\]}]+")
 
 _TTL = {"5m": b'"5m"', "1h": b'"1h"'}
@@ -71,17 +77,6 @@ class _Member(NamedTuple):
     end: int
 
 
-class _Node:
-    """The edits at one place of the body and below it; `unmarked` says that there surely is no marker."""
-
-    __slots__ = ("below", "edited", "ttl", "unmarked")
-
-    def __init__(self) -> None:
-        self.edited = self.unmarked = False
-        self.ttl: TTL | None = None
-        self.below: dict[str | int, _Node] = {}
-
-
 def splice_markers(raw: bytes, edits: Sequence[MarkerEdit], layout: Layout | None = None) -> bytes:
     """`raw` with each edit made; the identical object when nothing has to change.
 
@@ -95,19 +90,17 @@ def splice_markers(raw: bytes, edits: Sequence[MarkerEdit], layout: Layout | Non
     """
     if not edits:
         return raw
-    root = _tree(edits)
-    end = len(raw.rstrip(_WHITESPACE))
-    start = len(raw) - len(raw.lstrip(_WHITESPACE))
+    wanted = dict(edits)
+    places = _Places(raw, layout)
     try:
-        if layout is None:
-            patches = list(_patches(raw, start, end, root, ()))
-        else:
-            patches = list(_patches_around(raw, start, end, root, layout))
+        # Inner values first: where a value and one inside of it end together, so do the patches.
+        paths = sorted(wanted, key=len, reverse=True)
+        patches = [patch for path in paths for patch in _patches(places, path, wanted[path])]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"request body is not JSON that can be edited: {error}") from None
     if not patches:
         return raw
-    patches.sort(key=lambda patch: patch.start)
+    patches.sort(key=itemgetter(0))
     view = memoryview(raw)  # its slices copy nothing: the body is copied once, by joining
     parts: list[bytes | memoryview] = []
     done = 0
@@ -118,16 +111,85 @@ def splice_markers(raw: bytes, edits: Sequence[MarkerEdit], layout: Layout | Non
     return b"".join(parts)
 
 
-def _tree(edits: Sequence[MarkerEdit]) -> _Node:
-    root = _Node()
-    for path, ttl in edits:
-        if not _may_be_block(path):
-            raise RequestError(f"{_dotted(path)}: no place in a request that can carry cache_control")
-        node = root
-        for step in path:
-            node = node.below.setdefault(step, _Node())
-        node.edited, node.ttl = True, ttl
-    return root
+class _Places:
+    """Where the values of a body lie, each looked for once. What is asked for raises RequestError if missing.
+
+    `layout` is where its messages lie, if known. A string that stands for a list of blocks has itself inside.
+    """
+
+    __slots__ = ("_inside", "_texts", "_whole", "layout", "raw")
+
+    def __init__(self, raw: bytes, layout: Layout | None) -> None:
+        self.raw = raw
+        self.layout = layout
+        self._whole = len(raw) - len(raw.lstrip(_WHITESPACE)), len(raw.rstrip(_WHITESPACE))
+        self._texts: set[Path] = set()
+        self._inside: dict[Path, Mapping[str | int, Span]] = {}
+        if layout is not None:
+            self._inside = {(section,): elements for section, elements in layout.sections.items()}
+
+    def span(self, path: Path) -> Span:
+        """Where the value at `path` begins and ends."""
+        if not path:
+            return self._whole
+        above, step = path[:-1], path[-1]
+        if self.layout is not None and above == ("messages",):
+            found = _message_span(self.raw, self.layout, step)
+        else:
+            inside = self._inside.get(above)
+            if inside is None:
+                inside = self._inside[above] = self._found(above)
+            found = inside.get(step)
+        if found is None:
+            raise RequestError(f"{_dotted(path)}: not in this request")
+        return found
+
+    def members(self, path: Path) -> list[_Member]:
+        """The members of the object at `path`."""
+        start, end = self.span(path)
+        if self.layout is not None and not path:
+            return _members_around(self.raw, start, end, self.layout)
+        return _members(self.raw, start, end)
+
+    def is_text(self, path: Path) -> bool:
+        """Whether the value at `path`, which was looked for, is a string that stands for a list of blocks."""
+        return path[:-1] in self._texts
+
+    def is_unmarked(self, path: Path) -> bool:
+        """Whether the block at `path` surely has no marker."""
+        span = self.span(path)
+        return (self.layout is not None and span in self.layout.unmarked) or _is_unmarked(self.raw, *span)
+
+    def _found(self, path: Path) -> Mapping[str | int, Span]:
+        """What lies in the value at `path`."""
+        if path[2:] == ("content",):
+            usual = _usual_content(self.raw, *self.span(path[:2]))
+            if usual is not None:
+                return usual
+        start, end = self.span(path)
+        match self.raw[start : start + 1]:
+            case b"[":
+                return _spans(self.raw, start, end)
+            case b"{":
+                return {member.name: (member.start, member.end) for member in self.members(path)}
+            case b'"' if path == ("system",) or len(path) == 3:
+                self._texts.add(path)
+                return {0: (start, end)}
+        raise RequestError(f"{_dotted(path)}: has no blocks, so none of them can carry cache_control")
+
+
+def _patches(places: _Places, path: Path, ttl: TTL | None) -> Iterable[_Patch]:
+    """The patches that mark the block at `path` with `ttl`, or unmark it."""
+    if not _may_be_block(path):
+        raise RequestError(f"{_dotted(path)}: no place in a request that can carry cache_control")
+    start, end = places.span(path)
+    if places.is_text(path):
+        return _wrapped(start, end, ttl)
+    if not places.raw.startswith(b"{", start):
+        raise RequestError(f"{_dotted(path)}: not a block, so it cannot carry cache_control")
+    if path and ttl and places.is_unmarked(path):
+        return (_fresh(places.raw, start, end, ttl),)
+    return _remarked(places.raw, start, places.members(path), ttl)
 
 
 def _may_be_block(path: Path) -> bool:
@@ -138,46 +200,6 @@ def _may_be_block(path: Path) -> bool:
             return True
         case _:
             return False
-
-
-def _patches(raw: bytes, start: int, end: int, node: _Node, path: Path) -> Iterator[_Patch]:
-    """The patches for the value at `start:end`, those of inner values before its own."""
-    match raw[start : start + 1]:
-        case b"{" if path and node.ttl and not node.below and _is_unmarked(raw, start, end, node):
-            yield _fresh(raw, start, end, node.ttl)
-        case b"{":
-            members = _members(raw, start, end)
-            spans: dict[str | int, tuple[int, int]] = {m.name: (m.start, m.end) for m in members}
-            yield from _patches_below(raw, spans, node, path)
-            if node.edited:
-                yield from _remarked(raw, start, members, node.ttl)
-        case b"[" if not node.edited:
-            yield from _patches_below(raw, _spans(raw, start, end), node, path)
-        case b'"' if path == ("system",) or len(path) == 3:
-            yield from _wrapped(start, end, node, path)
-        case _:
-            raise RequestError(f"{_dotted(path)}: not a block, so it cannot carry cache_control")
-
-
-def _patches_around(raw: bytes, start: int, end: int, root: _Node, layout: Layout) -> Iterator[_Patch]:
-    """The same for a whole body whose messages are known to lie where `layout` says."""
-    for section, elements in layout.sections.items():
-        child = root.below.pop(section, None)
-        if child is not None:
-            for step, node in child.below.items():
-                node.unmarked = elements.get(step) in layout.unmarked
-            yield from _patches_below(raw, elements, child, (section,))
-    inside = root.below.pop("messages", None)
-    if root.below or root.edited:
-        members = _members_around(raw, start, end, layout)
-        spans: dict[str | int, tuple[int, int]] = {m.name: (m.start, m.end) for m in members}
-        yield from _patches_below(raw, spans, root, ())
-        if root.edited:
-            yield from _remarked(raw, start, members, root.ttl)
-    if inside is not None:
-        messages = {step: _message_span(raw, layout, step) for step in inside.below}
-        known = {step: span for step, span in messages.items() if span is not None}
-        yield from _patches_below(raw, known, inside, ("messages",))
 
 
 def sections_before(head: bytes) -> Mapping[str, Mapping[str | int, Span]]:
@@ -217,18 +239,8 @@ def _message_span(raw: bytes, layout: Layout, step: str | int) -> tuple[int, int
     return first, layout.start + layout.ends[step]
 
 
-def _patches_below(raw: bytes, spans: Mapping[str | int, Span], node: _Node, path: Path) -> Iterator[_Patch]:
-    for step, child in node.below.items():
-        here = (*path, step)
-        if step not in spans:
-            raise RequestError(f"{_dotted(here)}: not in this request")
-        yield from _patches(raw, *spans[step], child, here)
-
-
-def _is_unmarked(raw: bytes, start: int, end: int, node: _Node | None = None) -> bool:
+def _is_unmarked(raw: bytes, start: int, end: int) -> bool:
     """Whether the object at `start:end` surely has no marker; keys can be written with escapes."""
-    if node is not None and node.unmarked:
-        return True
     return raw.find(b"cache_control", start, end) < 0 and raw.find(b"\\u00", start, end) < 0
 
 
@@ -241,14 +253,11 @@ def _fresh(raw: bytes, start: int, end: int, ttl: TTL) -> _Patch:
     return _Patch(place, place, comma + b'"cache_control":' + _FRESH[ttl])
 
 
-def _wrapped(start: int, end: int, node: _Node, path: Path) -> Iterator[_Patch]:
-    """The patches that make string content a list of one marked text block; index 0 names the string."""
-    for step, child in node.below.items():
-        if step != 0 or child.below:
-            raise RequestError(f"{_dotted((*path, step))}: not in this request, the content is a string")
-        if child.ttl is not None:
-            yield _Patch(start, start, b'[{"type":"text","text":')
-            yield _Patch(end, end, b',"cache_control":' + _FRESH[child.ttl] + b"}]")
+def _wrapped(start: int, end: int, ttl: TTL | None) -> Iterator[_Patch]:
+    """The patches that make string content a list of one marked text block."""
+    if ttl is not None:
+        yield _Patch(start, start, b'[{"type":"text","text":')
+        yield _Patch(end, end, b',"cache_control":' + _FRESH[ttl] + b"}]")
 
 
 def _remarked(raw: bytes, start: int, members: list[_Member], ttl: TTL | None) -> Iterator[_Patch]:
@@ -294,6 +303,15 @@ def _marker(raw: bytes, marker: _Member, ttl: TTL) -> bytes:
     if ttl == "1h":
         fields["ttl"] = b'"ttl":"1h"'
     return b"{" + b",".join(fields.values()) + b"}"
+
+
+def _usual_content(raw: bytes, start: int, end: int) -> Mapping[str | int, Span] | None:
+    """The blocks of a message that is its role, then a list of blocks, and nothing else; None for others."""
+    opening = _ROLE_AND_BLOCKS.match(raw, start, end)
+    if opening is not None:
+        with suppress(msgspec.DecodeError):  # more comes behind the list
+            return _spans(raw, opening.end() - 1, end - 1)
+    return None
 
 
 def _spans(raw: bytes, start: int, end: int) -> dict[str | int, tuple[int, int]]:

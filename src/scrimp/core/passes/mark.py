@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome
+from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome, outcome_of
 from scrimp.core.lazily import lazily
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.worth import Event, Worth, pausing, worth
@@ -88,6 +88,8 @@ def choose(situation: Situation) -> tuple[Choice, Choice]:
     best, least = None, float(own.expected_cost)
     prudence = _PRUDENCE if own.markers else _PRUDENCE_UNMARKED
     for name, markers in pricing.candidates():
+        if markers == own.markers:
+            continue
         cost, saving = pricing.expected(markers)
         score = cost - saving + prudence * max(0.0, cost - own.input_cost)
         if score < least and not pricing.against_the_caller(markers):
@@ -110,8 +112,10 @@ class _Pricing:
 
     def __init__(self, situation: Situation) -> None:
         self._situation = situation
-        self._living = tuple(situation.cache.living(situation.prompt, situation.now))
+        self._live = next(situation.cache.living(situation.prompt, situation.now), -1)
+        """The last position whose entry can be read, or -1."""
         self._hits: dict[int, int] = {}
+        self._lifetimes: dict[int, TTL] = {}
         self._callers = {m.position for m in situation.prompt.markers}
         self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
 
@@ -138,7 +142,7 @@ class _Pricing:
             alone = self._markers(self._places([tail], tail), tail + 1)
             yield "write the tail for 1h, read nothing", alone
         shared = (("write what others share", fork) for fork in forks)
-        brief = bool(self._living) and self._lifetime(self._living[0]) == "5m"
+        brief = self._live >= 0 and self._lifetime(self._live) == "5m"
         for name, last in (("write the tail", tail), *shared):
             if last is None or (live is not None and last <= live):
                 continue
@@ -154,10 +158,13 @@ class _Pricing:
     def priced(self, name: str, markers: tuple[Marker, ...]) -> Choice:
         """What `markers` would cost now and save later, as the cache has it."""
         situation, rates = self._situation, self._situation.rates
-        own = situation.prompt
-        prompt = own if markers == own.markers else own.remarked(markers)
-        outcome = situation.cache.outcome(
-            prompt, situation.ends, situation.total, situation.rules, situation.now
+        outcome = outcome_of(
+            situation.prompt,
+            markers,
+            hit=self._hit_of(markers),
+            ends=situation.ends,
+            total=situation.total,
+            rules=situation.rules,
         )
         cost = (
             outcome.plain * rates.input
@@ -183,10 +190,16 @@ class _Pricing:
         if not situation.rules.caches:
             return situation.total * rates.input, 0
         hit, minimum = self._hit_of(markers), situation.rules.minimum
-        left = [(m.position, m.ttl) for m in markers if m.position > hit and ends[m.position] >= minimum]
-        read = ends[hit] if hit >= 0 else 0
-        until_1h = max([ends[position] for position, ttl in left if ttl == "1h"], default=read)
-        until = max([ends[position] for position, _ in left], default=read)
+        until = until_1h = read = ends[hit] if hit >= 0 else 0
+        left: list[tuple[int, TTL]] = []
+        for marker in markers:
+            length = ends[marker.position]
+            if marker.position <= hit or length < minimum:
+                continue
+            left.append((marker.position, marker.ttl))
+            until = max(until, length)
+            if marker.ttl == "1h":
+                until_1h = max(until_1h, length)
         if hit >= 0:
             lifetime = self._lifetime(hit)
             if lifetime == "5m" and until_1h > read:
@@ -246,30 +259,38 @@ class _Pricing:
 
     def _lifetime(self, position: int) -> TTL:
         """The lifetime of the entry that is read here."""
-        entry = self._situation.cache.alive(self._situation.prompt.prefixes[position], self._situation.now)
-        return entry.ttl if entry is not None else "5m"
+        found = self._lifetimes.get(position)
+        if found is None:
+            situation = self._situation
+            entry = situation.cache.alive(situation.prompt.prefixes[position], situation.now)
+            found = self._lifetimes[position] = entry.ttl if entry is not None else "5m"
+        return found
 
     def _hit_of(self, markers: Sequence[Marker]) -> int:
         """The entry that these markers would read, or -1."""
-        for marker in reversed(markers):
-            hit = self._hits.get(marker.position)
+        known, deepest = self._hits, -1
+        for marker in markers:
+            hit = known.get(marker.position)
             if hit is None:
-                hit = self._hits[marker.position] = self._hit(marker.position)
-            if hit >= 0:
-                return hit
-        return -1
+                hit = known[marker.position] = self._hit(marker.position)
+            if hit > deepest:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
+                deepest = hit
+        return deepest
 
     def _hit(self, position: int) -> int:
         """The entry that a marker here would read."""
-        ranks, lookback = self._situation.prompt.ranks, self._situation.rules.lookback
-        within = (at for at in self._living if at <= position and ranks[position] - ranks[at] < lookback)
-        return next(within, -1)
+        situation, live = self._situation, self._live
+        prompt, lookback = situation.prompt, situation.rules.lookback
+        if position < live:
+            return situation.cache.reached(prompt, position, lookback, situation.now)
+        return live if live >= 0 and prompt.ranks[position] - prompt.ranks[live] < lookback else -1
 
     def _deepest_live(self) -> int | None:
         """The position whose marker reads the longest live entry of this prompt."""
-        prompt, lookback = self._situation.prompt, self._situation.rules.lookback
-        for position in self._living:
-            for at in range(position, len(prompt)):
+        situation, lookback = self._situation, self._situation.rules.lookback
+        prompt = situation.prompt
+        for position in situation.cache.living(prompt, situation.now) if self._live >= 0 else ():
+            for at in range(position, len(prompt.blocks)):
                 if prompt.ranks[at] - prompt.ranks[position] >= lookback:
                     break
                 if prompt.blocks[at].markable:

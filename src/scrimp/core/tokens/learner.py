@@ -146,8 +146,8 @@ def _kind(block: Block) -> int:
 
 def _amounts(blocks: Sequence[Block], content: Sequence[float], start: int) -> list[float]:
     amounts = [0.0] * len(KINDS)
-    for block, tokens in zip(blocks[start:], content[start:], strict=True):
-        amounts[_kind(block)] += tokens
+    for position in range(start, len(blocks)):
+        amounts[_kind(blocks[position])] += content[position]
     return amounts
 
 
@@ -165,20 +165,16 @@ def _updated(state: Ratios, amounts: Sequence[float], added: float) -> Ratios:
     variance = _variance(state, amounts) + _EXACT_TOKENS**2
     limit = _CLIPPED_AT * sqrt(variance)
     surprise = max(-limit, min(limit, added - expected))
-    gains = [amount * share / variance for amount, share in zip(amounts, state.variances, strict=True)]
-    ratios = tuple(
-        min(_MOST_RATIO, max(_LEAST_RATIO, ratio + gain * surprise))
-        for ratio, gain in zip(state.ratios, gains, strict=True)
-    )
     unsettled = _UNSETTLED if abs(added - expected) > limit else 1.0
-    variances = tuple(
-        min(_PRIOR_DEVIATION**2, share * (1 - gain * amount) * unsettled + _DRIFT**2)
-        for share, gain, amount in zip(state.variances, gains, amounts, strict=True)
-    )
+    ratios, variances = [], []
+    for amount, ratio, share in zip(amounts, state.ratios, state.variances, strict=True):
+        gain = amount * share / variance
+        ratios.append(min(_MOST_RATIO, max(_LEAST_RATIO, ratio + gain * surprise)))
+        variances.append(min(_PRIOR_DEVIATION**2, share * (1 - gain * amount) * unsettled + _DRIFT**2))
     scatter = max(0.0, abs(surprise) - _EXACT_TOKENS) / new
     noise = sqrt(_NOISE_MEMORY * state.noise**2 + (1 - _NOISE_MEMORY) * scatter**2)
     noise = min(_MOST_NOISE, max(_LEAST_NOISE, noise))
-    return Ratios(ratios, variances, noise, state.bills + 1)
+    return Ratios(tuple(ratios), tuple(variances), noise, state.bills + 1)
 
 
 def _narrower(learned: Estimate, fresh: Estimate, middle: float) -> Estimate:
