@@ -10,13 +10,11 @@ from http.client import HTTPConnection
 
 import pytest
 
-from scrimp.asgi.cycle import Cycle
 from scrimp.core.budget import Scope
 from scrimp.core.money import picodollars
 from scrimp.gateway.gating import GatedDesk
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.messages import Asked, Call
-from scrimp.gateway.protocol import CONNECTION
 from scrimp.gateway.settings import Budget
 from scrimp.office import CallDesk
 from scrimp.office.reading import Reading
@@ -88,13 +86,7 @@ def collected() -> Counter[str]:
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         gc.collect()
-        return Counter(type(one).__name__ for one in gc.garbage if is_of_a_call(one))
+        return Counter(type(one).__name__ for one in gc.garbage if isinstance(one, OF_A_CALL))
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-
-
-def is_of_a_call(one: object) -> bool:
-    if isinstance(one, Cycle):  # the emulator's are not meant
-        return CONNECTION in (one.scope.get("extensions") or {})
-    return isinstance(one, OF_A_CALL)

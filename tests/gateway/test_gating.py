@@ -86,7 +86,7 @@ class House:
 
     def settled(self) -> bool:
         """Whether nobody is waited for, nor waits."""
-        return self.gating.following == 0 and not self.gating._prefixes.get(self.office)
+        return self.gating.following == 0 and not self.office.led
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:

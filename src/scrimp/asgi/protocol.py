@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scrimp.asgi.cycle import Cycle
-from scrimp.asgi.shapes import HANG_UP
+from scrimp.asgi.exchange import Exchange
+from scrimp.asgi.shapes import HANG_UP, Scope
 
 __all__ = ["Protocol"]
 
@@ -26,19 +27,33 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
-    cycle: Cycle | None  # type: ignore[assignment]  # none before the first request, in uvicorn too
+    cycle: Exchange | None  # type: ignore[assignment]  # none before the first request, in uvicorn too
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         # asyncio leaves Nagle's algorithm on for sockets it did not open itself: 40 ms a streamed answer.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
 
-    def extensions(self, cycle: Cycle) -> dict[str, Any]:
-        """What a request can ask for beyond ASGI."""
-        return {HANG_UP: cycle.hang_up}
+    def exchange(self, scope: Scope, *, keep_alive: bool) -> Exchange:
+        """The request whose head is there."""
+        cycle = Cycle(self, scope, keep_alive=keep_alive, expects_continue=self.expect_100_continue)
+        scope["extensions"] = {HANG_UP: cycle.hang_up}
+        return cycle
+
+    def serve(self, exchange: Exchange) -> None:
+        """Begin to serve a request."""
+        self._start_asgi_task(cast("Any", exchange), self.app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """As uvicorn's own."""
+        cycle, self.cycle = self.cycle, None  # it holds this connection: nothing is to go round in a circle
+        if cycle is not None:
+            cycle.disconnected = not cycle.response_complete
+            cycle.wake()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        """As uvicorn's own; the scope is made once all of it is known."""
+        """As uvicorn's own; the request is made once its head is there."""
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
@@ -61,20 +76,13 @@ class Protocol(HttpToolsProtocol):
             "headers": self.headers,
         }
         before = self.cycle
-        cycle = self.cycle = Cycle(
-            scope,
-            self.transport,
-            flow=self.flow,
-            on_response=self.on_response_complete,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
-            expects_continue=self.expect_100_continue,
-        )
-        scope["extensions"] = self.extensions(cycle)
+        keep_alive = version != "1.0" and parser.should_keep_alive()
+        cycle = self.cycle = self.exchange(scope, keep_alive=keep_alive)
         if before is None or before.response_complete:
-            self._start_asgi_task(cycle, self.app)
+            self.serve(cycle)
         else:  # sent before the answer to the one before it came: it has to wait
             self.flow.pause_reading()
-            self.pipeline.appendleft((cycle, self.app))
+            self.pipeline.appendleft((cast("Any", cycle), self.app))
 
     def on_body(self, body: bytes) -> None:
         """See uvicorn."""
@@ -84,7 +92,14 @@ class Protocol(HttpToolsProtocol):
         cycle.take(body)
         if cycle.size > _PAUSED_AT:
             self.flow.pause_reading()
-        cycle.message_event.set()
+        cycle.wake()
+
+    def on_message_complete(self) -> None:
+        """See uvicorn."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.more_body = False
+            cycle.wake()
 
 
 @lru_cache(_TARGETS)

@@ -149,7 +149,7 @@ def day_of(at: float | date) -> date:
     """The day, in UTC, of a time in epoch seconds; a date is that day."""
     if isinstance(at, date):
         return at.astimezone(UTC).date() if isinstance(at, datetime) else at
-    return _day(int(at // _DAY_SECONDS))
+    return _day(at // _DAY_SECONDS)
 
 
 class _Account:
@@ -257,8 +257,8 @@ def _add_doubts(account: _Account, usage: Usage, model: Model) -> None:
 
 
 @lru_cache(maxsize=4096)
-def _day(number: int) -> date:
-    return date.fromordinal(_EPOCH + number)
+def _day(number: float) -> date:
+    return date.fromordinal(_EPOCH + int(number))
 
 
 def _line_json(line: Line) -> dict[str, object]:

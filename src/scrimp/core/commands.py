@@ -1,6 +1,7 @@
 """What the flow of a call asks for, step by step, and what it is answered.
 
-`flow` yields these; a driver and a desk carry them out.
+`flow` yields these; a driver and a desk carry them out. None is ever part of a circle, so that the collector
+need not know of them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Reshape(msgspec.Struct, frozen=True):
     attempt: Attempt
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """Plan the request. Answered with a `Planned`, None when there is nothing to plan, or a `Fault`.
 
     `label` says what kind of agent calls: those of a kind behave alike.
@@ -85,7 +86,7 @@ class Plan(msgspec.Struct, frozen=True):
     label: str | None = None
 
 
-class Foresee(msgspec.Struct, frozen=True):
+class Foresee(msgspec.Struct, frozen=True, gc=False):
     """Say what the request should read, and warn of a miss that is certain. Answered with a `Watched`.
 
     `cuts`: a lever breaks the cache on purpose, which nobody need be warned of.
@@ -97,7 +98,7 @@ class Foresee(msgspec.Struct, frozen=True):
     cuts: bool = False
 
 
-class Reserve(msgspec.Struct, frozen=True):
+class Reserve(msgspec.Struct, frozen=True, gc=False):
     """Hold the most that the request can cost. Answered with `Held`, or None where nothing limits the call.
 
     Nothing is sent before it is answered. A limit's refusal is thrown in as `BudgetExceeded`, and so is
@@ -109,7 +110,7 @@ class Reserve(msgspec.Struct, frozen=True):
     planned: Planned | None
 
 
-class Release(msgspec.Struct, frozen=True):
+class Release(msgspec.Struct, frozen=True, gc=False):
     """Nothing was billed: the hold of this attempt is free again."""
 
     hold: str
@@ -129,7 +130,7 @@ class Send(msgspec.Struct, frozen=True):
     change: Change | None = None
 
 
-class Began(msgspec.Struct, frozen=True):
+class Began(msgspec.Struct, frozen=True, gc=False):
     """A planned request was accepted: its entries are in the cache."""
 
     planned: Planned
@@ -137,20 +138,20 @@ class Began(msgspec.Struct, frozen=True):
     watched: Watched | None = None
 
 
-class Dropped(msgspec.Struct, frozen=True):
+class Dropped(msgspec.Struct, frozen=True, gc=False):
     """The request came to nothing, or another went out in its place: it writes no entries."""
 
     planned: Planned
     watched: Watched | None
 
 
-class Meter(msgspec.Struct, frozen=True):
+class Meter(msgspec.Struct, frozen=True, gc=False):
     """Wait for the end of the response. Answered with `Finished`; for a stream that may be much later."""
 
     output_tokens_of: Callable[[OutputChars], int]
 
 
-class Billed(msgspec.Struct, frozen=True):
+class Billed(msgspec.Struct, frozen=True, gc=False):
     """A planned request's bill is known: learn from it. Answered with a `Diagnosis` where it missed.
 
     `missed` is the provider's own word on why, where it was asked; `edited` its word on what it took out of
@@ -177,7 +178,7 @@ class Tell(msgspec.Struct, frozen=True):
     sent: Body | None = None
 
 
-class Keep(msgspec.Struct, frozen=True):
+class Keep(msgspec.Struct, frozen=True, gc=False):
     """Write the record down, and settle the attempt's hold in the same step."""
 
     record: Record
@@ -193,7 +194,7 @@ class Fault(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """The response began. Times in epoch seconds; `fault` says why the untouched request went out.
 
     `refused`: what levers made of the request did not go through, for the reason that `fault` gives.
@@ -208,7 +209,7 @@ class Answer(msgspec.Struct, frozen=True):
     refused: bool = False
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, gc=False):
     """The response is over, completely or not."""
 
     metered: Metered

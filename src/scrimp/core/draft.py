@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -22,8 +21,10 @@ from scrimp.wire.response import Usage
 __all__ = ["Bills", "Draft", "output_estimate"]
 
 
-def _told(metered: Metered) -> tuple[str, ...]:
-    return () if metered.missed is None else (f"the provider on the cache: {metered.missed}",)
+def _told(metered: Metered | None) -> tuple[str, ...]:
+    return (
+        () if metered is None or metered.missed is None else (f"the provider on the cache: {metered.missed}",)
+    )
 
 
 class Bills(msgspec.Struct, frozen=True, gc=False):
@@ -52,10 +53,6 @@ class Draft(msgspec.Struct, frozen=True):
         """Whether the cache is broken on purpose: that is no miss."""
         return self.change is not None and self.change.cuts
 
-    def holding(self, held: Held | None) -> Draft:
-        """Money is held for it."""
-        return self if held is None else msgspec.structs.replace(self, held=held)
-
     def kept(self, record: Record, most: int | None = None) -> Keep:
         """The record, and what its hold comes to: `most`, or all of it where nothing else bounds the bill.
 
@@ -72,20 +69,10 @@ class Draft(msgspec.Struct, frozen=True):
 
     def unanswered(self, now: float) -> Record:
         """No answer was seen. The request may have been billed: its input is kept as an estimate."""
-        planned = self.planned
-        return self._record(
-            outcome="unknown",
-            started_at=self.started_at,
-            first_event_at=None,
-            ended_at=now,
-            provider="anthropic",
-            model=self.model,
-            status=None,
-            usage=Usage(input_tokens=planned.plan.total.mid if planned else 0),
-            cost=planned.plan.input_cost.mid if planned else 0,
-            measured=False,
-            notes=("no answer was seen: it may not have been billed",),
-        )
+        plan = self.planned.plan if self.planned else None
+        usage = Usage(input_tokens=plan.total.mid if plan else 0)
+        feared = Bill((), plan.input_cost.mid if plan else 0, measured=False, notes=(_UNSEEN,))
+        return self._record(Bills(usage, self.model, feared, exact=False, most=None), ended_at=now)
 
     def bills(self, answer: Answer, metered: Metered, usage: Usage, facts: Facts) -> Bills:
         """The bill as the provider counts it, or the nearest to it that a broken stream allows."""
@@ -102,25 +89,7 @@ class Draft(msgspec.Struct, frozen=True):
 
     def billed(self, answer: Answer, finished: Finished, bills: Bills, miss: Diagnosis | None) -> Record:
         """The record of an answer."""
-        metered, found = finished.metered, bills.known
-        return self._record(
-            outcome="complete" if metered.complete else "cut off",
-            started_at=answer.started_at,
-            first_event_at=answer.first_event_at,
-            ended_at=finished.ended_at,
-            provider=answer.provider,
-            model=bills.model,
-            status=answer.status,
-            usage=bills.usage,
-            cost=found.total,
-            measured=bills.exact and not found.estimated,
-            notes=(*found.notes, *_told(metered)),
-            own_cost=self._own_cost(found, bills.usage),
-            message_id=metered.message_id,
-            request_id=answer.request_id,
-            miss=miss.cause.value if miss else None,
-            lost=miss.lost if miss else None,
-        )
+        return self._record(bills, answer, finished.metered, ended_at=finished.ended_at, miss=miss)
 
     def _own_cost(self, found: Bill, usage: Usage) -> int | None:
         """The caller's own request under the same model: its predicted input, scaled to the billed total.
@@ -140,27 +109,50 @@ class Draft(msgspec.Struct, frozen=True):
     def _changes(self) -> tuple[str, ...]:
         return tuple(f"{one.action}: {one.what}" for one in self.change.decisions) if self.change else ()
 
-    def _record(self, *, model: Model, notes: tuple[str, ...], **known: Any) -> Record:
-        attempt, planned = self.attempt, self.planned
+    def _record(
+        self,
+        bills: Bills,
+        answer: Answer | None = None,
+        metered: Metered | None = None,
+        *,
+        ended_at: float,
+        miss: Diagnosis | None = None,
+    ) -> Record:
+        attempt, planned, model, found = self.attempt, self.planned, bills.model, bills.known
         chosen = planned.plan.chosen.outcome if planned else None
         return Record(
             id=attempt.id,
             call_id=attempt.call_id,
             attempt=attempt.number,
+            started_at=answer.started_at if answer else self.started_at,
+            first_event_at=answer.first_event_at if answer else None,
+            ended_at=ended_at,
+            provider=answer.provider if answer else "anthropic",
             model=model.id[:_LONGEST_NAME],
             tags=attempt.tags,
             mode=attempt.mode,
+            outcome="unknown" if metered is None else "complete" if metered.complete else "cut off",
+            status=answer.status if answer else None,
             stream=attempt.stream,
-            notes=(*self._changes(), *notes),
+            usage=bills.usage,
+            cost=found.total,
+            measured=bills.exact and not found.estimated,
+            notes=(*self._changes(), *found.notes, *_told(metered)),
+            own_cost=self._own_cost(found, bills.usage) if metered else None,
             predicted_read=chosen.read if chosen else None,
             predicted_write=chosen.written if chosen else None,
             prompt=planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
+            message_id=metered.message_id if metered else None,
+            request_id=answer.request_id if answer else None,
             fault=self.fault,
+            miss=miss.cause.value if miss else None,
+            lost=miss.lost if miss else None,
             static_tokens=planned.static_tokens if planned else None,
             window=model.window if model.known else None,
-            **known,
         )
 
+
+_UNSEEN = "no answer was seen: it may not have been billed"
 
 _INPUT = frozenset({"input", "write_5m", "write_1h", "read"})
 

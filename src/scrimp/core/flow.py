@@ -84,10 +84,10 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     if plan:
         yield Began(plan, answer, watched)
     finished = yield Meter(output_estimate(draft.model))
-    if isinstance(finished, Fault) or finished.metered.usage is None:
+    metered, miss = finished.metered if isinstance(finished, Finished) else None, None
+    if metered is None or metered.usage is None:
         yield draft.kept(draft.unanswered(clock()))
         return
-    metered, miss = finished.metered, None
     if plan and metered.input_exact:
         found = yield _billed(plan, watched, metered, draft)
         miss = found if isinstance(found, Diagnosis) and not draft.cuts else None
@@ -150,15 +150,19 @@ def _prepared(
     planned = None
     if attempt.plans:
         planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
-    fault = planned.reason if isinstance(planned, Fault) else attempt.untouched
-    plan = planned if isinstance(planned, Planned) else None
+    plan, fault = planned if isinstance(planned, Planned) else None, attempt.untouched
+    if plan is None and isinstance(planned, Fault):
+        fault = planned.reason
     if plan and (attempt.mode == "observe" or attempt.untouched is not None):
         plan = plan.untouched()
     model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
-    draft = Draft(attempt, plan, model, fault, clock(), change)
-    watched = (yield Foresee(plan, attempt.body, attempt.tags, draft.cuts)) if plan else None
-    watched = watched if isinstance(watched, Watched) else None
-    return draft.holding((yield from _reserved(draft, watched))), watched
+    started_at, watched = clock(), None
+    if plan:
+        cuts = change is not None and change.cuts
+        watched = yield Foresee(plan, attempt.body, attempt.tags, cuts)
+        watched = watched if isinstance(watched, Watched) else None
+    held = yield from _reserved(Reserve(attempt, model, plan), watched)
+    return Draft(attempt, plan, model, fault, started_at, change, held), watched
 
 
 def _reshaped(attempt: Attempt) -> Generator[Command, Any, Change | None]:
@@ -184,13 +188,13 @@ def _answered(finished: Finished) -> Answered:
     return Answered(usage, metered.stop_reason, metered.complete, finished.ended_at, edited=metered.edited)
 
 
-def _reserved(draft: Draft, watched: Watched | None) -> Generator[Command, Any, Held | None]:
+def _reserved(asked: Reserve, watched: Watched | None) -> Generator[Command, Any, Held | None]:
     """The money held for the request; raises, having dropped the plan, where a limit says no."""
-    attempt, plan = draft.attempt, draft.planned
+    attempt, plan = asked.attempt, asked.planned
     try:
         if plan and attempt.max_context is not None and plan.plan.total.mid > attempt.max_context:
             raise ContextExceeded(plan.plan.total.mid, attempt.max_context, plan.model.window)
-        held = yield Reserve(attempt, draft.model, plan)
+        held = yield asked
     except GeneratorExit:
         raise
     except BaseException:  # a call cancelled while it waits may get its hold all the same

@@ -16,6 +16,7 @@ from scrimp.gateway.bodies import read_object
 from scrimp.gateway.callers import Caller, Callers
 from scrimp.gateway.failing import failure_of
 from scrimp.gateway.fetching import FetchingCall
+from scrimp.gateway.foreign import inbound_of
 from scrimp.gateway.gate import Gate
 from scrimp.gateway.house import PAGES, House
 from scrimp.gateway.inbound import Ended, Inbound
@@ -79,7 +80,7 @@ class App:
         """Serve one HTTP request."""
         if scope["type"] != "http":
             return
-        inbound = Inbound(scope, receive, send)
+        inbound = inbound_of(scope, receive, send)
         self._watch.enter(inbound)
         came = monotonic()
         try:
@@ -124,11 +125,13 @@ class App:
         inbound.within(monotonic() + self._settings.timeouts.request, "late body")
         raw = await inbound.read(limits.batch_body if batches else limits.body)
         inbound.within(0.0, "late body")
-        await self._gate.enter(inbound)
+        if not self._gate.opens():
+            await self._gate.wait(inbound)
         inbound.taken_at = monotonic()
         try:
             if path == MESSAGES:
-                await self._ways.turns.mine()
+                if self._ways.turns.streams:
+                    await self._ways.turns.mine()
                 await self._messages(inbound, caller, raw)
             else:
                 await self._other(inbound, caller, raw, path)
@@ -177,7 +180,9 @@ class App:
         return tags if self._ways.run is None else inside(self._ways.run.tags, tags)
 
     async def _messages(self, inbound: Inbound, caller: Caller, raw: bytes) -> None:
-        text = await inbound.unpacked(raw, self._settings.limits.body)
+        text = raw
+        if b"content-encoding" in inbound.headers:
+            text = await inbound.unpacked(raw, self._settings.limits.body)
         body, layout = read_object(text, self._bodies)
         tags = self._tags(inbound, body, caller)
         office = self._offices.of(caller)

@@ -31,11 +31,15 @@ class Gate:
         """How many stand in line."""
         return len(self._line)
 
-    async def enter(self, inbound: Inbound) -> None:
-        """Returns when it is this call's turn; raises `RefusedError`."""
+    def opens(self) -> bool:
+        """Let a call in at once, where nobody has to wait; whether it is in."""
         if self._free > 0:
             self._free -= 1
-            return
+            return True
+        return False
+
+    async def wait(self, inbound: Inbound) -> None:
+        """Returns when it is this call's turn; raises `RefusedError`."""
         if len(self._line) >= self._most_waiting:
             raise RefusedError.for_now(429, "scrimp: too many requests are under way in this gateway")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()

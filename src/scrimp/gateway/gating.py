@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from time import monotonic
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -77,15 +76,12 @@ class Gating:
         self._settings = settings
         self._elsewhere = None if claims is None else Elsewhere(claims, self._told_of)
         self._told = told
-        self._prefixes: WeakKeyDictionary[Office, dict[Digest, _Led]] = WeakKeyDictionary()
         self._beginnings = Beginnings()
         self.following = 0
 
     async def gathered(self, planned: Planned, office: Office, *, stream: bool) -> Planned:
         """The plan to send, once there is nothing left worth waiting for. May be cancelled at any time."""
-        led = self._led(office)
-        if not led and not planned.writing:  # there is nobody to wait for, nor anybody who would
-            return planned
+        led: dict[Digest, _Led] = office.led
         came, until = monotonic(), None
         followed, how = None, ""
         while True:
@@ -115,11 +111,11 @@ class Gating:
         """A request goes out without waiting; those who need what it writes may wait for it."""
         if self._elsewhere is not None and planned.writing:
             self._elsewhere.claim(planned, office)
-        self._lead(planned, self._led(office), (planned.model.id, False))
+        self._lead(planned, office.led, (planned.model.id, False))
 
     def began(self, planned: Planned, office: Office) -> None:
         """The response began: what it wrote can be read, by everybody who waited for it."""
-        led = self._led(office)
+        led: dict[Digest, _Led] = office.led
         if not led and self._elsewhere is None:
             return
         written = {*planned.writing, *_written(planned.plan.chosen.outcome)}
@@ -135,7 +131,7 @@ class Gating:
 
     def dropped(self, planned: Planned, office: Office) -> None:
         """Nothing came of the request: the first who waits takes its place."""
-        led = self._led(office)
+        led: dict[Digest, _Led] = office.led
         if self._elsewhere is not None:
             self._elsewhere.dropped(planned.writing, office)
         for prefix in planned.writing:
@@ -143,13 +139,6 @@ class Gating:
             if found is not None and found.leader is planned.writing:
                 found.leader = None
                 _pass_on(led, prefix)
-
-    def _led(self, office: Office) -> dict[Digest, _Led]:
-        """What is being written for an account."""
-        led = self._prefixes.get(office)
-        if led is None:
-            led = self._prefixes[office] = {}
-        return led
 
     def _claimed(self, planned: Planned, office: Office, led: dict[Digest, _Led]) -> Planned | None:
         """The plan made anew, where other workers write what it writes, or just did; None: it is ours."""
@@ -165,7 +154,7 @@ class Gating:
 
     def _told_of(self, office: Office, prefix: Digest, written: bool) -> None:  # noqa: FBT001 - see `Elsewhere`
         """Another worker has written a prefix that was waited for here, or nobody writes it any more."""
-        led = self._led(office)
+        led: dict[Digest, _Led] = office.led
         found = led.get(prefix)
         if found is None or found.leader is not _ANOTHER:
             return
@@ -245,6 +234,8 @@ class GatedDesk(CallDesk):
             return planned
         if command.again:  # while it paused, another may have begun to write what its first attempt did not
             planned = _again(planned, self._office)
+        if not (planned.writing or self._office.led):  # nobody to wait for, nor anybody who would
+            return planned
         began = monotonic()
         planned = await self._gating.gathered(planned, self._office, stream=self._stream)
         self.waited = monotonic() - began

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from scrimp.asgi.shapes import HANG_UP, Headers, Receive, Scope, Send
+from scrimp.asgi.exchange import Carrier, Exchange
+from scrimp.asgi.shapes import Headers, Scope
 from scrimp.gateway.bodies import unpacked
 from scrimp.gateway.refusals import RefusedError, refusal_body
 
-__all__ = ["CONNECTION", "Connection", "Ended", "Inbound"]
+__all__ = ["INBOUND", "Connection", "Ended", "Inbound"]
 
-CONNECTION = "scrimp.connection"
-"""The ASGI extension that gives the connection itself."""
+INBOUND = "scrimp.inbound"
+"""The ASGI extension that is the request itself, where the server is the gateway's own."""
 
 Ended = Literal["left", "late body", "no turn", "no answer", "silent", "draining"]
 """Why a request is cut short: the client left, something took longer than it may, or the gateway stops."""
@@ -22,32 +23,28 @@ Ended = Literal["left", "late body", "no turn", "no answer", "silent", "draining
 _JSON = (b"content-type", b"application/json")
 
 
-class Connection(Protocol):
-    """What tells that the client is gone, and when bodies take too much memory."""
+class Connection(Carrier, Protocol):
+    """What tells that the client is gone, and when bodies take too much memory; `tasks` serve requests."""
 
     lost: Callable[[], None] | None
     full: bool
+    tasks: set[asyncio.Task[Any]]
 
     def keep(self, size: int) -> bool:
         """So many bytes are kept until the answer is over; whether that is not too much."""
         ...
 
 
-class Inbound:
+class Inbound(Exchange):
     """A request. Whatever ends it early cancels its task, and `ended` says why."""
 
     __slots__ = (
-        "_hang_up",
         "_late",
-        "_receive",
-        "_send",
-        "connection",
         "deadline",
         "ended",
         "head",
         "headers",
         "key",
-        "method",
         "path",
         "query",
         "raw_headers",
@@ -58,15 +55,17 @@ class Inbound:
         "upstream",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        extensions: dict[str, Any] = scope.get("extensions") or {}
-        self.method: str = scope["method"]
-        self.path: str = scope["raw_path"].decode("latin-1")
-        self.query: bytes = scope["query_string"]
+    connection: Connection
+    task: asyncio.Task[None]
+
+    def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool) -> None:
+        """The names of headers are in small letters, as ASGI has it."""
         self.raw_headers: Headers = scope["headers"]
         self.headers: dict[bytes, bytes] = dict(self.raw_headers)
-        self.connection: Connection | None = extensions.get(CONNECTION)
-        self.task = asyncio.current_task()
+        expects = self.headers.get(b"expect", b"").lower() == b"100-continue"
+        super().__init__(connection, scope, keep_alive=keep_alive, expects_continue=expects)
+        self.path: str = scope["raw_path"].decode("latin-1")
+        self.query: bytes = scope["query_string"]
         self.deadline = 0.0
         self.ended: Ended | None = None
         self.status = 0
@@ -76,10 +75,17 @@ class Inbound:
         self.upstream: str | None = None
         self.taken_at = 0.0
         self._late: Ended = "no answer"
-        # Taken out: the cycle it is of holds this scope, and nothing is to go round in a circle.
-        self._hang_up: Callable[[], None] | None = extensions.pop(HANG_UP, None)
-        self._receive = receive
-        self._send = send
+
+    def enter(self) -> None:
+        """It is served from now on, until it is over or the client leaves."""
+        self.connection.lost = self.left
+
+    def leave(self) -> None:
+        """It is over: a client that still waits for an answer waits in vain."""
+        self.connection.lost = None
+        self.connection.tasks.discard(self.task)
+        if not self.response_complete:
+            self.transport.close()
 
     @property
     def started(self) -> bool:
@@ -97,7 +103,7 @@ class Inbound:
 
     def end(self, why: Ended) -> None:
         """Cut it short, once."""
-        if self.ended is None and self.task is not None:
+        if self.ended is None:
             self.ended = why
             self.task.cancel()
 
@@ -110,23 +116,16 @@ class Inbound:
         said = self.headers.get(b"content-length", b"")
         if said.isdigit() and int(said) > limit:
             raise _too_large(limit)
-        message = await self._receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body"):
-            parts, size = [body], len(body)
-            while message.get("more_body") and size <= limit and not self._full:
-                message = await self._receive()
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-            body = b"".join(parts)
-        if message["type"] == "http.disconnect":
+        while self.more_body and self.size <= limit and not (self.disconnected or self.connection.full):
+            await self.came()
+        if self.disconnected or self.response_complete:
             self.ended = self.ended or "left"
             raise RefusedError(400, "the request broke off")
-        if len(body) > limit:
+        if self.size > limit:
             raise _too_large(limit)
-        if self._full:
+        if self.connection.full:
             raise _too_much()
-        return body
+        return self.taken()
 
     async def unpacked(self, raw: bytes, limit: int) -> bytes:
         """The body that was read without its `content-encoding`; raises `RefusedError`."""
@@ -134,17 +133,13 @@ class Inbound:
         if encoding in ("", "identity"):
             return raw
         text = await asyncio.to_thread(unpacked, raw, encoding, limit)
-        if self.connection is not None and not self.connection.keep(len(text)):
+        if not self.connection.keep(len(text)):
             raise _too_much()
         return text
 
-    @property
-    def _full(self) -> bool:
-        return self.connection is not None and self.connection.full
-
     async def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""
-        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
         await self.write(body, more=False)
 
     async def refuse(self, refused: RefusedError) -> None:
@@ -154,20 +149,18 @@ class Inbound:
         headers = [_JSON, (b"request-id", request_id.encode()), *refused.headers]
         await self.respond(refused.status, headers, body)
 
-    def start(self, status: int, headers: Headers) -> Awaitable[None]:
+    def start(self, status: int, headers: Headers) -> None:
         """The status and headers; they go out with the first part of the body."""
         self.status, self.head = status, headers
-        return self._send({"type": "http.response.start", "status": status, "headers": headers})
+        if not self.disconnected:
+            self.begin(status, headers)
 
-    def write(self, data: bytes, *, more: bool = True) -> Awaitable[None]:
+    async def write(self, data: bytes, *, more: bool = True) -> None:
         """A part of the body; waits where the client reads more slowly than we write."""
-        return self._send({"type": "http.response.body", "body": data, "more_body": more})
-
-    def hang_up(self) -> None:
-        """Close the connection as it is, so that the client sees that the answer broke off."""
-        if self._hang_up is None:
-            raise ConnectionResetError("the answer broke off")
-        self._hang_up()
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if not self.disconnected:
+            self.put(data, over=not more)
 
 
 def _too_much() -> RefusedError:

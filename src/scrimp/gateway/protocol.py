@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
+import httptools
 import msgspec
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from scrimp.asgi.cycle import Cycle
+from scrimp.asgi.exchange import Exchange
 from scrimp.asgi.protocol import Protocol
-from scrimp.asgi.shapes import HANG_UP
+from scrimp.asgi.shapes import Scope
 from scrimp.gateway.buffered import Buffered
-from scrimp.gateway.inbound import CONNECTION
+from scrimp.gateway.inbound import INBOUND, Inbound
 from scrimp.gateway.refusals import refusal_body
 
 __all__ = ["Allowed", "GatewayProtocol"]
@@ -74,9 +75,15 @@ class GatewayProtocol(Protocol):
             self.gone()
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio."""
+        """As uvicorn's own, without its timer (see `on_response_complete`) and without upgrades."""
         self._coming = len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.refuse(*self._fault)
+            return
+        except httptools.HttpParserUpgrade:  # it is served as what it was before
+            pass
         if self._in_head and not self.transport.is_closing():
             self._head += len(data)
             if self._head > self._allowed.head_bytes:
@@ -88,9 +95,21 @@ class GatewayProtocol(Protocol):
         self._head, self._in_head, self._reading, self._asked = 0, True, True, True
         self._since = monotonic()
 
-    def extensions(self, cycle: Cycle) -> dict[str, Any]:
-        """And the connection itself."""
-        return {HANG_UP: cycle.hang_up, CONNECTION: self}
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """See uvicorn."""
+        self.headers.append((name.lower(), value))
+
+    def exchange(self, scope: Scope, *, keep_alive: bool) -> Exchange:
+        """The request whose head is there."""
+        inbound = Inbound(self, scope, keep_alive=keep_alive)
+        scope["extensions"] = {INBOUND: inbound}
+        return inbound
+
+    def serve(self, exchange: Any) -> None:
+        """As uvicorn's own, for an application that leaves no failure to others, nor tasks behind."""
+        call = cast("Any", self.app)(exchange.scope, exchange.receive, exchange.send)
+        task = exchange.task = self.loop.create_task(call)
+        self.tasks.add(task)
 
     def on_headers_complete(self) -> None:
         """See uvicorn."""
@@ -112,7 +131,7 @@ class GatewayProtocol(Protocol):
         self.full = not self.keep(len(body))
         if self.full or cycle.size > self._most:
             self.flow.pause_reading()
-            cycle.message_event.set()
+            cycle.wake()
 
     def keep(self, size: int) -> bool:
         """So many bytes are kept until the answer is over; whether that is not too much."""
@@ -131,7 +150,7 @@ class GatewayProtocol(Protocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            self.serve(self.pipeline.pop()[0])
         elif not self._reading:
             self._asked = False
             self._since = monotonic()
@@ -141,10 +160,6 @@ class GatewayProtocol(Protocol):
         self._reading = False
         self._since = monotonic()
         super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """What came is no request that could be served."""
-        self.refuse(*self._fault)
 
     def refuse(self, status: int, message: str) -> None:
         """Answer outside of any request, and close."""

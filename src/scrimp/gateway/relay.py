@@ -87,7 +87,13 @@ class Relay:
         if meter is not None:
             saw = unpacker(answer.headers.get("content-encoding", ""), meter.saw)
         try:
-            await self._pass(inbound, answer, saw)
+            part = self._begun(inbound, answer)
+            if answer.over:
+                await inbound.write(part, more=False)
+                if saw is not None:
+                    saw(part)
+            else:
+                await self._stream(inbound, answer, part, saw)
         except BrokenOffError:
             inbound.hang_up()
             return False
@@ -99,39 +105,34 @@ class Relay:
                 meter.end()
         return True
 
-    async def _pass(self, inbound: Inbound, answer: Answering, saw: Callable[[bytes], None] | None) -> None:
+    def _begun(self, inbound: Inbound, answer: Answering) -> bytes:
+        """The client's answer has begun; what is at hand of its body."""
         if not 200 <= answer.status < 600:
             raise RefusedError(
                 502, f"scrimp: the upstream answered with {answer.status}, which is no status", upstream=True
             )
         inbound.within(monotonic() + self._silence, "silent")
-        await inbound.start(answer.status, downwards(answer.raw_headers))
-        part = answer.at_hand()
-        if answer.over:
-            await inbound.write(part, more=False)
-            if saw is not None:
-                saw(part)
-            return
-        self._turns.streams += 1
-        try:
-            await self._stream(inbound, answer, part, saw)
-        finally:
-            self._turns.streams -= 1
+        inbound.start(answer.status, downwards(answer.raw_headers))
+        return answer.at_hand()
 
     async def _stream(
         self, inbound: Inbound, answer: Answering, part: bytes, saw: Callable[[bytes], None] | None
     ) -> None:
         """Pass on what comes part by part, `part` first."""
-        if not part:
-            await inbound.write(b"")  # the head goes out by itself: the first event may take a while
-            part = await answer.part()
-        while part:
-            over = answer.over
-            await inbound.write(part, more=not over)
-            if saw is not None:
-                saw(part)
-            if over:
-                return
-            inbound.within(monotonic() + self._silence, "silent")
-            part = await answer.part()
-        await inbound.write(b"", more=False)
+        self._turns.streams += 1
+        try:
+            if not part:
+                await inbound.write(b"")  # the head goes out by itself: the first event may take a while
+                part = await answer.part()
+            while part:
+                over = answer.over
+                await inbound.write(part, more=not over)
+                if saw is not None:
+                    saw(part)
+                if over:
+                    return
+                inbound.within(monotonic() + self._silence, "silent")
+                part = await answer.part()
+            await inbound.write(b"", more=False)
+        finally:
+            self._turns.streams -= 1

@@ -130,7 +130,7 @@ def _is_fresh(line: Line) -> bool:
 def _head(method: str, line: bytes, headers: Headers, length: int) -> bytes:
     """The head of a request, with the headers as the bytes that they came as. Raises ValueError."""
     lines = [method.encode("latin-1") + line]
-    lines += [b"%b: %b" % header for header in headers]
+    lines += [b": ".join(header) for header in headers]
     if length or method not in _WITHOUT_BODY:
         lines.append(b"Content-Length: %d" % length)
     head = b"\r\n".join(lines)

@@ -32,15 +32,14 @@ class Watch:
 
     def enter(self, inbound: Inbound) -> None:
         """A request came."""
+        if not self._inbound:
+            self._empty.clear()
         self._inbound.add(inbound)
-        self._empty.clear()
-        if inbound.connection is not None:
-            inbound.connection.lost = inbound.left
+        inbound.enter()
 
     def leave(self, inbound: Inbound) -> None:
         """It is over."""
-        if inbound.connection is not None:
-            inbound.connection.lost = None
+        inbound.leave()
         self._inbound.discard(inbound)
         if not self._inbound:
             self._empty.set()

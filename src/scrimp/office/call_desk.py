@@ -40,15 +40,16 @@ __all__ = ["CallDesk"]
 class CallDesk(Reserving):
     """Carries out the commands of one call."""
 
+    reading: Reading | None = None
+    sent: Mapping[str, Any] | None = None
+    large = False
+    _passed_on = False
+
     def __init__(self, office: Office, run: Run | None) -> None:
         super().__init__(office, run)
         self._reshaping = Reshaping(office) if office.levers else None
         # A stream may end anywhere: listeners hear of it where the call was made, in the caller's trace.
         self._context = copy_context()
-        self._passed_on = False
-        self.reading: Reading | None = None
-        self.sent: Mapping[str, Any] | None = None
-        self.large = False
 
     def answer(self, command: Command) -> Any:
         """Do what `command` says; a failure of ours becomes a `Fault` and a warning."""

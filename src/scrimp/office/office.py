@@ -64,6 +64,8 @@ class Office:
         self.diagnoses = False
         self.account = b""
         """What tells the accounts of one gateway apart, for other processes of it."""
+        self.led: dict[Digest, Any] = {}
+        """Prefixes that are being written, and by whom: for a face whose calls wait for one another."""
         self.levers = in_order(levers)
         self.server = next((lever for lever in self.levers if isinstance(lever, Server)), None)
         """Who answers the model's fetches, where anybody does."""

@@ -25,7 +25,7 @@ class Reading:
             self._parser = SSEParser()
             self._meter = Meter()
             self._builder = MessageBuilder() if rebuild else None
-        self._body = bytearray()
+        self._parts: list[bytes] = []
         self._then: Callable[[], None] | None = None
         self._fault: ResponseError | None = None
         self.finished = False
@@ -35,7 +35,7 @@ class Reading:
         if self._fault is not None:
             return
         if not self._streams:
-            self._body += chunk
+            self._parts.append(chunk)
             return
         try:
             for event in self._parser.feed(chunk):
@@ -75,7 +75,7 @@ class Reading:
 
     def content(self) -> bytes:
         """The body of a response that is not streamed."""
-        return bytes(self._body)
+        return b"".join(self._parts)
 
     def _metered(self, output_tokens_of: Callable[[OutputChars], int]) -> Metered:
         if not self._streams:

@@ -3,6 +3,8 @@
 A secret is 256 random bits and is shown once. What is kept is its SHA-256: nobody can guess 256 bits, so the
 slow hash that passwords need would protect nothing here, and would cost every call its time. A key is looked
 up by that digest: how long a comparison takes tells nothing of a secret, because nobody can choose digests.
+A process remembers the secrets that opened something for as long as they do; those it finds by Python's own
+hash, which is keyed at random and so tells as little.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -69,6 +71,14 @@ class Keys(Protocol):
         ...
 
 
+class _InForce(NamedTuple):
+    """The keys of one generation of the file, by digest, and those that this process was shown, by what it
+    was shown: hashing that for every call takes longer than all else about a key."""
+
+    known: dict[bytes, Key]
+    met: dict[str, Key]
+
+
 class KeyStore:
     """Keys in the file at `path`; threads and processes may share it. Methods raise `StoreError`.
 
@@ -89,7 +99,7 @@ class KeyStore:
         self._warn = warn
         self._database = Database(self._path, KEYS, busy_seconds=busy_seconds)
         self._lock = threading.Lock()
-        self._known: dict[bytes, Key] = {}
+        self._in_force = _InForce({}, {})
         self._generation = b""
         self._looked_at: float | None = None
         survive_forks(self)
@@ -136,10 +146,8 @@ class KeyStore:
         """The key of a secret, unless it was revoked; a change made elsewhere is seen within a second."""
         now = self._clock()
         self._look(now, after=_LOOK_EVERY)
-        digest = _digest(secret)
-        if digest not in self._known:
-            self._look(now, after=_LOOK_AGAIN)
-        return self._known.get(digest)
+        key = self._in_force.met.get(secret)
+        return self._looked_up(secret, now) if key is None else key
 
     def close(self) -> None:
         """Close the file; a later use opens it again."""
@@ -158,6 +166,16 @@ class KeyStore:
         self._lock = threading.Lock()
         self._database.resume()
 
+    def _looked_up(self, secret: str, now: float) -> Key | None:
+        digest = _digest(secret)
+        if digest not in self._in_force.known:
+            self._look(now, after=_LOOK_AGAIN)
+        keys = self._in_force  # these, which another thread may have replaced by now
+        key = keys.known.get(digest)
+        if key is not None:
+            keys.met[secret] = key
+        return key
+
     def _look(self, now: float, *, after: float) -> None:
         """Read what changed, unless that was done less than `after` seconds ago."""
         if self._looked_at is not None and 0.0 <= now - self._looked_at < after:
@@ -166,10 +184,11 @@ class KeyStore:
             if self._path.exists():
                 generation, found = self._database.read(self._changed)
                 if generation != self._generation:
-                    self._known = {digest: key for digest, key in found if key.revoked_at is None}
+                    known = {digest: key for digest, key in found if key.revoked_at is None}
+                    self._in_force = _InForce(known, {})
                     self._generation = generation
             else:
-                self._known, self._generation = {}, b""
+                self._in_force, self._generation = _InForce({}, {}), b""
             self._looked_at = now
         for line in self._database.news():
             if self._warn is not None:

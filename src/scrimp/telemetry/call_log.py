@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Literal, TextIO
 
@@ -36,6 +36,7 @@ _BATCH_LINES = 200
 """As many are put into words at a time: the other threads get their turn in between."""
 
 _Fields = dict[str, Any]
+_Lines = Sequence[_Fields | CallLine]
 
 
 class CallLog:
@@ -45,7 +46,7 @@ class CallLog:
         self.dropped = 0
         """Lines left out because too many were waiting."""
         self._stream = sys.stderr if stream is None else stream
-        self._say: Callable[[_Fields | CallLine], str] = _json if form == "json" else _text
+        self._say: Callable[[_Lines], str] = _json if form == "json" else _text
         self._few = FewEachSecond()
         self._waiting: deque[Record | Callable[[], _Fields]] = deque()
         self._some = threading.Event()
@@ -109,24 +110,35 @@ class CallLog:
     def _write(self, count: int) -> None:
         """Write the first `count`; they count as waiting until they are written."""
         entries = [self._waiting[place] for place in range(count)]  # by place: others append meanwhile
-        lines = [self._say(call_line(one) if isinstance(one, Record) else one()) for one in entries]
+        lines = self._say([call_line(one) if isinstance(one, Record) else one() for one in entries])
         with suppress(OSError, ValueError):  # nobody reads it any more: the calls go on
-            self._stream.write("\n".join([*lines, ""]))
+            self._stream.write(lines)
             self._stream.flush()
         for _ in range(count):
             self._waiting.popleft()
 
 
-def _json(fields: _Fields | CallLine) -> str:
-    if isinstance(fields, dict):
-        fields = {name: value for name, value in fields.items() if value is not None}
-    return _dumped(fields)
+def _json(lines: _Lines) -> str:
+    """All in one piece: each by itself takes half as long again."""
+    told = [_without_none(fields) if isinstance(fields, dict) else fields for fields in lines]
+    try:
+        return _encoder.encode_lines(told).decode()
+    except UnicodeEncodeError:
+        return "".join(f"{_dumped(fields)}\n" for fields in told)
 
 
-def _text(fields: _Fields | CallLine) -> str:
+def _text(lines: _Lines) -> str:
+    return "".join(f"{_pairs(fields)}\n" for fields in lines)
+
+
+def _without_none(fields: _Fields) -> _Fields:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _pairs(fields: _Fields | CallLine) -> str:
     """`name=value` pairs behind time and event; what is not plain is quoted as in JSON."""
-    said = fields if isinstance(fields, dict) else msgspec.to_builtins(fields)
-    told = {name: value for name, value in said.items() if value is not None and name not in _FIRST}
+    said = _without_none(fields if isinstance(fields, dict) else msgspec.to_builtins(fields))
+    told = {name: value for name, value in said.items() if name not in _FIRST}
     tokens = told.pop("tokens", {})
     pairs = (f"{name}={_plain(value)}" for name, value in {**told, **tokens}.items())
     return " ".join([said["time"], said["event"], *pairs])
@@ -144,12 +156,12 @@ def _plain(value: object) -> str:
 
 def _dumped(value: object) -> str:
     try:
-        return _encode(value).decode()
+        return _encoder.encode(value).decode()
     except UnicodeEncodeError:  # half a surrogate pair in somebody's name
         return json.dumps(msgspec.to_builtins(value))
 
 
-_encode = msgspec.json.Encoder().encode
+_encoder = msgspec.json.Encoder()
 
 
 def _miss(diagnosis: Diagnosis, tags: Tags) -> _Fields:

@@ -8,7 +8,7 @@ number has no end. The ledger answers questions about users and runs.
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 
 from scrimp.core.budget import Crossing, Refusal
@@ -23,6 +23,7 @@ __all__ = ["CallMetrics"]
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 _MODELS = 100
+_AT_A_STRETCH = 64
 
 Key = tuple[str, ...]
 
@@ -87,6 +88,7 @@ class CallMetrics:
         self._labels = tuple(labels)
         self._values = [Bounded(label_values) for _ in labels]
         self._models = Bounded(_MODELS)
+        self._waiting: deque[Record] = deque()
         self._series: dict[Key, _Series] = {}
         self._misses: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
@@ -95,23 +97,11 @@ class CallMetrics:
         self._crossings: Counter[tuple[str, str]] = Counter()
 
     def recorded(self, record: Record) -> None:
-        """Count one call."""
-        status = "" if record.status is None else str(record.status)
-        with self._lock:
-            key: Key = (self._models.of(record.model), record.mode, record.outcome, status)
-            if self._labels:
-                key += tuple(
-                    values.of(getattr(record.tags, label))
-                    for label, values in zip(self._labels, self._values, strict=True)
-                )
-            series = self._series.get(key)
-            if series is None:
-                series = self._series[key] = _Series()
-            series.add(record)
-            miss = miss_of(record)
-            if miss is not None:
-                self._misses[miss] += 1
-                self._lost[miss] += record.lost or 0
+        """Count one call, at the latest when somebody looks: many at a stretch take half the time."""
+        self._waiting.append(record)
+        if len(self._waiting) >= _AT_A_STRETCH:
+            with self._lock:
+                self._count()
 
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:  # noqa: ARG002 - as `Listener` has it
         """Count what somebody was told of."""
@@ -133,6 +123,7 @@ class CallMetrics:
     def expose(self, into: Exposition) -> None:
         """Write every metric of calls."""
         with self._lock:
+            self._count()
             series = list(self._series.items())
             calls = [(self._named(key, "model", "mode", "outcome", "status"), s.calls) for key, s in series]
             owners = _merged(series, lambda key: (key[0], *key[4:]))
@@ -160,6 +151,26 @@ class CallMetrics:
             [({"model": key[0]}, found.duration) for key, found in models],
         )
         self._expose_causes(into)
+
+    def _count(self) -> None:
+        """Count what waits; under the lock, while others may add to it."""
+        while self._waiting:
+            record = self._waiting.popleft()
+            status = "" if record.status is None else str(record.status)
+            key: Key = (self._models.of(record.model), record.mode, record.outcome, status)
+            if self._labels:
+                key += tuple(
+                    values.of(getattr(record.tags, label))
+                    for label, values in zip(self._labels, self._values, strict=True)
+                )
+            series = self._series.get(key)
+            if series is None:
+                series = self._series[key] = _Series()
+            series.add(record)
+            miss = miss_of(record)
+            if miss is not None:
+                self._misses[miss] += 1
+                self._lost[miss] += record.lost or 0
 
     def _expose_money(self, into: Exposition, owners: list[tuple[Key, _Series]]) -> None:
         amounts: tuple[tuple[str, str, str, Callable[[_Series], int]], ...] = (

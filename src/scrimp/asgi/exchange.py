@@ -1,0 +1,190 @@
+"""One request and its answer on a connection, framed as HTTP/1.1, for ASGI and for who goes without it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Protocol
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from scrimp.asgi.shapes import Headers, Message, Scope
+
+__all__ = ["Carrier", "Exchange"]
+
+_NOT_IN_A_HEAD = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_WITHOUT_BODY = (204, 304)
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
+
+
+class Carrier(Protocol):
+    """The connection of an exchange, as uvicorn has it."""
+
+    transport: asyncio.Transport
+    flow: FlowControl
+
+    def on_response_complete(self) -> None:
+        """All of the answer was written."""
+
+
+class Exchange:
+    """For one reader and one writer.
+
+    Two small writes are two packets, and cost the reader a second wake-up: the head waits for the first part
+    of the body, and an empty first part sends it alone. What comes is kept as it came, so that a large body
+    is copied once, where there is all of it.
+    """
+
+    __slots__ = (
+        "_head",
+        "_left",
+        "_news",
+        "_waiting",
+        "chunked",
+        "connection",
+        "disconnected",
+        "expects_continue",
+        "flow",
+        "keep_alive",
+        "method",
+        "more_body",
+        "parts",
+        "response_complete",
+        "response_started",
+        "scope",
+        "size",
+        "transport",
+    )
+
+    def __init__(
+        self, connection: Carrier, scope: Scope, *, keep_alive: bool, expects_continue: bool
+    ) -> None:
+        self.scope: Any = scope
+        self.connection = connection
+        self.transport = connection.transport
+        self.flow = connection.flow
+        self.method: str = scope["method"]
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+        """Whether the client waits for a word before it sends the body."""
+        self.disconnected = False
+        self.more_body = True
+        self.response_started = False
+        self.response_complete = False
+        self.chunked: bool | None = None
+        self.parts: list[bytes] = []
+        self.size = 0
+        """Bytes of the body that nobody has taken yet."""
+        self._head = b""
+        self._left = 0  # of the answer, where its head says how long it is
+        self._news = False
+        self._waiting: asyncio.Future[None] | None = None
+
+    async def receive(self) -> Message:
+        """See ASGI."""
+        await self.came()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": self.taken(), "more_body": self.more_body}
+
+    async def send(self, message: Message) -> None:
+        """See ASGI. Raises RuntimeError where the application does not keep to it."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        expected = "http.response.body" if self.response_started else "http.response.start"
+        if message["type"] != expected or self.response_complete:
+            raise RuntimeError(f"{message['type']} is not what comes next in an answer")
+        if self.response_started:
+            self.put(message.get("body", b""), over=not message.get("more_body", False))
+        else:
+            self.begin(message["status"], message["headers"])
+
+    def take(self, body: bytes) -> None:
+        """A part of the request's body came."""
+        self.parts.append(body)
+        self.size += len(body)
+
+    def wake(self) -> None:
+        """There is something to look at: whoever waits in `came` goes on."""
+        self._news = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    async def came(self) -> None:
+        """Returns when more of the body is there, or all of it, or when nothing more comes."""
+        if self.expects_continue and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.expects_continue = False
+        if self.disconnected or self.response_complete:
+            return
+        self.flow.resume_reading()
+        if not self._news:
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        self._news = False
+
+    def taken(self) -> bytes:
+        """What came of the body and was not taken yet."""
+        body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+        self.parts, self.size = [], 0
+        return body
+
+    def hang_up(self) -> None:
+        """Close the connection as it is."""
+        if self._head:
+            self.transport.write(self._head)
+            self._head = b""
+        self.transport.close()
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """The head of the answer. Raises RuntimeError for a header that is none."""
+        self.response_started = True
+        self.expects_continue = False
+        lines = [STATUS_LINE[status]]
+        closing = False
+        lines += [b": ".join(header) + b"\r\n" for header in headers]
+        for name, value in headers:
+            lower = name.lower()
+            if lower not in _FRAMING:
+                continue
+            if lower == b"content-length" and self.chunked is None:
+                self._left, self.chunked = int(value), False
+            elif lower == b"transfer-encoding" and value.lower() == b"chunked":
+                self._left, self.chunked = 0, True
+            elif lower == b"connection" and b"close" in value.lower():
+                closing, self.keep_alive = True, False
+        if not self.keep_alive and not closing:
+            lines.append(b"connection: close\r\n")
+        if self.chunked is None and not (self.method == "HEAD" or status in _WITHOUT_BODY):
+            self.chunked = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        head = b"".join(lines)
+        # One search through all of it: one for each name and value takes several times as long.
+        if head.count(b"\n") + head.count(b"\r") != 2 * len(lines) or _NOT_IN_A_HEAD.search(head):
+            raise RuntimeError("a header of the answer has characters that no header can have")
+        self._head = head + b"\r\n"
+
+    def put(self, body: bytes, *, over: bool) -> None:
+        """A part of the answer's body. Raises RuntimeError where it is not as long as its head says."""
+        head, self._head = self._head, b""
+        if self.method == "HEAD":
+            self._left, body = 0, b""
+        elif self.chunked:
+            end = b"0\r\n\r\n" if over else b""
+            body = b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
+        else:
+            self._left -= len(body)
+            if self._left < 0 or (over and self._left):
+                raise RuntimeError("the body of the answer is not as long as its content-length says")
+        if head or body:
+            self.transport.write(head + body)
+        if over:
+            self.response_complete = True
+            self.wake()
+            if not self.keep_alive:
+                self.transport.close()
+            self.connection.on_response_complete()
