@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import anthropic
 
-from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.core.record import Record
 from scrimp.emulator import Emulator
-from scrimp.emulator.server import Server
 from scrimp.gateway.serving import Gateway, Stores
 from scrimp.gateway.settings import Limits, Serve, Settings, Timeouts, Upstream
 from scrimp.stores.keys import Key
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.memory import MemoryLedger
+from tests.patience import PATIENCE, eventually
 
 MODEL = "claude-haiku-4-5"
 SYSTEM = "You are a careful assistant. " * 900
 PROMPT = "the quick brown fox keeps a secret"
 ENDLESS = "word " * 20_000
 """A reply of two thousand events: where they are slow, it goes on for longer than any test waits."""
-
-PATIENCE = 60.0
-"""Seconds until a test gives up what comes at once on most machines: a busy one is no failing test."""
 
 
 class KeyRing:
@@ -136,30 +130,6 @@ def _chunked(chunks: Sequence[bytes]) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
 
 
-class HeldBack(Emulator):
-    """Answers no request until it may, or only the first `times` of them; `held` counts those that wait."""
-
-    def __init__(self, *replies: Any, times: int | None = None, **options: Any) -> None:
-        super().__init__(*replies, **options)
-        self.may_answer = threading.Event()
-        self.held = 0
-        self._times = times
-
-    def start(self) -> Self:
-        """See `Emulator`."""
-        self._server = Server(self)
-        self._server.start()
-        return self
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if self._times is None or self.held < self._times:
-            self.held += 1
-            while not self.may_answer.is_set():
-                await asyncio.sleep(0.002)
-        await self.app(scope, receive, send)
-
-
 def ask(question: str = "Hello.", **more: Any) -> dict[str, Any]:
     """A request with a prompt worth caching."""
     messages = [{"role": "user", "content": question}]
@@ -169,14 +139,6 @@ def ask(question: str = "Hello.", **more: Any) -> dict[str, Any]:
 def encoded(body: Mapping[str, Any]) -> bytes:
     """A body as bytes."""
     return json.dumps(body).encode()
-
-
-def eventually(is_so: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until something is so; fails when it never is."""
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "it never came to be"
-        time.sleep(0.005)
 
 
 class Answered:

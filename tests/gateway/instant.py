@@ -44,7 +44,7 @@ def now() -> float:
 def run_at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """What it gives; within so many seconds of its own clock, or it hangs. Threads are not waited for."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
-        return runner.run(asyncio.wait_for(coroutine, 60))
+        return runner.run(asyncio.wait_for(coroutine, 600))
 
 
 def take_its_time(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:

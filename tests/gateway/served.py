@@ -20,7 +20,7 @@ from scrimp.core.budget import Standing
 from scrimp.core.record import Record
 from scrimp.emulator import Emulator
 from scrimp.stores.sqlite_ledger import SqliteLedger
-from tests.gateway.doors import eventually
+from tests.patience import eventually
 
 
 class Served:
@@ -110,7 +110,7 @@ def served(
         try:
             one = Served(process, home, emulator, _announced(process))
             if ready:
-                eventually(one.ready, 30)
+                eventually(one.ready)
             yield one
         finally:
             if process.poll() is None:

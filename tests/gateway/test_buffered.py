@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from scrimp.emulator import Emulator, Fault
 from scrimp.gateway.buffered import Buffered
-from tests.gateway.doors import MODEL, Door, door, encoded, eventually
+from tests.gateway.doors import MODEL, Door, door, encoded
+from tests.patience import eventually
 
 SLOW = Fault("slow_start", times=1, seconds=0.5)
 

@@ -31,19 +31,17 @@ from scrimp.stores.keys import Key
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from tests.gateway.doors import (
     MODEL,
-    PATIENCE,
     PROMPT,
     Answered,
-    HeldBack,
     KeyRing,
     ask,
     door,
     encoded,
-    eventually,
     fixed_upstream,
     request_bytes,
     talk,
 )
+from tests.patience import PATIENCE, HeldBack, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::scrimp.errors.ScrimpWarning")
 

@@ -23,11 +23,11 @@ from tests.gateway.doors import (
     ask,
     door,
     encoded,
-    eventually,
     raw,
     request_bytes,
     talk,
 )
+from tests.patience import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::scrimp.errors.ScrimpWarning")
 

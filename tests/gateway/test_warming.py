@@ -33,7 +33,7 @@ from scrimp.gateway.warming import Means, Warmer
 from scrimp.office import Office, Remembering
 from scrimp.stores.leases import Leases
 from scrimp.stores.memory import MemoryLedger
-from tests.gateway.doors import eventually
+from tests.patience import eventually
 
 BEGIN = datetime(2026, 10, 5, 8, 0, tzinfo=UTC).timestamp()  # a Monday
 SYSTEM = "You are a careful assistant. " * 900

@@ -17,9 +17,10 @@ import pytest
 from scrimp.core.worst_case import worst_case
 from scrimp.emulator import Agent, Emulator, Fault
 from scrimp.facts.models import default
-from tests.gateway.doors import MODEL, ask, eventually
+from tests.gateway.doors import MODEL, ask
 from tests.gateway.served import Served, served
 from tests.gateway.test_fanout_through import marked
+from tests.patience import eventually
 
 BUDGET = """
 [fanout]
@@ -94,10 +95,10 @@ def _crashes_while_another_waits(tmp_path: Path) -> bool:
     with served(tmp_path, emulator, "--workers", "2") as gateway, ThreadPoolExecutor(2) as pool:
         assert gateway.metric("scrimp_requests_total") == 0
         leader = pool.submit(at_once, gateway, [marked("First?")])
-        eventually(lambda: gateway.metric("scrimp_in_flight") == 1, 20)
+        eventually(lambda: gateway.metric("scrimp_in_flight") == 1)
         time.sleep(2.0)  # whoever asked for metrics has left, so that the next one goes to the other worker
         follower = pool.submit(at_once, gateway, [marked("Second?")])
-        eventually(lambda: gateway.metric("scrimp_following") == 1, 20)
+        eventually(lambda: gateway.metric("scrimp_following") == 1)
         before = gateway.workers()
         [dies] = [pid for pid in before if _holds_the_upstream(pid, gateway)]
         os.kill(dies, signal.SIGKILL)
@@ -108,11 +109,11 @@ def _crashes_while_another_waits(tmp_path: Path) -> bool:
         assert second.startswith("msg_")
         with pytest.raises(anthropic.APIConnectionError):
             leader.result(30)
-        eventually(lambda: len(gateway.workers()) == 2 and gateway.ready(), 30)
+        eventually(lambda: len(gateway.workers()) == 2 and gateway.ready())
         assert set(gateway.workers()) != set(before)
         assert gateway.metric("scrimp_requests_total") == 1
         os.kill(next(pid for pid in gateway.workers() if pid in before), signal.SIGKILL)
-        eventually(lambda: not set(gateway.workers()) & set(before) and gateway.ready(), 30)
+        eventually(lambda: not set(gateway.workers()) & set(before) and gateway.ready())
         assert gateway.metric("scrimp_requests_total") == 1  # what the dead had counted is not forgotten
         with gateway.sdk() as client:
             client.messages.create(**ask("And now?"))
@@ -166,13 +167,13 @@ def test_told_to_stop_even_with_its_whole_group_it_finishes_what_is_under_way(tm
         served(tmp_path, emulator, "--workers", "2", settings=WARM) as gateway,
         ThreadPoolExecutor(1) as pool,
     ):
-        eventually(lambda: gateway.metric("scrimp_requests_total") == 1, 20)  # that which warms
+        eventually(lambda: gateway.metric("scrimp_requests_total") == 1)  # that which warms
         calls = pool.submit(at_once, gateway, [ask(f"{n}") for n in range(5)])
-        eventually(lambda: gateway.metric("scrimp_in_flight") == 5, 20)
+        eventually(lambda: gateway.metric("scrimp_in_flight") == 5)
         for pid in gateway.workers():
             os.kill(pid, signal.SIGINT)  # as a terminal does
         gateway.process.send_signal(signal.SIGINT)
-        eventually(lambda: "stopping" in gateway.log(), 20)
+        eventually(lambda: "stopping" in gateway.log())
         assert not gateway.ready()
         assert all(one.startswith("msg_") for one in calls.result(30))
         assert gateway.process.wait(30) == 0
@@ -189,11 +190,11 @@ def test_without_its_supervisor_a_worker_ends_and_writes_down_what_it_has(tmp_pa
     with served(tmp_path, emulator, "--workers", "2") as gateway, ThreadPoolExecutor(1) as pool:
         workers = gateway.workers()
         calls = pool.submit(at_once, gateway, [ask(f"{n}") for n in range(4)])
-        eventually(lambda: gateway.metric("scrimp_in_flight") == 4, 20)
+        eventually(lambda: gateway.metric("scrimp_in_flight") == 4)
         gateway.process.kill()
         gateway.process.wait(10)
         assert all(one.startswith("msg_") for one in calls.result(30))
-        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 30)
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
         balanced(gateway)
 
 

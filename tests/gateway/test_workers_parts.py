@@ -32,9 +32,9 @@ from scrimp.stores.ledger_items import Extended, Item, Kept, Released
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.telemetry.summing import summed
 from tests.gateway import claiming
-from tests.gateway.doors import PATIENCE
 from tests.gateway.instant import now, run_at_once, take_its_time
 from tests.gateway.test_gating import House, body
+from tests.patience import PATIENCE
 from tests.telemetry.records import record
 
 KEYS = [bytes([n]) * 16 for n in range(1, 9)]
