@@ -6,13 +6,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Any, Self
 
 from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.emulator import Emulator
 from scrimp.emulator.server import Server
 
-__all__ = ["PATIENCE", "HeldBack", "eventually"]
+__all__ = ["PATIENCE", "HeldBack", "eventually", "until"]
 
 PATIENCE = 60.0
 """Seconds until a test gives up what comes at once on most machines: a busy one is no failing test."""
@@ -26,14 +27,26 @@ def eventually(is_so: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-class HeldBack(Emulator):
-    """Answers no request until it may, or only the first `times` of them; `held` counts those that wait."""
+async def until(is_so: Callable[[], object]) -> None:
+    """Wait until something is so, or seems never to be."""
+    give_up = time.monotonic() + PATIENCE
+    while not is_so() and time.monotonic() < give_up:
+        await asyncio.sleep(0.002)
 
-    def __init__(self, *replies: Any, times: int | None = None, **options: Any) -> None:
+
+class HeldBack(Emulator):
+    """Answers no request until it may, but for the first `after`; `held` counts those that had to wait.
+
+    No more than `times` have to, and none any more once there are `until` of them.
+    """
+
+    def __init__(
+        self, *replies: Any, after: int = 0, times: float = inf, until: float = inf, **options: Any
+    ) -> None:
         super().__init__(*replies, **options)
         self.may_answer = threading.Event()
-        self.held = 0
-        self._times = times
+        self.come = self.held = 0
+        self._after, self._times, self._until = after, times, until
 
     def start(self) -> Self:
         """See `Emulator`."""
@@ -43,8 +56,8 @@ class HeldBack(Emulator):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if self._times is None or self.held < self._times:
+        self.come += 1
+        if self._after < self.come <= self._after + self._times:
             self.held += 1
-            while not self.may_answer.is_set():
-                await asyncio.sleep(0.002)
+            await until(lambda: self.may_answer.is_set() or self.held >= self._until)
         await self.app(scope, receive, send)
