@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from typing import Any, Self
 
@@ -13,7 +16,7 @@ from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.emulator import Emulator
 from scrimp.emulator.server import Server
 
-__all__ = ["PATIENCE", "HeldBack", "eventually", "until"]
+__all__ = ["PATIENCE", "HeldBack", "eventually", "free_port", "until"]
 
 PATIENCE = 60.0
 """Seconds until a test gives up what comes at once on most machines: a busy one is no failing test."""
@@ -32,6 +35,14 @@ async def until(is_so: Callable[[], object]) -> None:
     give_up = time.monotonic() + PATIENCE
     while not is_so() and time.monotonic() < give_up:
         await asyncio.sleep(0.002)
+
+
+def free_port() -> int:
+    """A port that nobody is given meanwhile who asks for any: those are from 32,768 on, or 49,152."""
+    for port in random.sample(range(10_000, 32_000), 1_000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError("no port is free")
 
 
 class HeldBack(Emulator):
