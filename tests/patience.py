@@ -16,7 +16,7 @@ from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.emulator import Emulator
 from scrimp.emulator.server import Server
 
-__all__ = ["PATIENCE", "HeldBack", "eventually", "free_port", "until"]
+__all__ = ["PATIENCE", "HeldBack", "eventually", "free_port", "slowness", "until"]
 
 PATIENCE = 60.0
 """Seconds until a test gives up what comes at once on most machines: a busy one is no failing test."""
@@ -35,6 +35,24 @@ async def until(is_so: Callable[[], object]) -> None:
     give_up = time.monotonic() + PATIENCE
     while not is_so() and time.monotonic() < give_up:
         await asyncio.sleep(0.002)
+
+
+def slowness() -> float:
+    """How many times as long as a usual machine this one takes just now for some work; never below one.
+
+    For limits of `time.process_time`.
+    """
+
+    def took() -> float:
+        begun, total = time.process_time(), 0
+        for number in range(1_000_000):
+            total += number % 7
+        return time.process_time() - begun
+
+    return max(1.0, min(took() for _ in range(3)) / _USUAL)
+
+
+_USUAL = 0.045
 
 
 def free_port() -> int:
