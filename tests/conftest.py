@@ -6,6 +6,7 @@ import gc
 import importlib
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -22,6 +23,12 @@ TRACES = PROJECT.parent / "shared" / "traces"
 PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
 READY = ("anthropic", "scrimp.middleware", "scrimp.stores.opening")
 """What takes long to import, of what most programs in these tests need."""
+
+OF_THIS_MACHINE = re.compile(
+    r"(?i)(anthropic|aws|claude(code)?|otel|scrimp(?!_fuzz))(_.*)?|(http|https|all|no)_proxy"
+    r"|ci|build_number|pytest_addopts|no_color|force_color|columns|lines"
+)
+"""What the environment may say for others: whose key pays, what stands between, how wide a terminal is."""
 
 # A busy machine is no failing test: speed is what `make bench` measures.
 settings.register_profile(
@@ -46,6 +53,16 @@ def pytest_collection_finish() -> None:
     """What was imported stays to the end: to look through it again and again finds no garbage."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No key, proxy, terminal or earlier state of whoever runs the tests has a say in them."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in filter(OF_THIS_MACHINE.fullmatch, tuple(os.environ)):
+            environment.delenv(name)
+        environment.setenv("SCRIMP_HOME", str(tmp_path_factory.mktemp("scrimp-home")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from typing import Any
 
 import orjson
 
+from tests.patience import eventually
+
 
 @dataclass
 class Delivery:
@@ -43,12 +45,9 @@ class Receiver:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def wait_for(self, count: int, seconds: float = 5.0) -> list[Delivery]:
+    def wait_for(self, count: int) -> list[Delivery]:
         """The deliveries once there are `count`."""
-        ends_at = time.monotonic() + seconds
-        while len(self.got) < count:
-            assert time.monotonic() < ends_at, f"{len(self.got)} of {count} deliveries came"
-            time.sleep(0.005)
+        eventually(lambda: len(self.got) >= count)
         return self.got
 
 
@@ -79,7 +78,7 @@ def receiving(**how: Any) -> Iterator[Receiver]:
             self.send_error(502)
 
         def _drip(self, pause: float) -> None:
-            for byte in b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n":
+            for byte in b"HTTP/1.1 200 OK\r\nx-long: " + 5_000 * b"x":
                 try:
                     self.wfile.write(bytes([byte]))
                 except OSError:

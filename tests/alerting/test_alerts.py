@@ -18,6 +18,7 @@ from scrimp.alerting.sinks import Left
 from scrimp.core.causes import Cause
 from scrimp.core.money import PICODOLLARS
 from scrimp.core.record import Tags
+from tests.patience import PATIENCE
 from tests.stores.records import record
 
 from .samples import MIDNIGHT_BERLIN, NOON, PROMPT, crossing, diagnosis, refusal
@@ -46,7 +47,7 @@ class Told:
 
     @property
     def all(self) -> list[Alert]:
-        assert self.alerts.flush()
+        assert self.alerts.flush(PATIENCE)
         return self.kept.alerts
 
 

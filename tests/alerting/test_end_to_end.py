@@ -15,6 +15,7 @@ from scrimp.core.money import PICODOLLARS
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.patience import PATIENCE
 
 
 class Kept:
@@ -52,7 +53,7 @@ def test_fractions_and_the_refusal_are_told_as_calls_go_out(scrimp_url: str) -> 
     client, alerts = agent(scrimp_url, ledger, kept)
     with client, scrimp.run("chat", user="u_42"), pytest.raises(scrimp.BudgetExceeded) as caught:
         ask(client, times=1000)
-    assert alerts.flush()
+    assert alerts.flush(PATIENCE)
     spent = sum(record.cost for record in ledger.records())
     assert 0 < spent <= amount
     told = [(alert.kind, alert.budget.percent) for alert in kept.alerts if alert.budget]
@@ -76,7 +77,7 @@ def test_processes_that_share_a_ledger_tell_a_crossing_once(scrimp_url: str, tmp
         client.close()
     for ledger, (_, alerts) in zip(ledgers, agents, strict=True):
         ledger.flush()
-        assert alerts.flush()
+        assert alerts.flush(PATIENCE)
         ledger.close()
     told = [alert.kind for one in kept for alert in one.alerts]
     assert told == ["budget_fraction"]

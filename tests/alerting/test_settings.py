@@ -7,6 +7,7 @@ import pytest
 
 from scrimp.alerting.settings import AlertSettings, CommandSettings, WebhookSettings, build
 from scrimp.errors import InputError
+from tests.patience import PATIENCE
 
 from .receiver import receiving
 from .samples import SECRET, crossing
@@ -19,7 +20,7 @@ def test_settings_make_ways_out_with_secrets_of_the_environment() -> None:
         )
         alerts = build(settings, {"HOOK": receiver.url, "SIGN": SECRET})
         alerts.crossed(crossing())
-        assert alerts.flush()
+        assert alerts.flush(PATIENCE)
         assert receiver.got[0].headers["webhook-signature"].startswith("v1,")
 
 

@@ -21,6 +21,7 @@ import scrimp
 from scrimp.alerting import Alerts, Webhook, verify
 from scrimp.alerting.outbox import Outbox
 from scrimp.errors import InputError, SignatureError
+from tests.patience import PATIENCE
 
 from .receiver import receiving
 from .samples import NOON, SECRET, an_alert, crossing
@@ -31,10 +32,11 @@ def outbox(**how: float) -> Outbox:
 
 
 def test_an_alert_arrives_as_json_with_a_signature_that_fits() -> None:
+    before = int(time.time())
     with receiving() as receiver:
         alerts = Alerts(webhook=Webhook(receiver.url, secret=SECRET), log=False, clock=lambda: NOON)
         alerts.crossed(crossing())
-        assert alerts.flush()
+        assert alerts.flush(PATIENCE)
         (got,) = receiver.got
     name, stamp = got.headers["webhook-id"], got.headers["webhook-timestamp"]
     # By the Standard Webhooks specification, worked out here.
@@ -42,7 +44,7 @@ def test_an_alert_arrives_as_json_with_a_signature_that_fits() -> None:
     digest = hmac.new(key, f"{name}.{stamp}.".encode() + got.body, hashlib.sha256).digest()
     assert got.headers["webhook-signature"] == "v1," + base64.b64encode(digest).decode()
     assert got.headers["content-type"] == "application/json"
-    assert abs(int(stamp) - time.time()) < 5
+    assert before <= int(stamp) <= time.time()
     alert = verify(got.headers, got.body, SECRET)
     assert (alert["id"], alert["kind"], alert["budget"]["spent_usd"]) == (name, "budget_fraction", "4.1")
 
@@ -79,19 +81,19 @@ def test_a_server_that_fails_is_tried_again_with_pauses_that_grow() -> None:
         way = Webhook(receiver.url, secret=SECRET)
         box = Outbox(first_pause=0.1)
         box.post(way, an_alert())
-        assert box.flush(5)
+        assert box.flush(PATIENCE)
         first, second, third = receiver.got
     assert first.headers["webhook-id"] == third.headers["webhook-id"]
     assert first.body == third.body
-    assert 0.05 <= second.at - first.at < 1.5  # half to all of the pause, and what the machine adds
-    assert 0.1 <= third.at - second.at < 1.5
+    assert second.at - first.at >= 0.05  # half of the pause at least, and what the machine adds
+    assert third.at - second.at >= 0.1
 
 
 def test_it_gives_up_after_so_many_attempts_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with receiving(statuses=[500]) as receiver:
         box = outbox()
         box.post(Webhook(f"{receiver.url}/T0KEN", attempts=3), an_alert())
-        assert box.flush(5)
+        assert box.flush(PATIENCE)
         assert len(receiver.got) == 3
     (entry,) = caplog.records
     assert (entry.name, entry.levelno) == ("scrimp.alerts", logging.ERROR)
@@ -103,7 +105,7 @@ def test_only_what_may_pass_is_tried_again(status: int, tried: int) -> None:
     with receiving(statuses=[status], headers={"location": "http://127.0.0.1:9/"}) as receiver:
         box = outbox()
         box.post(Webhook(receiver.url, attempts=2), an_alert())
-        assert box.flush(5)
+        assert box.flush(PATIENCE)
         assert len(receiver.got) == tried
 
 
@@ -111,15 +113,15 @@ def test_the_server_says_when_to_come_back() -> None:
     with receiving(statuses=[429, 200], headers={"retry-after": "1"}) as receiver:
         box = outbox()
         box.post(Webhook(receiver.url), an_alert())
-        assert box.flush(5)
+        assert box.flush(PATIENCE)
         first, second = receiver.got
-    assert 1.0 <= second.at - first.at < 2.0
+    assert second.at - first.at >= 1.0
 
 
 def test_nobody_listening_is_no_failure_of_the_caller(caplog: pytest.LogCaptureFixture) -> None:
     box = outbox()
     box.post(Webhook("http://127.0.0.1:9/x", attempts=2), an_alert())
-    assert box.flush(5)
+    assert box.flush(PATIENCE)
     assert caplog.messages == [
         "an alert did not reach webhook http://127.0.0.1 after 2 attempts: not reached: Connection refused"
     ]
@@ -128,25 +130,21 @@ def test_nobody_listening_is_no_failure_of_the_caller(caplog: pytest.LogCaptureF
 def test_a_slow_server_holds_nobody_up() -> None:
     with receiving() as receiver:
         receiver.gate.clear()
-        alerts = Alerts(webhook=receiver.url, log=False)
-        began = time.perf_counter()
+        alerts = Alerts(webhook=Webhook(receiver.url, timeout=2 * PATIENCE), log=False)
         for percent in range(1, 101):
             alerts.crossed(crossing(percent=percent))
-        took = time.perf_counter() - began
         assert not alerts.flush(0.05)
+        assert len(receiver.got) <= 1
         receiver.gate.set()
-        assert alerts.flush()
+        assert alerts.flush(PATIENCE)
         assert len(receiver.got) == 100
-    assert took < 1.0
 
 
 def test_a_server_that_drips_its_answer_is_left_in_time(caplog: pytest.LogCaptureFixture) -> None:
     with receiving(drip=0.2) as receiver:
         box = outbox()
-        began = time.monotonic()
         box.post(Webhook(receiver.url, timeout=0.3, attempts=1), an_alert())
-        assert box.flush(5)
-        assert time.monotonic() - began < 3.0  # all of it would take 7 seconds
+        assert box.flush(PATIENCE)  # all of it would take a quarter of an hour
     assert caplog.messages[0].endswith("after 1 attempt: not reached: TimeoutError")
 
 
@@ -161,9 +159,9 @@ def test_the_queue_is_bounded_and_what_was_dropped_is_told(caplog: pytest.LogCap
             box.post(way, an_alert(percent))
         assert box.dropped == 7
         receiver.gate.set()
-        assert box.flush(5)
+        assert box.flush(PATIENCE)
         box.post(way, an_alert(99))
-        assert box.flush(5)
+        assert box.flush(PATIENCE)
         assert [got.json["budget"]["percent"] for got in receiver.got] == [80, 1, 2, 3, 99]
     assert caplog.messages == [
         "alerts are dropped: 3 wait to be delivered already",
@@ -173,36 +171,38 @@ def test_the_queue_is_bounded_and_what_was_dropped_is_told(caplog: pytest.LogCap
 
 def test_an_alert_that_has_to_wait_does_not_hold_up_the_next() -> None:
     with receiving(statuses=[500]) as broken, receiving() as fine:
-        box = Outbox(first_pause=2.0)
+        broken.gate.clear()
+        box = Outbox(first_pause=0.4)
         box.post(Webhook(broken.url, attempts=2), an_alert())
         broken.wait_for(1)
         box.post(Webhook(fine.url), an_alert())
-        fine.wait_for(1)
-        assert len(broken.got) == 1
-        assert box.flush(5)
+        broken.gate.set()
+        assert box.flush(PATIENCE)
+        first, second = broken.got
+        assert first.at < fine.got[0].at < second.at
 
 
 def test_there_is_no_thread_while_nothing_waits() -> None:
     with receiving() as receiver:
         alerts = Alerts(webhook=receiver.url, log=False)
         alerts.crossed(crossing())
-        assert alerts.flush()
+        assert alerts.flush(PATIENCE)
         alive = [thread for thread in threading.enumerate() if thread.name == "scrimp-alerts"]
         for thread in alive:  # done, and about to end
-            thread.join(1)
+            thread.join(PATIENCE)
         assert not any(thread.is_alive() for thread in alive)
         alerts.crossed(crossing(percent=100))
-        assert alerts.flush()
+        assert alerts.flush(PATIENCE)
         assert len(receiver.got) == 2
 
 
 SCRIPT = """
 import sys, time
 from scrimp import Alerts
-from scrimp.alerting import outbox
+from scrimp.alerting import Webhook, outbox
 outbox.EXIT_SECONDS = float(sys.argv[2])
 from tests.alerting.samples import crossing
-alerts = Alerts(webhook=sys.argv[1], log=False)
+alerts = Alerts(webhook=Webhook(sys.argv[1], timeout=300), log=False)
 for percent in range(1, 6):
     alerts.crossed(crossing(percent=percent))
 print(time.time())
@@ -218,14 +218,14 @@ def run_to_its_end(url: str, seconds: float) -> tuple[float, str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=2 * PATIENCE,
     )
     return time.time() - float(done.stdout), done.stderr
 
 
 def test_what_waits_at_the_end_of_the_program_is_sent() -> None:
     with receiving(delay=0.05) as receiver:
-        _, said = run_to_its_end(receiver.url, 5.0)
+        _, said = run_to_its_end(receiver.url, PATIENCE)
         assert sorted(got.json["budget"]["percent"] for got in receiver.got) == [1, 2, 3, 4, 5]
     assert said == ""
 
@@ -234,7 +234,7 @@ def test_a_server_that_never_answers_does_not_keep_the_program_alive() -> None:
     with receiving() as receiver:
         receiver.gate.clear()
         took, said = run_to_its_end(receiver.url, 0.5)
-    assert 0.5 <= took < 4.0
+    assert 0.5 <= took < PATIENCE  # each of them may take five minutes
     assert said == "the program ended: 5 alerts were not delivered\n"
 
 
@@ -242,7 +242,7 @@ def test_slack_gets_its_text_and_nothing_that_pings() -> None:
     with receiving() as receiver:
         alerts = Alerts(webhook=Webhook(receiver.url, form="slack"), log=False)
         alerts.crossed(crossing(user="<!channel> & co"))
-        assert alerts.flush()
+        assert alerts.flush(PATIENCE)
         (got,) = receiver.got
     assert list(got.json) == ["text"]
     assert "user:&lt;!channel&gt; &amp; co has spent $4.10 of $5.00" in got.json["text"]
@@ -290,8 +290,8 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     thread.start()
     box = outbox()
     box.post(Webhook(f"https://localhost:{server.server_port}/", secret=SECRET), an_alert())
-    assert box.flush(5)
-    thread.join(5)
+    assert box.flush(PATIENCE)
+    thread.join(PATIENCE)
     server.server_close()
     assert len(caplog.messages) == 1
     assert "after 1 attempt: not reached:" in caplog.messages[0]
@@ -306,7 +306,7 @@ def test_the_proxies_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch
         box.post(Webhook("http://alerts.example.org/x?y=1"), an_alert())
         box.post(Webhook("https://alerts.example.org/x", attempts=1), an_alert())
         box.post(Webhook("http://localhost:9/", attempts=1), an_alert())
-        assert box.flush(5)
+        assert box.flush(PATIENCE)
         asked = [got.path for got in proxy.got]
     assert asked == ["http://alerts.example.org/x?y=1", "CONNECT alerts.example.org:443"]
 
@@ -320,7 +320,7 @@ alerts.crossed(crossing(percent=1))
 child = os.fork()
 alerts.crossed(crossing(percent=2 if child else 3))
 alerts.crossed(crossing(percent=1))  # was told before the fork
-assert alerts.flush()
+assert alerts.flush(60)
 if child:
     assert os.waitpid(child, 0)[1] == 0
 os._exit(0)
@@ -334,6 +334,6 @@ def test_a_fork_tells_its_own_and_nothing_twice() -> None:
             [sys.executable, "-c", FORK, receiver.url],
             cwd=Path(__file__).parents[2],
             check=True,
-            timeout=30,
+            timeout=2 * PATIENCE,
         )
         assert sorted(got.json["budget"]["percent"] for got in receiver.got) == [1, 2, 3]

@@ -5,16 +5,25 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from traceback import walk_stack
 from typing import Any
 
 import pytest
 
 from scrimp.caching_tools import cached_tool
-from tests.caching_tools.tools import Counting, wait_for
+from scrimp.caching_tools.flight import Flight
+from tests.caching_tools.tools import Counting
+from tests.patience import PATIENCE, eventually
+
+
+def waiting() -> int:
+    """How many threads wait for the call of another."""
+    tops, code = tuple(sys._current_frames().values()), Flight.wait.__code__
+    return sum(any(frame.f_code is code for frame, _ in walk_stack(top)) for top in tops)
 
 
 def test_threads_that_ask_the_same_at_once_wait_for_one_call() -> None:
@@ -23,8 +32,7 @@ def test_threads_that_ask_the_same_at_once_wait_for_one_call() -> None:
     read = cached_tool(tool.read)
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(read, "a") for _ in range(8)]
-        wait_for(lambda: len(tool.calls) == 1)
-        time.sleep(0.05)
+        eventually(lambda: len(tool.calls) == 1 and waiting() == 7)
         tool.may_end.set()
         results = [one.result() for one in asked]
     assert results == [["a", 10]] * 8
@@ -70,13 +78,12 @@ def test_an_error_reaches_all_who_waited_and_is_not_kept() -> None:
     @cached_tool
     def read(path: str) -> str:
         calls.append(path)
-        may_fail.wait(10)
+        may_fail.wait(PATIENCE)
         raise OSError(f"no {path}")
 
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(read, "a") for _ in range(4)]
-        wait_for(lambda: calls == ["a"])
-        time.sleep(0.05)
+        eventually(lambda: calls == ["a"] and waiting() == 3)
         may_fail.set()
         for one in asked:
             with pytest.raises(OSError, match="no a"):
@@ -115,10 +122,10 @@ def test_what_was_asked_before_it_was_invalidated_is_not_kept() -> None:
     read = cached_tool(tool.read)
     with ThreadPoolExecutor(2) as pool:
         before = pool.submit(read, "a")
-        wait_for(lambda: len(tool.calls) == 1)
+        eventually(lambda: len(tool.calls) == 1)
         read.invalidate()
         after = pool.submit(read, "a")
-        wait_for(lambda: len(tool.calls) == 2)
+        eventually(lambda: len(tool.calls) == 2)
         tool.may_end.set()
         before.result(), after.result()
     read("a")
@@ -144,7 +151,7 @@ def test_a_forked_child_waits_for_no_call_of_its_parent() -> None:
     read = cached_tool(tool.read)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(read, "a")
-        wait_for(lambda: len(tool.calls) == 1)
+        eventually(lambda: len(tool.calls) == 1)
         child = os.fork()
         if child == 0:
             tool.may_end = threading.Event()
@@ -169,7 +176,7 @@ class Slow:
 
 
 async def within_a_while(asked: Any) -> Any:
-    return await asyncio.wait_for(asked, 5)
+    return await asyncio.wait_for(asked, PATIENCE)
 
 
 def left_pending(asked: Any) -> tuple[asyncio.AbstractEventLoop, Any]:
@@ -250,7 +257,7 @@ def test_a_call_that_is_collected_while_a_result_is_kept_locks_nobody_out() -> N
     del loop, task
     asks = threading.Thread(target=lambda: asyncio.run(fetch("other")), daemon=True)
     asks.start()
-    asks.join(5)
+    asks.join(PATIENCE)
     assert not asks.is_alive()
     assert fetch.cache_info().entries == 1
 
@@ -261,20 +268,20 @@ def test_tools_that_call_one_another_from_two_threads_end() -> None:
     @cached_tool(key=lambda deeper: 1)
     def one(*, deeper: bool = True) -> int:
         if deeper:
-            both.wait(5)
+            both.wait(PATIENCE)
         return 1 + (other(deeper=False) if deeper else 0)
 
     @cached_tool(key=lambda deeper: 1)
     def other(*, deeper: bool = True) -> int:
         if deeper:
-            both.wait(5)
+            both.wait(PATIENCE)
         return 10 + (one(deeper=False) if deeper else 0)
 
     asked = [threading.Thread(target=tool, kwargs={"deeper": True}, daemon=True) for tool in (one, other)]
     for thread in asked:
         thread.start()
     for thread in asked:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in asked)
 
 
@@ -290,6 +297,6 @@ def test_tools_that_wait_for_one_another_in_a_loop_end() -> None:
         return 10 + (await one(deeper=False) if deeper else 0)
 
     async def run() -> list[int]:
-        return list(await asyncio.wait_for(asyncio.gather(one(deeper=True), other(deeper=True)), 5))
+        return list(await asyncio.wait_for(asyncio.gather(one(deeper=True), other(deeper=True)), PATIENCE))
 
     assert asyncio.run(run()) == [12, 11]  # the second asks the first anew, which waits for it

@@ -1,11 +1,11 @@
-"""A tool to be asked, and patience."""
+"""A tool to be asked."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
+
+from tests.patience import PATIENCE
 
 
 class Counting:
@@ -18,12 +18,5 @@ class Counting:
 
     def read(self, path: str, limit: int = 10, *flags: str, **more: Any) -> list[Any]:
         self.calls.append((path, limit, flags, more))
-        self.may_end.wait(10)
+        self.may_end.wait(PATIENCE)
         return [path, limit]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 10
-    while not condition() and time.monotonic() < give_up:
-        time.sleep(0.002)
-    assert condition()

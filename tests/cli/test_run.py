@@ -24,6 +24,7 @@ from scrimp.gateway.serving import Gateway, Stores
 from scrimp.gateway.settings_loading import load
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.patience import PATIENCE
 
 SONNET = "claude-sonnet-4-5"  # 3 dollars for a million tokens of input
 SYSTEM = "You are careful and brief. " * 900
@@ -247,19 +248,19 @@ def test_what_is_wrong_is_said_before_anything_runs(
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_signals_reach_the_command(home: Path, number: signal.Signals) -> None:
     code = f"import signal, sys, time; signal.signal({number:d}, lambda *_: sys.exit(5)); "
-    code += "print('ready', flush=True); time.sleep(20)"
+    code += "print('ready', flush=True); time.sleep(300)"
     command = [sys.executable, "-m", "scrimp", "run", "--", sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "ready\n"
         running.send_signal(number)
-        _, err = running.communicate(timeout=20)
+        _, err = running.communicate(timeout=4 * PATIENCE)
     assert running.returncode == 5
     assert "spent" in err
 
 
 def test_ctrl_c_is_the_commands_own(home: Path) -> None:
-    code = "import time, sys\ntry:\n print('ready', flush=True); time.sleep(20)\n"
+    code = "import time, sys\ntry:\n print('ready', flush=True); time.sleep(300)\n"
     code += "except KeyboardInterrupt:\n time.sleep(0.2); sys.exit(6)"
     command = [sys.executable, "-m", "scrimp", "run", "--", sys.executable, "-c", code]
     with subprocess.Popen(
@@ -268,7 +269,7 @@ def test_ctrl_c_is_the_commands_own(home: Path) -> None:
         assert running.stdout is not None
         assert running.stdout.readline() == "ready\n"
         os.killpg(running.pid, signal.SIGINT)  # as a terminal does
-        _, err = running.communicate(timeout=20)
+        _, err = running.communicate(timeout=4 * PATIENCE)
     assert running.returncode == 6
     assert "spent" in err
 
@@ -283,7 +284,7 @@ def test_a_command_that_was_killed_ends_as_a_shell_reports_it() -> None:
 def test_a_signal_after_the_end_of_the_command_does_no_harm() -> None:
     began = time.monotonic()
     assert run_child(["true"], os.environ) == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_the_command_finds_the_gateway() -> None:

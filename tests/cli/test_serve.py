@@ -20,6 +20,7 @@ from scrimp.cli import main
 from scrimp.emulator import Emulator, Fault
 from scrimp.stores.keys import Key, KeyStore
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.patience import PATIENCE
 
 SECRET = "sk-ant-upstream-secret"
 
@@ -77,7 +78,7 @@ def call(url: str, secret: str) -> tuple[int, dict[str, Any]]:
     headers = {"x-api-key": secret, "anthropic-version": "2023-06-01", "content-type": "application/json"}
     request = urllib.request.Request(f"{url}/v1/messages", json.dumps(body).encode(), headers)  # noqa: S310 - ours
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - ours
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310 - ours
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -100,7 +101,7 @@ def test_keys_open_the_gateway_until_they_are_revoked(
     time.sleep(1)
     assert call(url, rich)[0] == 401
     serving.send_signal(signal.SIGTERM)
-    _, err = serving.communicate(timeout=20)
+    _, err = serving.communicate(timeout=PATIENCE)
     assert serving.returncode == 0
     ledger = SqliteLedger(home / "ledger.sqlite")
     [record] = ledger.records()
@@ -123,8 +124,8 @@ def test_a_call_under_way_is_finished_before_the_end(
     while not emulator.requests:
         time.sleep(0.01)
     serving.send_signal(signal.SIGTERM)
-    caller.join(20)
-    assert serving.wait(20) == 0
+    caller.join(PATIENCE)
+    assert serving.wait(PATIENCE) == 0
     assert answers == [200]
     ledger = SqliteLedger(home / "ledger.sqlite")
     assert [record.cost for record in ledger.records()] == [emulator.total]

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -17,17 +18,19 @@ import pydantic
 import pytest
 
 import scrimp
+from scrimp.asgi.shapes import Message, Receive, Scope, Send
 from scrimp.core.record import Record
 from scrimp.emulator import Answer, Emulator, Fault, Refusal, text, thinking, tool_use
 from scrimp.emulator.books import Billed
 from scrimp.errors import FanoutError, InputError
 from scrimp.stores.memory import MemoryLedger
+from tests.patience import PATIENCE, HeldBack, until
 
 MODEL = "claude-sonnet-5"
 SYSTEM = "You are a careful assistant. " * 500
 DOCUMENT = "A long report about nothing in particular. " * 500
 TOOL = {"name": "look", "description": "Look.", "input_schema": {"type": "object", "properties": {}}}
-MINUTE = 60.0
+LONG = 600.0
 
 Run = Callable[..., list[Any]]
 
@@ -44,10 +47,29 @@ def echo(body: dict[str, Any]) -> Answer:
     return Answer((text(f"answer to {said}, at some length, so that it streams in several pieces"),))
 
 
+class Pausing(HeldBack):
+    """Goes on with its first answer, after the first event of it, when three others have been answered."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+
+        async def pausing(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.body":
+                await until(lambda: len(self.bill) >= 3)
+
+        await super().__call__(scope, receive, send if self.come else pausing)
+
+
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with Emulator(echo) as running:
+def emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+    with getattr(request, "param", Emulator)(echo) as running:
         yield running
+
+
+def where(emulator: Callable[..., Emulator]) -> pytest.MarkDecorator:
+    """For a test with an emulator like this."""
+    return pytest.mark.parametrize("emulator", [emulator], indirect=True, ids=[""])
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -106,13 +128,14 @@ def test_thirty_two_requests_are_one_write_and_thirty_one_reads(run: Run, emulat
     assert all(entry.started_at >= first.first_event_at for entry in readers(emulator))
 
 
+@where(partial(Pausing, times=0))
 def test_the_others_do_not_wait_for_the_end_of_the_first(run: Run, emulator: Emulator) -> None:
-    emulator.inject(Fault("slow_events", times=1, seconds=0.1))
     run([ask(n) for n in range(4)])
     (first,) = writers(emulator)
     assert all(first.first_event_at <= entry.started_at < first.ended_at for entry in readers(emulator))
 
 
+@where(partial(HeldBack, after=1, until=3))
 def test_no_more_than_the_limit_go_at_once(run: Run, emulator: Emulator) -> None:
     emulator.inject(Fault("slow_start", times=None, seconds=0.05))
     run([ask(n) for n in range(9)], limit=3)
@@ -131,16 +154,18 @@ def test_content_stays_as_it_is_and_only_markers_are_set(run: Run, emulator: Emu
     assert requests[0] == ask(0, metadata={"user_id": "u"}, extra_body={"unknown_field": [1]})
 
 
+@where(partial(HeldBack, until=4))
 def test_requests_that_share_nothing_go_untouched_and_wait_for_nobody(run: Run, emulator: Emulator) -> None:
-    emulator.inject(Fault("slow_start", times=None, seconds=0.3))
+    emulator.inject(Fault("slow_start", times=None, seconds=0.1))
     run([ask(n, system=f"{n} {SYSTEM}") for n in range(4)])
     assert not writers(emulator)
     assert max(e.started_at for e in emulator.bill) < min(e.ended_at for e in emulator.bill)
     assert all("cache_control" not in received.raw.decode() for received in emulator.requests)
 
 
+@where(partial(HeldBack, until=4))
 def test_prefixes_below_the_least_that_is_cached_are_not_waited_for(run: Run, emulator: Emulator) -> None:
-    emulator.inject(Fault("slow_start", times=None, seconds=0.3))
+    emulator.inject(Fault("slow_start", times=None, seconds=0.1))
     run([ask(n, system="Be brief.") for n in range(4)])
     assert max(e.started_at for e in emulator.bill) < min(e.ended_at for e in emulator.bill)
     assert all("cache_control" not in received.raw.decode() for received in emulator.requests)
@@ -350,7 +375,7 @@ def test_with_an_async_client_it_is_awaited(emulator: Emulator) -> None:
 def test_cancelling_ends_everything_that_is_under_way(
     emulator: Emulator, slow: Any, after: int, more: dict[str, Any], reached: int
 ) -> None:
-    emulator.inject(Fault(slow, times=None, after=after, seconds=MINUTE))
+    emulator.inject(Fault(slow, times=None, after=after, seconds=LONG))
 
     async def main() -> set[asyncio.Task[Any]]:
         async with anthropic.AsyncAnthropic(base_url=emulator.url, api_key="key", max_retries=0) as client:
@@ -364,7 +389,7 @@ def test_cancelling_ends_everything_that_is_under_way(
 
     before = time.monotonic()
     assert asyncio.run(main()) == set()
-    assert time.monotonic() - before < MINUTE / 2
+    assert time.monotonic() - before < LONG / 2
     assert len(emulator.requests) == reached
 
 
@@ -374,13 +399,20 @@ class InterruptError(Exception):
 
 @pytest.fixture
 def interrupt() -> Iterator[Callable[[], None]]:
-    """Interrupts the main thread."""
+    """Interrupts the main thread, which notices."""
+
+    noticed = threading.Event()
 
     def interrupted(number: int, frame: Any) -> None:
+        noticed.set()
         raise InterruptError
 
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert noticed.wait(PATIENCE)
+
     before = signal.signal(signal.SIGUSR1, interrupted)
-    yield lambda: os.kill(os.getpid(), signal.SIGUSR1)
+    yield interrupt
     signal.signal(signal.SIGUSR1, before)
 
 
@@ -388,7 +420,7 @@ def test_after_an_interrupt_nothing_more_is_sent(emulator: Emulator, interrupt: 
     def reply(body: dict[str, Any]) -> Answer:
         if body["messages"][0]["content"] == "question 1":
             interrupt()
-            time.sleep(0.2)
+            time.sleep(0.2)  # for what is interrupted to end
         return echo(body)
 
     emulator.reply(reply)

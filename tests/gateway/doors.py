@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, NamedTuple
 
 import anthropic
 
@@ -19,10 +18,13 @@ from scrimp.gateway.settings import Limits, Serve, Settings, Timeouts, Upstream
 from scrimp.stores.keys import Key
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.memory import MemoryLedger
+from tests.patience import PATIENCE, eventually
 
 MODEL = "claude-haiku-4-5"
 SYSTEM = "You are a careful assistant. " * 900
 PROMPT = "the quick brown fox keeps a secret"
+ENDLESS = "word " * 20_000
+"""A reply of two thousand events: where they are slow, it goes on for longer than any test waits."""
 
 
 class KeyRing:
@@ -91,26 +93,41 @@ def settings_for(url: str, options: dict[str, Any]) -> Settings:
     )
 
 
+class FixedUpstream(NamedTuple):
+    """Where it is, and what it waits for before it says the rest."""
+
+    url: str
+    may_go_on: threading.Event
+
+
 @contextmanager
-def fixed_upstream(head: bytes, *chunks: bytes) -> Iterator[str]:
-    """An upstream that answers its only request with these chunks, and then says no more."""
+def fixed_upstream(head: bytes, *chunks: bytes, then: Sequence[bytes] = ()) -> Iterator[FixedUpstream]:
+    """An upstream that answers its only request with these chunks, and goes on with `then` once told to."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        found = FixedUpstream(f"http://127.0.0.1:{listening.getsockname()[1]}", threading.Event())
 
         def serve() -> None:
             line, _ = listening.accept()
-            with line:
+            with line, suppress(ConnectionError):
                 line.recv(2**20)
-                line.sendall(head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks))
-                over.wait(10)
+                line.sendall(head + _chunked(chunks))
+                found.may_go_on.wait()
+                line.sendall(_chunked(then))
+                over.wait()
 
-        server = threading.Thread(target=serve)
+        server = threading.Thread(target=serve, daemon=True)
         server.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield found
         finally:
+            found.may_go_on.set()
             over.set()
-            server.join()
+            server.join(PATIENCE)
+
+
+def _chunked(chunks: Sequence[bytes]) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
 
 
 def ask(question: str = "Hello.", **more: Any) -> dict[str, Any]:
@@ -122,14 +139,6 @@ def ask(question: str = "Hello.", **more: Any) -> dict[str, Any]:
 def encoded(body: Mapping[str, Any]) -> bytes:
     """A body as bytes."""
     return json.dumps(body).encode()
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait until something is so; fails when it never is."""
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "it never came to be"
-        time.sleep(0.005)
 
 
 class Answered:
@@ -175,7 +184,7 @@ def raw(port: int, method: str, path: str, body: bytes = b"", **headers: str) ->
 
 def talk(port: int, data: bytes) -> bytes:
     """Send bytes, and read until the other side closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
         line.sendall(data)
         parts = []
         while part := line.recv(65536):

@@ -20,7 +20,7 @@ from scrimp.core.budget import Standing
 from scrimp.core.record import Record
 from scrimp.emulator import Emulator
 from scrimp.stores.sqlite_ledger import SqliteLedger
-from tests.gateway.doors import eventually
+from tests.patience import PATIENCE, eventually
 
 
 class Served:
@@ -39,7 +39,7 @@ class Served:
     def page(self, path: str) -> str:
         """What a page of the gateway says; of an error too."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=PATIENCE) as answer:  # noqa: S310 - our own
                 found: bytes = answer.read()
         except HTTPError as error:
             found = error.read()
@@ -69,7 +69,7 @@ class Served:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Tell it to stop; its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(2 * PATIENCE)
 
     def log(self) -> str:
         """What it has said on standard error."""
@@ -110,12 +110,12 @@ def served(
         try:
             one = Served(process, home, emulator, _announced(process))
             if ready:
-                eventually(one.ready, 30)
+                eventually(one.ready)
             yield one
         finally:
             if process.poll() is None:
                 process.terminate()
-            process.wait(60)
+            process.wait(2 * PATIENCE)
             assert process.stdout
             process.stdout.close()
 

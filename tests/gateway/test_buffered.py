@@ -9,11 +9,9 @@ from contextlib import closing
 from http.client import HTTPConnection
 from typing import NamedTuple
 
-from scrimp.emulator import Emulator, Fault
 from scrimp.gateway.buffered import Buffered
-from tests.gateway.doors import MODEL, Door, door, encoded, eventually
-
-SLOW = Fault("slow_start", times=1, seconds=0.5)
+from tests.gateway.doors import MODEL, Door, door, encoded
+from tests.patience import PATIENCE, HeldBack, eventually
 
 
 def body_of(size: int) -> bytes:
@@ -35,7 +33,7 @@ def post(found: Door, body: bytes, *, chunked: bool = False, **headers: str) -> 
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
     parts = [body[start : start + 10_000] for start in range(0, len(body), 10_000)]
-    with closing(HTTPConnection("127.0.0.1", found.gateway.port, timeout=10)) as line:
+    with closing(HTTPConnection("127.0.0.1", found.gateway.port, timeout=PATIENCE)) as line:
         line.request("POST", "/v1/messages", iter(parts) if chunked else body, sent, encode_chunked=chunked)
         with line.getresponse() as answer:
             return Reply(answer.status, answer.headers["retry-after"], answer.read())
@@ -56,13 +54,15 @@ def test_what_is_kept_is_given_back() -> None:
 
 
 def test_bodies_that_are_too_large_together_are_refused_for_now() -> None:
-    with door(Emulator(faults=[SLOW]), limits={"buffered": 100_000, "retries": 0}) as found:
+    emulator = HeldBack(times=1)
+    with door(emulator, limits={"buffered": 100_000, "retries": 0}) as found:
         with ThreadPoolExecutor() as pool:
             first = pool.submit(post, found, body_of(60_000))
-            eventually(lambda: len(found.emulator.requests) == 1)
+            eventually(lambda: emulator.held == 1)
             assert refused(post(found, body_of(60_000)))
             assert refused(post(found, gzip.compress(body_of(60_000)), content_encoding="gzip"))
             assert post(found, body_of(20_000)).status == 200
+            emulator.may_answer.set()
             assert first.result().status == 200
         assert post(found, body_of(60_000)).status == 200
         assert post(found, gzip.compress(body_of(60_000)), content_encoding="gzip").status == 200

@@ -18,7 +18,8 @@ from scrimp.gateway.messages import Asked, Call
 from scrimp.gateway.settings import Budget
 from scrimp.office import CallDesk
 from scrimp.office.reading import Reading
-from tests.gateway.doors import ask, door, encoded, eventually
+from tests.gateway.doors import ask, door, encoded
+from tests.patience import eventually
 
 CALLS = 8
 OF_A_CALL = (Inbound, Asked, Call, CallDesk, GatedDesk, Reading)

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from tests.gateway.fuzzing import BODY_LIMIT, CANARY, HEAD_LIMIT, KEY_CANARY, Ca
 COUNT = int(os.environ.get("SCRIMP_FUZZED_REQUESTS", "2000"))
 SEED = int(os.environ.get("SCRIMP_FUZZ_SEED", "1"))
 AT_ONCE = 24
-PATIENCE = 5.0
+PATIENCE = 60.0
 UPSTREAM_KEY = "sk-ant-UPSTREAM-CANARY"
 OURS = "req_scrimp"
 
@@ -40,8 +41,8 @@ body = {BODY_LIMIT}
 headers = {HEAD_LIMIT}
 
 [timeouts]
-headers = 1.0
-request = 2.0
+headers = 5.0
+request = 10.0
 
 [upstream.emulated]
 base_url = "URL"
@@ -132,7 +133,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
             url = address(folder / "out.txt", process)
             try:
                 outcomes = asyncio.run(all_of(url, list(cases(SEED, secret, COUNT))))
-                with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:  # noqa: S310 - our own
+                with urllib.request.urlopen(f"{url}/metrics", timeout=PATIENCE) as answer:  # noqa: S310 - our own
                     (folder / "metrics.txt").write_bytes(answer.read())
             finally:
                 process.terminate()
@@ -157,11 +158,11 @@ def scrimp(folder: Path, env: dict[str, str], *arguments: str) -> str:
 
 def address(said: Path, process: subprocess.Popen[bytes]) -> str:
     """The URL that `scrimp serve --json` prints."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         text = said.read_text()
-        if "}" in text:
-            return str(json.loads(text[: text.index("}") + 1])["url"])
+        if "}\n" in text:
+            return str(json.loads(text[: text.index("}\n") + 1])["url"])
         time.sleep(0.02)
     raise AssertionError("the gateway did not start")
 
@@ -171,7 +172,7 @@ async def all_of(url: str, wanted: list[Case]) -> list[tuple[Case, list[Response
     port = int(url.rpartition(":")[2])
 
     async def one(case: Case) -> tuple[Case, list[Response]]:
-        async with gate:
+        async with nullcontext() if case.slow else gate:  # nobody waits for those who take their time
             return case, await answers(port, case)
 
     return await asyncio.gather(*(one(case) for case in wanted))

@@ -12,7 +12,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -35,15 +37,13 @@ from tests.gateway.doors import (
     ask,
     door,
     encoded,
-    eventually,
     fixed_upstream,
     request_bytes,
     talk,
 )
+from tests.patience import PATIENCE, HeldBack, eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore::scrimp.errors.ScrimpWarning")
-
-SLOW = Fault("slow_start", times=None, seconds=0.2)
 
 
 def test_bodies_and_heads_of_any_length_get_a_clear_answer() -> None:
@@ -93,7 +93,10 @@ def test_bodies_that_are_no_request_are_refused_or_passed_on_untouched() -> None
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on() -> None:
     body = encoded(ask())
     head = request_bytes("POST", "/v1/messages", b"", expect="100-continue", content_length=str(len(body)))
-    with door() as found, socket.create_connection(("127.0.0.1", found.gateway.port), timeout=5) as line:
+    with (
+        door() as found,
+        socket.create_connection(("127.0.0.1", found.gateway.port), timeout=PATIENCE) as line,
+    ):
         line.sendall(head)
         assert line.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         line.sendall(body)
@@ -214,16 +217,16 @@ def test_slow_clients_are_let_go() -> None:
 
 
 def test_an_upstream_that_says_nothing_is_given_up() -> None:
-    timeouts = {"answer": 0.3, "silence": 0.2}
-    with door(Emulator(faults=[Fault("slow_start", seconds=9)]), timeouts=timeouts) as found:
+    with door(Emulator(faults=[Fault("slow_start", seconds=PATIENCE)]), timeouts={"answer": 0.3}) as found:
         answer = found.raw("POST", "/v1/messages", encoded(ask()))
         assert (answer.status, answer.error["type"]) == (504, "timeout_error")
         assert [record.outcome for record in found.records(1)] == ["unknown"]
-    start = {"id": "msg_1", "model": MODEL, "usage": {"input_tokens": 9000, "output_tokens": 1}}
-    event = f"event: message_start\ndata: {json.dumps({'message': start})}\n\n".encode()
-    with fixed_upstream(STREAM_HEAD, event) as url, door(upstream=url, timeouts=timeouts) as found:
+    with (
+        fixed_upstream(STREAM_HEAD, START) as upstream,
+        door(upstream=upstream.url, timeouts={"silence": 0.2}) as found,
+    ):
         cut = found.raw("POST", "/v1/messages", encoded(ask(stream=True)))
-        assert (cut.status, cut.body, cut.whole) == (200, event, False)
+        assert (cut.status, cut.body, cut.whole) == (200, START, False)
         [record] = found.records(1)
         assert (record.outcome, record.usage.total_input) == ("cut off", 9000)
 
@@ -232,17 +235,25 @@ STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-e
 
 
 def test_more_calls_than_there_is_room_for_wait_and_then_are_refused() -> None:
-    limits = {"concurrent": 2, "waiting": 2}
-    with door(Emulator(faults=[SLOW]), limits=limits) as found, ThreadPoolExecutor(8) as pool:
+    emulator, limits = HeldBack(), {"concurrent": 2, "waiting": 2}
+    with (
+        door(emulator, limits=limits, timeouts={"turn": PATIENCE}) as found,
+        ThreadPoolExecutor(8) as pool,
+    ):
         asked = [pool.submit(found.raw, "POST", "/v1/messages", encoded(ask(str(n)))) for n in range(8)]
+        eventually(lambda: sum(one.done() for one in asked) == 4)
+        emulator.may_answer.set()
         answers = [one.result() for one in asked]
         refused = [answer for answer in answers if answer.status == 429]
         assert sorted(answer.status for answer in answers) == [200] * 4 + [429] * 4
         assert {answer.headers["retry-after"] for answer in refused} == {"1"}
         assert {answer.error["type"] for answer in refused} == {"rate_limit_error"}
-    with door(Emulator(faults=[SLOW]), limits={"concurrent": 1}, timeouts={"turn": 0.1}) as found:
+    emulator = HeldBack()
+    with door(emulator, limits={"concurrent": 1}, timeouts={"turn": 0.1}) as found:
         with ThreadPoolExecutor(2) as pool:
             asked = [pool.submit(found.raw, "POST", "/v1/messages", encoded(ask(str(n)))) for n in range(2)]
+            eventually(lambda: any(one.done() for one in asked))
+            emulator.may_answer.set()
             assert sorted(one.result().status for one in asked) == [200, 429]
         assert found.raw("POST", "/v1/messages", encoded(ask())).status == 200
 
@@ -290,52 +301,77 @@ def test_the_budget_of_a_run_around_the_gateway_holds_for_its_calls() -> None:
         assert run.usage.calls == 1
 
 
-def test_stopping_finishes_what_is_under_way_and_cuts_what_takes_longer() -> None:
-    slow = Fault("slow_events", times=None, seconds=0.05)
-    for seconds, outcome in ((10.0, "complete"), (0.1, "cut off")):
-        with (
-            door(Emulator(faults=[slow]), timeouts={"drain": seconds}) as found,
-            ThreadPoolExecutor(1) as pool,
-        ):
-            asked = pool.submit(found.raw, "POST", "/v1/messages", STREAMED)
-            eventually(lambda: found.emulator.requests)
-            time.sleep(0.1)
-            found.gateway.stop()
-            [record] = found.records()
-            assert record.outcome == outcome
-            assert asked.result().whole == (outcome == "complete")
+STREAMED = encoded(ask(stream=True))
+USAGE = {"input_tokens": 9_000, "output_tokens": 1}
+START, END = (
+    f"event: {kind}\ndata: {json.dumps({'type': kind, **more})}\n\n".encode()
+    for kind, more in (
+        ("message_start", {"message": {"id": "msg_1", "model": MODEL, "usage": USAGE}}),
+        ("message_delta", {"delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 300}}),
+    )
+)
+COST = 9_000 * 1_000_000 + 300 * 5_000_000
+"""Claude Haiku 4.5 is a dollar a million tokens in, five out."""
 
 
-STREAMED = encoded(ask(stream=True, max_tokens=600))
+@contextmanager
+def under_way(port: int) -> Iterator[socket.socket]:
+    """A client whose answer has begun."""
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
+        line.sendall(request_bytes("POST", "/v1/messages", STREAMED))
+        line.recv(1, socket.MSG_PEEK)
+        yield line
+
+
+def rest_of(line: socket.socket) -> Answered:
+    """All that the client is sent."""
+    return Answered(b"".join(iter(lambda: line.recv(65536), b"")))
+
+
+@pytest.mark.parametrize(("drain", "outcome"), [(PATIENCE, "complete"), (0.1, "cut off")])
+def test_stopping_finishes_what_is_under_way_and_cuts_what_takes_longer(drain: float, outcome: str) -> None:
+    with (
+        fixed_upstream(STREAM_HEAD, START, then=[END, b""]) as upstream,
+        door(upstream=upstream.url, timeouts={"drain": drain}) as found,
+        under_way(found.gateway.port) as line,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        stopping = pool.submit(found.gateway.stop)
+        if outcome == "complete":
+            eventually(lambda: found.gateway._parts.house.draining)
+            upstream.may_go_on.set()
+        stopping.result()
+        [record] = found.records()
+        assert record.outcome == outcome
+        assert rest_of(line).whole == (outcome == "complete")
 
 
 def test_a_gateway_that_stops_takes_nothing_new(tmp_path: Path) -> None:
     """As a process of its own, told by SIGTERM in the middle of a stream."""
-    slow = Fault("slow_events", times=None, seconds=0.02)
-    with Emulator(faults=[slow]) as emulator:
-        code = SERVER.format(url=emulator.url, ledger=str(tmp_path / "ledger.sqlite"))
+    with fixed_upstream(STREAM_HEAD, START, then=[END, b""]) as upstream:
+        code = SERVER.format(url=upstream.url, ledger=str(tmp_path / "ledger.sqlite"))
         server = subprocess.Popen(
             [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        with server, ThreadPoolExecutor(1) as pool:
+        with server, ExitStack() as at_the_end:
+            at_the_end.callback(server.kill)
             assert server.stdout is not None
             port = int(server.stdout.readline())
-            asked = pool.submit(talk, port, request_bytes("POST", "/v1/messages", STREAMED))
-            eventually(lambda: len(emulator.requests) == 1)
+            line = at_the_end.enter_context(under_way(port))
             os.kill(server.pid, signal.SIGTERM)
             eventually(lambda: _status(port, "GET", "/readyz") == 503)
             refused = Answered(talk(port, request_bytes("POST", "/v1/messages", encoded(ask()))))
             assert (refused.status, refused.error["type"]) == (529, "overloaded_error")
             assert refused.headers["retry-after"] == "1"
             assert _status(port, "GET", "/healthz") == 200
-            assert Answered(asked.result()).whole
+            upstream.may_go_on.set()
+            answer = rest_of(line)
+            assert (answer.body, answer.whole) == (START + END, True)
             assert server.stderr is not None
             assert "1 call under way is waited for" in server.stderr.read()
-        assert server.wait(10) == 0
-        assert len(emulator.requests) == 1
+            assert server.wait(PATIENCE) == 0
         ledger = SqliteLedger(tmp_path / "ledger.sqlite")
-        [record] = ledger.records()
-        assert record.cost == emulator.total > 0
+        assert [record.cost for record in ledger.records()] == [COST]
         ledger.close()
 
 
@@ -378,7 +414,7 @@ def test_nothing_that_is_thrown_at_it_makes_it_fail_or_tell(capfd: pytest.Captur
 
 def _thrown(port: int, data: bytes) -> Answered | None:
     """What comes back for bytes of any kind, after which nothing more is sent."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as line:
         line.sendall(data)
         line.shutdown(socket.SHUT_WR)
         parts = []

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from scrimp.gateway.headers import upwards
 from scrimp.gateway.upstream import BrokenOffError, ConnectError, UpstreamAnswer, UpstreamError, Way
 from tests.gateway.doors import ask, door, encoded
+from tests.patience import PATIENCE
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -50,10 +51,10 @@ def run(
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=secure)
         port = server.sockets[0].getsockname()[1]
-        way = Way(connect_seconds=2.0, trust=trust)
+        way = Way(connect_seconds=PATIENCE, trust=trust)
         try:
             return await asyncio.wait_for(
-                use(way, f"http{'s' if secure else ''}://127.0.0.1:{port}/v1/x?a=%2F"), 10
+                use(way, f"http{'s' if secure else ''}://127.0.0.1:{port}/v1/x?a=%2F"), PATIENCE
             )
         finally:
             await way.close()
@@ -236,17 +237,22 @@ def test_where_nobody_listens_nothing_was_sent() -> None:
 
 def test_a_call_that_is_cancelled_ends_its_connection() -> None:
     closed: list[bytes] = []
+    came = asyncio.Event()
 
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await head_of(reader)
+        came.set()
         try:
             closed.append(await reader.read())
         except ConnectionResetError:
             closed.append(b"")
 
     async def use(way: Way, url: str) -> None:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(way.send("GET", url, HEADERS, b""), 0.05)
+        asking = asyncio.create_task(way.send("GET", url, HEADERS, b""))
+        await came.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
         while not closed:
             await asyncio.sleep(0.001)
 

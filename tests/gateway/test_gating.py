@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from scrimp.gateway.cache_settings import FanoutSettings
 from scrimp.gateway.gating import GatedDesk, Gating
 from scrimp.office import Office, Remembering
 from scrimp.stores.memory import MemoryLedger
+from tests.gateway.instant import now, run_at_once, take_its_time
 
 MODEL = "claude-sonnet-4-5"
 LONG = "You are a careful reviewer of code. " * 300
@@ -89,25 +89,25 @@ class House:
         return self.gating.following == 0 and not self.office.led
 
 
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Everything ends within seconds, or it hangs."""
-    return asyncio.run(asyncio.wait_for(coroutine, 10))
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_its_time(monkeypatch, "scrimp.gateway.gating")
 
 
 def test_of_many_at_once_one_writes_and_the_others_read() -> None:
     house = House()
 
     async def all_at_once() -> float:
-        began = time.perf_counter()
+        began = now()
         await asyncio.gather(*(house.call(body(f"question {n}"), begins=0.2) for n in range(32)))
-        return time.perf_counter() - began
+        return now() - began
 
-    took = run(all_at_once())
+    took = run_at_once(all_at_once())
     assert sum(written > 1_000 for written in house.writes) == 1
     assert sum(read > 1_000 for read in house.reads) == 31
     assert [how for how, _ in house.ends] == ["read"] * 31
-    assert all(waited < 0.5 for _, waited in house.ends)
-    assert took < 1.5
+    assert [waited for _, waited in house.ends] == [pytest.approx(0.2)] * 31
+    assert took == pytest.approx(0.4)
     assert house.settled()
 
 
@@ -118,7 +118,7 @@ def test_nothing_shared_waits_for_nobody() -> None:
     async def all_at_once() -> None:
         await asyncio.gather(*(house.call(one) for one in asked))
 
-    run(all_at_once())
+    run_at_once(all_at_once())
     assert house.ends == []
     assert house.settled()
 
@@ -129,7 +129,7 @@ def test_a_prefix_too_short_to_be_cached_is_not_waited_for() -> None:
     async def all_at_once() -> None:
         await asyncio.gather(*(house.call(body(str(n), system="Be brief.")) for n in range(8)))
 
-    run(all_at_once())
+    run_at_once(all_at_once())
     assert house.ends == []
 
 
@@ -140,7 +140,7 @@ def test_what_is_there_already_is_not_waited_for() -> None:
         await house.call(body("first"))
         await asyncio.gather(*(house.call(body(str(n))) for n in range(8)))
 
-    run(in_turn())
+    run_at_once(in_turn())
     assert [how for how, _ in house.ends] in ([], ["read"] * len(house.ends))
     assert sum(written > 1_000 for written in house.writes) == 1
 
@@ -164,7 +164,7 @@ def test_nobody_counts_on_what_one_who_waits_was_to_write() -> None:
         await asyncio.gather(leading, follower)
         return len(same.situation.pending)
 
-    assert run(third()) == 1
+    assert run_at_once(third()) == 1
     assert [written > 1_000 for written in house.writes] == [True, True]
 
 
@@ -175,7 +175,7 @@ def test_accounts_are_apart() -> None:
     async def both() -> None:
         await asyncio.gather(house.call(body("a")), house.call(body("b"), office=other))
 
-    run(both())
+    run_at_once(both())
     assert house.ends == []
     assert sum(written > 1_000 for written in house.writes) == 2
 
@@ -188,7 +188,7 @@ def test_a_leader_that_fails_is_followed_by_one_not_by_all() -> None:
         await asyncio.sleep(0.02)
         await asyncio.gather(leading, *(house.call(body(str(n)), begins=0.1) for n in range(12)))
 
-    run(first_fails())
+    run_at_once(first_fails())
     assert sum(written > 1_000 for written in house.writes) == 2
     assert sorted(how for how, _ in house.ends) == ["lead"] + ["read"] * 11
     assert house.settled()
@@ -202,7 +202,7 @@ def test_a_row_of_failing_leaders_lets_the_last_one_through() -> None:
             *(house.call(body(str(n)), begins=0.03, fails=n < 5) for n in range(6)), return_exceptions=True
         )
 
-    run(all_but_the_last_fail())
+    run_at_once(all_but_the_last_fail())
     assert len(house.sent) == 6
     assert house.settled()
 
@@ -213,20 +213,20 @@ def test_a_leader_that_never_begins_is_waited_for_no_longer_than_the_timeout() -
     async def stuck() -> list[float]:
         leading = asyncio.ensure_future(house.call(body("leader"), begins=30))
         await asyncio.sleep(0.02)
-        began = time.perf_counter()
+        began = now()
         took = []
 
         async def follow(number: int) -> None:
             await house.call(body(str(number)), begins=0)
-            took.append(time.perf_counter() - began)
+            took.append(now() - began)
 
         await asyncio.gather(*(follow(n) for n in range(5)))
         leading.cancel()
         await asyncio.gather(leading, return_exceptions=True)
         return took
 
-    took = run(stuck())
-    assert all(0.15 < seconds < 1.0 for seconds in took)
+    took = run_at_once(stuck())
+    assert took == [pytest.approx(0.2)] * 5
     assert house.ends[0][0] == "in vain"
     assert house.settled()
 
@@ -247,7 +247,7 @@ def test_a_client_that_leaves_frees_its_place_also_when_it_was_just_to_lead() ->
         done = await asyncio.gather(*calls, return_exceptions=True)
         assert [isinstance(one, asyncio.CancelledError) for one in done] == [True] * 3 + [False] * 3
 
-    run(leaving())
+    run_at_once(leaving())
     assert [written > 1_000 for written in house.writes] == [True, False, False]
     assert [how for how, _ in house.ends] == ["lead", "read", "read"]
     assert house.settled()
@@ -262,10 +262,10 @@ def test_waiting_is_no_longer_than_it_saves() -> None:
         await asyncio.sleep(0.02)
         await asyncio.gather(leading, house.call(body("follower")))
 
-    run(both(dear))
+    run_at_once(both(dear))
     assert [(how, waited < 0.15) for how, waited in dear.ends] == [("in vain", True)]
     cheap = House()
-    run(both(cheap))
+    run_at_once(both(cheap))
     assert [how for how, _ in cheap.ends] == ["read"]
 
 
@@ -279,7 +279,7 @@ def test_answers_in_one_piece_that_take_long_are_soon_not_waited_for() -> None:
         await asyncio.sleep(0.01)
         await asyncio.gather(leading, house.call(body("follower"), begins=0, stream=False))
 
-    run(many())
+    run_at_once(many())
     assert house.ends == []
 
 
@@ -294,7 +294,7 @@ def test_a_retry_waits_for_the_one_that_took_its_place() -> None:
         await asyncio.sleep(0.01)
         await asyncio.gather(follower, house.call(body("leader"), again=True))
 
-    run(retried())
+    run_at_once(retried())
     assert [how for how, _ in house.ends] == ["lead", "read"]
     assert sum(written > 1_000 for written in house.writes) == 2
 
@@ -316,5 +316,5 @@ def test_whatever_happens_nobody_hangs_and_nothing_is_left_behind(seed: int) -> 
         done = await asyncio.gather(*calls, return_exceptions=True)
         assert not [one for one in done if isinstance(one, Exception)]
 
-    run(chaos())
+    run_at_once(chaos())
     assert house.settled()

@@ -2,65 +2,128 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 import pytest
+from uvicorn.server import ServerState
 
-from scrimp.gateway import parts
-from tests.gateway.doors import Door, ask, door, encoded, request_bytes
+from scrimp.asgi.listening import quiet_config
+from scrimp.asgi.shapes import App
+from scrimp.gateway import parts, serving
+from scrimp.gateway.buffered import Buffered
+from scrimp.gateway.protocol import Allowed, GatewayProtocol
+from scrimp.gateway.watch import Watch
+from tests.gateway.doors import door, request_bytes
+from tests.gateway.instant import now, run_at_once, take_its_time
+from tests.patience import PATIENCE
 
-IDLE = 0.6
-ANSWER = b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+IDLE = 8.0
+EVERY = 0.1
+"""Seconds between two looks at what takes too long, where the shortest of the time limits is a second."""
 
-
-def connected(way: Door) -> socket.socket:
-    """A connection of a client."""
-    return socket.create_connection(("127.0.0.1", way.gateway.port), timeout=10)
-
-
-@contextmanager
-def slow_upstream(seconds: float) -> Iterator[str]:
-    """An upstream that thinks for so long about its only request."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            line, _ = listening.accept()
-            with line:
-                line.recv(2**20)
-                time.sleep(seconds)
-                line.sendall(ANSWER)
-                line.recv(1)
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+ASKED = request_bytes("GET", "/healthz", connection="")
 
 
+class Client(asyncio.Transport):
+    """The gateway's side of a connection, and when it was closed."""
+
+    def __init__(self, protocol: GatewayProtocol, own: socket.socket) -> None:
+        super().__init__({"socket": own})
+        self.said = b""
+        self.closed_at: float | None = None
+        self._protocol = protocol
+        protocol.connection_made(self)
+
+    async def ask(self) -> None:
+        """Asks, and waits for the answer."""
+        self.said = b""
+        self._protocol.data_received(ASKED)
+        while not self.said:
+            await asyncio.sleep(0.01)
+        assert self.said.startswith(b"HTTP/1.1 200")
+
+    def write(self, data: Any) -> None:
+        self.said += data
+
+    def is_closing(self) -> bool:
+        return self.closed_at is not None
+
+    def close(self) -> None:
+        self.closed_at = now() if self.closed_at is None else self.closed_at
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+def answering_after(seconds: float) -> App:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(seconds)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    return app
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """A connection to an application that takes so many seconds, inside a loop."""
+    take_its_time(monkeypatch, "scrimp.gateway.protocol", "scrimp.gateway.watch")
+
+    @asynccontextmanager
+    async def connection(seconds: float = 0.0) -> AsyncIterator[Client]:
+        state, allowed = ServerState(), Allowed(9_000, 9_000, 9_000, 1.0, 1.0, IDLE)
+        config = quiet_config(answering_after(seconds), keep_alive=IDLE)
+        looking = asyncio.create_task(Watch(10 * EVERY).run(partial(serving._look, state)))
+        with socket.socket() as own:
+            yield Client(GatewayProtocol(allowed, Buffered(2**20), config, state), own)
+            looking.cancel()
+
+    return connection
+
+
+@pytest.mark.parametrize("asked", [0, 1, 3])
 def test_a_connection_is_kept_between_requests_and_closed_when_nothing_is_asked_on_it(
-    monkeypatch: pytest.MonkeyPatch,
+    connected: Callable[..., Any], asked: int
 ) -> None:
-    monkeypatch.setattr(parts, "IDLE_SECONDS", IDLE)
-    with door(timeouts={"headers": 1.0}) as way, connected(way) as line:
-        for _ in range(3):
-            line.sendall(request_bytes("GET", "/healthz", connection=""))
-            assert line.recv(65536).startswith(b"HTTP/1.1 200")
-            time.sleep(IDLE / 2)
-        begin = time.monotonic()
-        assert line.recv(1) == b""
-        assert time.monotonic() - begin < 5 * IDLE
+    async def main() -> float:
+        async with connected() as line:
+            begin = now()
+            for _ in range(asked):
+                await line.ask()
+                begin = now()
+                await asyncio.sleep(0.75 * IDLE)
+                assert not line.is_closing()
+            await asyncio.sleep(2 * IDLE)
+            return float(line.closed_at - begin)
+
+    assert run_at_once(main()) == pytest.approx(IDLE, abs=2 * EVERY)
 
 
-def test_a_connection_that_waits_for_its_answer_does_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "IDLE_SECONDS", IDLE)
+def test_a_connection_that_waits_for_its_answer_does_not_idle(connected: Callable[..., Any]) -> None:
+    async def main() -> bool:
+        async with connected(4 * IDLE) as line:
+            await line.ask()
+            await line.ask()
+            return bool(line.is_closing())
+
+    assert run_at_once(main()) is False
+
+
+@pytest.mark.parametrize("asked", [0, 1])
+def test_the_gateway_closes_what_idles(asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(serving, "IDLE_SECONDS", 1.0)
     with (
-        slow_upstream(4 * IDLE) as url,
-        door(upstream=url, timeouts={"headers": 1.0}) as way,
-        connected(way) as line,
+        door(timeouts={"headers": 1.0}) as way,
+        socket.create_connection(("127.0.0.1", way.gateway.port), timeout=PATIENCE) as line,
     ):
-        line.sendall(request_bytes("GET", "/healthz", connection=""))
-        assert line.recv(65536).startswith(b"HTTP/1.1 200")
-        line.sendall(request_bytes("POST", "/v1/messages", encoded(ask()), connection=""))
-        assert line.recv(65536).startswith(b"HTTP/1.1 404")
+        for _ in range(asked):
+            line.sendall(ASKED)
+            assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        assert line.recv(1) == b""

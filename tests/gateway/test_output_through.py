@@ -11,7 +11,8 @@ from scrimp.emulator import Emulator, Fault
 from scrimp.errors import InputError
 from scrimp.gateway.output_settings import OutputOf, OutputSettings, output_lever
 from scrimp.gateway.settings_loading import load
-from tests.gateway.doors import Door, door, eventually
+from tests.gateway.doors import Door, door
+from tests.patience import eventually
 
 LONG = "word " * 2_400
 ASKED: dict[str, Any] = {

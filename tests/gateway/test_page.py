@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tomllib
@@ -22,6 +21,7 @@ from scrimp.gateway.settings_loading import load
 from scrimp.stores.keys import KeyStore
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from tests.gateway.settings_table import page_tables
+from tests.patience import free_port
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "gateway.md").read_text(encoding="utf-8")
@@ -52,8 +52,7 @@ def test_settings_of_the_page_hold(text: str, tmp_path: Path) -> None:
 
 def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
     """All of them, in one shell: the gateway runs beside it, and the provider is an emulator."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    port = free_port()
     serving = f"scrimp serve 2>serve.txt &\n{WAIT}; do kill -0 $!; sleep 0.05; done\n"
     script = re.sub(r"^scrimp serve +#.*\n", lambda _: serving, SCRIPT, flags=re.MULTILINE)
     assert script != SCRIPT
@@ -79,7 +78,7 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
         script = f"trap 'kill $!' EXIT\n{script}kill $!; wait $!; trap - EXIT\n"
         shell = ["bash", "-e", "-c", script.replace("8378", str(port))]
         done = subprocess.run(
-            shell, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+            shell, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
         )
     assert done.returncode == 0, done.stderr + (tmp_path / "serve.txt").read_text(encoding="utf-8")
     ledger = SqliteLedger(tmp_path / "home" / "ledger.sqlite")

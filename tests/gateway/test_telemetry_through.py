@@ -21,7 +21,8 @@ from scrimp.gateway.settings import Budget, Serve, Settings, Upstream
 from scrimp.stores.memory import MemoryLedger
 from scrimp.telemetry.building import Told
 from scrimp.telemetry.settings import TelemetrySettings
-from tests.gateway.doors import PROMPT, ask, encoded, eventually, raw
+from tests.gateway.doors import PROMPT, ask, encoded, raw
+from tests.patience import eventually
 from tests.telemetry.records import Labels, parsed
 
 KEY = "sk-ant-very-secret"

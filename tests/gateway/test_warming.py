@@ -33,7 +33,7 @@ from scrimp.gateway.warming import Means, Warmer
 from scrimp.office import Office, Remembering
 from scrimp.stores.leases import Leases
 from scrimp.stores.memory import MemoryLedger
-from tests.gateway.doors import eventually
+from tests.patience import PATIENCE, eventually
 
 BEGIN = datetime(2026, 10, 5, 8, 0, tzinfo=UTC).timestamp()  # a Monday
 SYSTEM = "You are a careful assistant. " * 900
@@ -259,7 +259,7 @@ def test_an_upstream_that_does_not_answer_is_given_up(
         assert record.outcome == "unknown"
         assert house.means.gating.following == 0
 
-    in_house(tmp_path, body, faults=(Fault("slow_start", seconds=1.0),), calls_per_hour=60.0)
+    in_house(tmp_path, body, faults=(Fault("slow_start", seconds=PATIENCE),), calls_per_hour=60.0)
 
 
 def test_a_gateway_warms_at_its_start_and_books_it(tmp_path: Path) -> None:

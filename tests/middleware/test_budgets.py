@@ -20,6 +20,7 @@ from scrimp.errors import BudgetUnavailable, ContextExceeded, ScrimpWarning
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.memory_budgets import MemoryBudgets
 from scrimp.stores.promise import Promise
+from tests.patience import PATIENCE
 
 DOLLAR = 10**12
 ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
@@ -143,7 +144,7 @@ def test_a_cancelled_call_keeps_its_hold() -> None:
     ledger = MemoryLedger()
     ledger.budgets.put(Limit(scope=Scope("organisation"), amount=DOLLAR))
     with Emulator(Scripted([ANSWER])) as emulator:
-        emulator.inject(Fault("slow_start", seconds=2))
+        emulator.inject(Fault("slow_start", seconds=PATIENCE))
         asyncio.run(cancelled(emulator, ledger))
     ledger.flush()
     (record,) = ledger.records()

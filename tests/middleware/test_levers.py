@@ -27,7 +27,7 @@ from scrimp.errors import ContextExceeded, InputError, ScrimpWarning
 from scrimp.middleware.betas import betas_of
 from scrimp.stores.learned import LearnedStore
 from scrimp.stores.memory import MemoryLedger
-from tests.gateway.doors import eventually
+from tests.patience import PATIENCE, eventually
 
 MODEL = "claude-opus-4-8"
 NOON = 1_795_000_000.0
@@ -275,12 +275,12 @@ def test_a_process_forked_while_a_lever_acts_can_call(emulator: Emulator, tmp_pa
 
     def slow(step: Step) -> None:
         acts.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
 
     middleware, _ = middleware_of(emulator, Writing(slow))
     thread = threading.Thread(target=call, args=(emulator, middleware))
     thread.start()
-    assert acts.wait(10)
+    assert acts.wait(PATIENCE)
     threading.Timer(0.3, go_on.set).start()
     child = os.fork()
     if child == 0:
@@ -289,7 +289,7 @@ def test_a_process_forked_while_a_lever_acts_can_call(emulator: Emulator, tmp_pa
             (tmp_path / "called").touch()
         os._exit(0)
     thread.join()
-    eventually(lambda: os.waitpid(child, os.WNOHANG)[0] == child, seconds=20)
+    eventually(lambda: os.waitpid(child, os.WNOHANG)[0] == child)
     assert (tmp_path / "called").exists()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.opening import home_ledger
 from scrimp.traces.corpus import read_corpus
 from scrimp.traces.exchanges import read_exchange
+from tests.patience import eventually
 
 SYSTEM = "You are a careful assistant. " * 900
 ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
@@ -71,9 +71,7 @@ def records(ledger: Ledger) -> list[Record]:
 
 def bills(emulator: Emulator, count: int) -> list[Billed]:
     """What was billed, once it is `count` rows: the server is the last to learn that a stream was closed."""
-    give_up = time.monotonic() + 10
-    while len(emulator.bill) < count and time.monotonic() < give_up:
-        time.sleep(0.01)
+    eventually(lambda: len(emulator.bill) >= count)
     return emulator.bill
 
 

@@ -17,6 +17,7 @@ from scrimp.core.causes import Cause, Diagnosis
 from scrimp.core.record import Tags
 from scrimp.telemetry.call_line import time_of
 from scrimp.telemetry.call_log import CallLog
+from tests.patience import PATIENCE
 from tests.telemetry.records import LIMIT, REFUSAL, TAGS, record
 
 
@@ -115,7 +116,7 @@ def test_a_stream_that_does_not_move_holds_nobody_up() -> None:
 
     class Stuck(io.StringIO):
         def write(self, text: str) -> int:
-            free.wait(10)
+            free.wait(PATIENCE)
             return super().write(text)
 
     stream = Stuck()
@@ -127,6 +128,21 @@ def test_a_stream_that_does_not_move_holds_nobody_up() -> None:
     free.set()
     log.close()
     assert len(stream.getvalue().splitlines()) == 10_500 - dropped
+
+
+def test_what_came_before_the_thread_had_begun_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = CallLog._run
+
+    def late(log: CallLog) -> None:
+        assert log._closing.wait(PATIENCE)
+        run(log)
+
+    monkeypatch.setattr(CallLog, "_run", late)
+    stream = io.StringIO()
+    log = CallLog("json", stream)
+    log.recorded(record())
+    log.close()
+    assert len(stream.getvalue().splitlines()) == 1
 
 
 def test_money_in_the_log_is_exact() -> None:

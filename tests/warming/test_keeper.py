@@ -19,16 +19,17 @@ import scrimp
 from scrimp.core.keepalive import GapOdds, observed_gaps
 from scrimp.emulator import Emulator, Fault
 from scrimp.errors import InputError, ScrimpWarning
+from tests.patience import PATIENCE
 from tests.warming.children import REQUEST
 
-QUICK = 299.8
-"""Pings this long before the end go out a fifth of a second after each use."""
+QUICK = 299.6
+"""Pings this long before the end go out two fifths of a second after each use."""
 
-SOON = observed_gaps([300.5])
-"""The next use comes half a second after the entry would have expired."""
+SOON = observed_gaps([301.5])
+"""The next use comes a second and a half after the entry would have expired."""
 
-SLOW, LATE = 299.5, observed_gaps([305])
-"""Pings half a second after each use, and a next use that needs ten of them."""
+SLOW, LATE = 299.3, observed_gaps([307])
+"""Pings seven tenths of a second after each use, and a next use that needs ten of them."""
 
 Keep = Callable[..., Any]
 
@@ -76,14 +77,14 @@ def stopped(warmer: Any) -> bool:
 
 
 def test_it_pings_while_that_pays_and_then_stops(keep: Keep, emulator: Emulator) -> None:
-    """The ping after 0.6 seconds reaches 300.5: on time it is the third, and late an earlier one."""
+    """The ping after 1.6 seconds reaches 301.5: on time it is the fourth, and late an earlier one."""
     warmer = keep(SOON, stopped, lead=QUICK)
     first, *pings = emulator.bill
     written = first.usage.cache_creation_input_tokens
     assert written > 2000
     assert {ping.usage.cache_read_input_tokens for ping in pings} == {written}
     assert warmer.pings == len(pings)
-    assert 1 <= warmer.pings <= 3
+    assert 1 <= warmer.pings <= 4
     assert warmer.stopped == "keeping it alive no longer pays"
     assert warmer.spent == Decimal(emulator.total) / 10**12
 
@@ -116,7 +117,7 @@ def test_it_never_goes_on_for_ever(keep: Keep, emulator: Emulator) -> None:
 def test_leaving_it_ends_it(keep: Keep, emulator: Emulator) -> None:
     before = time.monotonic()
     warmer = keep(SOON, lambda warmer: True)
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < PATIENCE
     assert (warmer.stopped, warmer.pings) == (None, 0)
     assert not [thread for thread in threading.enumerate() if thread.name == "scrimp-warmer"]
 
@@ -145,7 +146,7 @@ def test_two_that_keep_one_prefix_send_one_ping(emulator: Emulator) -> None:
     ):
         while not (one.stopped and other.stopped):
             time.sleep(0.01)
-    assert 1 <= one.pings + other.pings == len(emulator.bill) - 1 <= 4
+    assert 1 <= one.pings + other.pings == len(emulator.bill) - 1 <= 5
 
 
 def test_it_is_used_as_its_client_is(emulator: Emulator) -> None:

@@ -104,8 +104,12 @@ class CallLog:
             self._some.wait()
             self._closing.wait(_BATCH_SECONDS)
             self._some.clear()  # before looking: whoever comes from now on sets it again
-            while self._waiting:
-                self._write(min(len(self._waiting), _BATCH_LINES))
+            self._write_all()
+        self._write_all()  # what came since that look, or before this thread had begun
+
+    def _write_all(self) -> None:
+        while self._waiting:
+            self._write(min(len(self._waiting), _BATCH_LINES))
 
     def _write(self, count: int) -> None:
         """Write the first `count`; they count as waiting until they are written."""
