@@ -20,8 +20,8 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.cli import main
 from scrimp.gateway.app import App
 
@@ -81,12 +81,12 @@ def _leaking(size: int) -> None:
     kept: list[bytes] = []
     serve, calls = App.__call__, 0
 
-    async def leaky(self: App, scope: Scope, receive: Receive, send: Send) -> None:
+    async def leaky(self: App, *asked: Any) -> None:
         nonlocal calls
         calls += 1
         if calls % _AT_ONCE == 0:
             kept.append(bytes(_AT_ONCE * size))
-        await serve(self, scope, receive, send)
+        await serve(self, *asked)
 
     App.__call__ = leaky  # type: ignore[method-assign]  # to leak is all that it is for
 

@@ -238,3 +238,15 @@ def test_waits_remembered_are_bounded() -> None:
         waits.begin(key, 0.0, (table,))
     assert 0 not in waits
     assert 1 in waits
+
+
+def test_a_table_nobody_asks_any_more_counts_nothing() -> None:
+    waits, wider = Waits(), wait(table_of(EVEN), 1.0, times=20)
+    table = GapTable([EVEN], [1.0], [wider])
+    waits.begin("it", 0.0, (table, wider))
+    table.shed()
+    waits.pass_to(3.0)
+    waits.end("it", 3.0)
+    assert table.learned.reached == table.learned.ended == (0.0,) * BINS
+    assert table.returns() == table_of(EVEN).returns()  # nor does it go by what a wider kind has learned
+    assert wider.learned.ended[1] > 0.0

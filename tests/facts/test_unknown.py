@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from scrimp.facts import PriceRow, Rates, Tier
+from scrimp.facts import PriceRow, Rates, Tier, resolve
 from scrimp.facts.unknown import dearest, published_elsewhere
 
 HAIKU = Rates(100_000, 125_000, 200_000, 10_000, 500_000)
@@ -42,3 +42,9 @@ def test_the_dearest_of_each_category_may_come_from_different_models() -> None:
         PriceRow(date.min, Rates(1, 1, 5, 3, 1), (Tier(9, dear_tier),)),
     ]
     assert dearest(rows) == PriceRow(date.min, Rates(7, 9, 5, 3, 2))
+
+
+def test_of_a_name_that_is_any_text_no_more_than_its_beginning_is_kept() -> None:
+    model = resolve("x" * 1_000_000)
+    assert not model.known
+    assert len(model.id) + len(model.name) < 5_000

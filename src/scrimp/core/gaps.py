@@ -36,6 +36,8 @@ _LIKE_PARENT = 2.0
 """Log odds beforehand of being like a wider kind rather than like any of the patterns."""
 _LEAST, _MOST = 0.001, 0.995
 _WAITS_REMEMBERED = 8_000
+_SHED = [0.0] * len(EDGES)
+"""The counts of every table that was shed."""
 
 
 class Pattern:
@@ -190,10 +192,14 @@ class GapTable:
         return self._chances
 
     def shed(self) -> None:
-        """Nobody asks any more, though waits still count: keep no more than they need."""
+        """Nobody asks any more: waits that still tell it how long they go on keep an empty table."""
         self._wider, self._chances = (), None
+        self._reached = self._ended = _SHED
+        self._fits = _SHED[: len(self._fits)]
 
     def _count(self, bin_: int, *, ended: bool) -> None:
+        if self._reached is _SHED:
+            return
         self._refresh()
         if bin_ == 0:
             self._fade()

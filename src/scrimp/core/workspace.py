@@ -42,7 +42,7 @@ from scrimp.core.worst_known import known_bound
 from scrimp.core.worst_parts import may_shorten
 from scrimp.core.worth import Event
 from scrimp.facts.model import Model
-from scrimp.facts.models import Facts
+from scrimp.facts.models import LONGEST_SPELLING, Facts
 from scrimp.wire.markers import TTL
 from scrimp.wire.request import Body, messages_of
 from scrimp.wire.response import TokenCounts, Usage
@@ -140,7 +140,7 @@ class Workspace:
         if _continues_thread(body):
             return None
         day = day_of(now)
-        name = str(body.get("model", ""))
+        name = str(body.get("model", ""))[:LONGEST_SPELLING]
         terms = self._terms_of(name, day, in_thread="thread" in body)
         read, edited = self._memory.read(body, terms.reading, name), None
         if read.summed_up or body.get("context_management"):

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from scrimp.facts.reading import Endpoint, Fee, Read
     from scrimp.facts.rules import Rules
 
-__all__ = ["Facts", "default", "load", "resolve"]
+__all__ = ["LONGEST_SPELLING", "Facts", "default", "load", "resolve"]
 
 _BUNDLED = "models.toml"
 _SPELLINGS_REMEMBERED = 1024
+LONGEST_SPELLING = 1_024
+"""Characters of a model's id that are looked at: what no model is called may be any text."""
+
 _FROM_ELSEWHERE = "not in the facts: priced from genai-prices, with the limits of an unknown model"
 _AT_THE_DEAREST = "not in the facts: priced at the dearest current rate of every category"
 
@@ -59,7 +62,7 @@ class Facts:
         Never fails and is never free: an id nobody knows is priced from genai-prices, or else at the dearest
         current standard rate of every category (`Model.estimated`, with the reason).
         """
-        return self._resolve(model_id)
+        return self._resolve(model_id[:LONGEST_SPELLING])
 
     def _find(self, model_id: str) -> Model:
         name = parse_name(model_id)
