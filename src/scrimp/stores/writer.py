@@ -93,7 +93,7 @@ class Writer(Generic[T]):
     def submit(self, item: T, *, awaited: bool = True) -> Promise[Any]:
         """Write `item` soon; the promise is kept when it is durable, or carries the StoreError.
 
-        What is not `awaited` may take a moment longer.
+        What is not `awaited` may take a moment or two longer, until somebody does wait for it.
         """
         loop = _running_loop() if awaited else None
         promise = self._put(item, at_once=awaited and loop is None)
