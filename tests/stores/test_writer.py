@@ -180,6 +180,25 @@ def test_what_nobody_waits_for_is_written_at_once_for_who_blocks_on_it(
     writer.close()
 
 
+def test_what_is_awaited_after_all_shares_a_batch_with_what_the_loop_has_at_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+
+    async def caller(number: int) -> None:
+        await asyncio.wait_for(writer.submit(f"{number}", awaited=False), 10)
+
+    async def main() -> None:
+        await writer.submit("before")
+        await asyncio.gather(*map(caller, range(5)))
+
+    asyncio.run(main())
+    assert pages.batches == [["before"], ["0", "1", "2", "3", "4"]]
+    writer.close()
+
+
 def test_many_that_nobody_waits_for_do_not_wait_either(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scrimp.stores.writer.MOMENT", 60.0)
     monkeypatch.setattr("scrimp.stores.writer.ENOUGH", 5)

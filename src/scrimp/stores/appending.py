@@ -60,7 +60,8 @@ class Appender(Generic[T]):
     def submit(self, item: T, *, awaited: bool = True) -> Promise[Any]:
         """Append one item; the promise has its answer when it is durable, or carries the StoreError.
 
-        What is not `awaited` may take some milliseconds more, to share a commit.
+        What is not `awaited` may take some hundredths of a second more, to share a commit, until somebody
+        does wait for it.
         """
         return self._writer.submit(item, awaited=awaited)
 

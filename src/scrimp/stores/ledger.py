@@ -64,9 +64,9 @@ class Ledger(Protocol):
         force for what it does not say itself.
 
         The promise is kept when the record is durable, or carries the StoreError; its result is what alerts
-        that set off. Nobody is thought to wait for it: the record shares the commit of what comes next, or
-        is written some milliseconds later by itself. It cannot be cancelled: a task that is while it awaits
-        `ledger.submit(record)` leaves the record to be written.
+        that set off. As long as nobody waits for it, the record shares the commit of what comes next, or is
+        written some hundredths of a second later by itself. It cannot be cancelled: a task that is while it
+        awaits `ledger.submit(record)` leaves the record to be written.
         """
         ...
 

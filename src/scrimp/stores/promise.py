@@ -23,17 +23,21 @@ T = TypeVar("T")
 _Waiters: TypeAlias = "dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]"
 
 
+def _nothing(_: asyncio.AbstractEventLoop | None) -> None:
+    """Whoever keeps a promise need not know that it is waited for."""
+
+
 class Promise(Generic[T]):
     """A result or an error to come. Any thread may ask; whoever made it keeps it, once.
 
-    `await` it, or block on `result`; giving up waiting changes nothing for anybody else. Whoever blocks
-    calls `hurry` first.
+    `await` it, or block on `result`; giving up waiting changes nothing for anybody else. `wanted` is told of
+    either: the event loop that waits, None for a thread that blocks.
     """
 
-    __slots__ = ("_callbacks", "_error", "_hurry", "_kept", "_lock", "_result")
+    __slots__ = ("_callbacks", "_error", "_kept", "_lock", "_result", "_wanted")
 
-    def __init__(self, hurry: Callable[[], None] | None = None) -> None:
-        self._hurry = hurry
+    def __init__(self, wanted: Callable[[asyncio.AbstractEventLoop | None], object] = _nothing) -> None:
+        self._wanted = wanted
         self._lock = threading.Lock()
         self._kept = False
         self._result: T | None = None
@@ -57,8 +61,7 @@ class Promise(Generic[T]):
             told = threading.Lock()
             told.acquire()
             self.add_done_callback(lambda _: told.release())
-            if self._hurry is not None:
-                self._hurry()
+            self._wanted(None)
             if not told.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
                 raise TimeoutError
         return self._error
@@ -85,8 +88,10 @@ class Promise(Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         if not self._kept:
-            waiter = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            waiter = loop.create_future()
             self.add_done_callback(partial(_wake, waiter))
+            self._wanted(loop)
             yield from waiter
         return self.result()
 

@@ -93,20 +93,13 @@ class Writer(Generic[T]):
     def submit(self, item: T, *, awaited: bool = True) -> Promise[Any]:
         """Write `item` soon; the promise is kept when it is durable, or carries the StoreError.
 
-        What is not `awaited` may take a moment longer.
+        What is not `awaited` may take a moment or two longer, until somebody does wait for it.
         """
         loop = _running_loop() if awaited else None
         promise = self._put(item, at_once=awaited and loop is None)
-        if loop is not None and self._turn is not loop:
-            self._turn = loop
-            loop.call_soon(self._turned, loop, 0.0)
+        if loop is not None:
+            self._wanted(loop)
         return promise
-
-    def hurry(self) -> None:
-        """Somebody blocks until something is written."""
-        with self._lock:
-            if self._queue:
-                self._call()
 
     def flush(self, timeout: float) -> None:
         """Wait until all that was submitted is durable or has failed; StoreError after `timeout` seconds."""
@@ -135,7 +128,7 @@ class Writer(Generic[T]):
         self._thread = None
 
     def _put(self, item: T | None, *, at_once: bool) -> Promise[Any]:
-        promise: Promise[Any] = Promise(self.hurry)
+        promise: Promise[Any] = Promise(self._wanted)
         write_here = False
         with self._lock:
             closed = self._closed
@@ -149,6 +142,16 @@ class Writer(Generic[T]):
         elif write_here:
             self._run()
         return promise
+
+    def _wanted(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Something is waited for: in a loop, which may bring more, or by a thread that does nothing else."""
+        if loop is None:
+            with self._lock:
+                if self._queue:
+                    self._call()
+        elif self._turn is not loop:
+            self._turn = loop
+            loop.call_soon(self._turned, loop, 0.0)
 
     def _call(self) -> None:
         """Have the thread begin now, or when it is done with the batch before."""
