@@ -144,19 +144,36 @@ def test_what_comes_before_messages_is_bounded_in_bytes() -> None:
     bodies = Bodies(short=0)
     for number in range(40):  # a megabyte each: eight of them at the most
         assert bodies.read(body("a", system=f"{number}" + "x" * 2**20)).layout is not None
-    kept = sum(len(head) for head in bodies._heads)
-    assert 0 < kept <= 8 * 2**20
-    assert kept == bodies._head_bytes
+    for few in (bodies._heads, bodies._values):
+        kept = sum(map(len, few.known))
+        assert 0 < kept <= 8 * 2**20
+        assert kept == few.weight
 
 
-def test_what_bodies_begin_with_alike_is_one_object() -> None:
+def test_long_fields_that_are_alike_are_one_object_wherever_they_stand() -> None:
     bodies = Bodies(short=0)
-    tools = [{"name": "a", "input_schema": {"maxLength": 1}}]
-    first, again, other, third = (
+    tools = [{"name": "a", "description": "b" * 300, "input_schema": {"maxLength": 1}}]
+    other = [{**tools[0], "input_schema": {"maxLength": 1.0}}]
+    before = [
         bodies.read(body("a", max_tokens=number, tools=given, system="b")).value
-        for number, given in enumerate(
-            [tools, tools, [{"name": "a", "input_schema": {"maxLength": 1.0}}], tools]
-        )
+        for number, given in enumerate([tools, tools, other, tools])
+    ]
+    behind = [
+        bodies.read(b'{"messages":[] , %b' % json.dumps({"tools": given, "max_tokens": number}).encode()[1:])
+        for number, given in enumerate([tools, other])
+    ]
+    first, again, third, fourth, fifth, sixth = (
+        value["tools"]  # type: ignore[index]  # they are objects
+        for value in (*before, *(found.value for found in behind))
     )
-    assert first["tools"] is again["tools"] is third["tools"]  # type: ignore[index]  # they are objects
-    assert repr(other["tools"]) == "[{'name': 'a', 'input_schema': {'maxLength': 1.0}}]"  # type: ignore[index]  # as above
+    assert first is again is fourth is fifth
+    assert third is sixth
+    assert (repr(first), repr(third)) == (repr(tools), repr(other))
+
+
+@pytest.mark.parametrize("name", [b"messages to come", b"messages to\\u0020come"])
+@pytest.mark.parametrize("value", [b"[]", b"[1]", b'[{"role": "user", "content": "a"}]', b"3"])
+def test_no_field_is_taken_for_the_messages(name: bytes, value: bytes) -> None:
+    bodies, raw = Bodies(short=0), body("a", "b")[:-1] + b',"%b":%b}' % (name, value)
+    for each in (raw, body("a"), raw, b'{"%b":%b,%b' % (name, value, body("a")[1:])):
+        assert bodies.read(each).value == json.loads(each)

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,10 +21,14 @@ from scrimp.wire.splice import Layout, Span, sections_before, unmarked_of
 
 __all__ = ["Bodies", "Decoded", "SharedBody"]
 
+V = TypeVar("V")
+
 _MOST_BYTES = 32 * 1024 * 1024
 _SHORT = 8 * 1024
 """Bytes up to which a body is decoded whole: that costs less than looking for it."""
-_HEADS_REMEMBERED, _MOST_HEAD_BYTES = 64, 8 * 1024 * 1024
+_FEW, _MOST_FEW_BYTES = 64, 8 * 1024 * 1024
+_SMALL = 256
+"""Bytes of a field up to which it is decoded each time."""
 _MESSAGE_BYTES = 300
 """What a message takes beside its text, once it is decoded: about."""
 _TRIED = 8
@@ -35,6 +39,7 @@ _REPLACED_WITHIN = 4
 
 _MESSAGES = b'"messages"'
 _LIST = re.compile(rb"[ \t\n\r]*:[ \t\n\r]*\[")
+_SPACES = b" \t\n\r"
 _SPACE = re.compile(rb"[ \t\n\r]*+")
 _STAND_IN = "messages to come"
 _OPENING = b'{"%b":[' % _STAND_IN.encode()
@@ -60,7 +65,27 @@ class _Rest(msgspec.Struct):
     new: list[msgspec.Raw] = msgspec.field(name=_STAND_IN)
 
 
-_values = msgspec.json.Decoder(dict[str, Any])
+class _Few(Generic[V]):
+    """A few things by the bytes they were read from; the oldest go first."""
+
+    def __init__(self) -> None:
+        self.known: dict[bytes, V] = {}
+        self.weight = 0
+
+    def keep(self, raw: bytes, value: V) -> V:
+        """Remember what `raw` says."""
+        self.known[raw] = value
+        self.weight += len(raw)
+        while len(self.known) > _FEW or self.weight > _MOST_FEW_BYTES:
+            oldest = next(iter(self.known))
+            del self.known[oldest]
+            self.weight -= len(oldest)
+        return value
+
+
+_value = msgspec.json.Decoder()
+_messages = msgspec.json.Decoder(list[Any])
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _pieces = msgspec.json.Decoder(_Rest)
 
 
@@ -111,8 +136,8 @@ class Bodies:
         self._most = most_bytes
         self._short = short
         self._weight = 0
-        self._heads: dict[bytes, _Head] = {}
-        self._head_bytes = 0
+        self._heads, self._tails = _Few[_Head](), _Few[dict[str, Any]]()
+        self._values = _Few[Any]()
         self._recent: OrderedDict[int, _Known] = OrderedDict()
         self._beginning: dict[bytes, list[_Known]] = {}
 
@@ -139,26 +164,26 @@ class Bodies:
             return None
         start = head.length
         part = self._part(raw, start)
-        rest = _values.decode(part.text)
-        new = rest.pop(_STAND_IN)
-        pieces = _pieces.decode(part.text).new
-        if not rest.keys().isdisjoint(head.once) or len(new) != len(pieces):
-            return None
         before, common = part.before, part.common
         ends = [*before.layout.ends[:common]] if before else []
         position = part.start
-        for piece in pieces:
+        for piece in _pieces.decode(part.text).new:
             position = _after_space(raw, position + 1 if raw[position : position + 1] == b"," else position)
             position += len(piece)
             ends.append(position - start)
-        layout = Layout(start, _after_space(raw, position), ends, head.sections, head.unmarked)
+        close = _after_space(raw, position)
+        rest = self._rest(raw[close + 1 :]) if raw[close : close + 1] == b"]" else None
+        if rest is None or not rest.keys().isdisjoint(head.once):
+            return None
+        new = _messages.decode(b"[%b]" % raw[part.start : position])
+        layout = Layout(start, close, ends, head.sections, head.unmarked)
         messages = [*(before.messages[:common] if before else ()), *new]
         self._remember(_Known(raw, layout, messages), before, common)
         return Decoded(SharedBody({**head.fields, "messages": messages, **rest}), layout)
 
     def _head(self, raw: bytes) -> _Head | None:
         """All before the first message, decoded; raises where that is not the first message of the body."""
-        for known, found in self._heads.items():  # nearly all differ within a few bytes, or not at all
+        for known, found in self._heads.known.items():  # nearly all differ within a few bytes, or not at all
             if raw.startswith(known):
                 return found
         place = raw.find(_MESSAGES)
@@ -166,28 +191,33 @@ class Bodies:
         if opening is None:
             return None
         head = raw[: opening.end()]
-        fields = _values.decode(head + b"]}")
+        fields = self._read_fields(head + b"]}")
         if fields.pop("messages", None) is None:  # the name stood in another name, or in a text
             return None
-        for name in fields:
-            fields[name] = self._met(name, fields[name])
         sections = sections_before(head)
         unmarked, once = unmarked_of(head, sections), frozenset({"messages", *sections})
-        found = self._heads[head] = _Head(len(head), fields, sections, unmarked, once)
-        self._head_bytes += len(head)
-        while len(self._heads) > _HEADS_REMEMBERED or self._head_bytes > _MOST_HEAD_BYTES:
-            oldest = next(iter(self._heads))
-            del self._heads[oldest]
-            self._head_bytes -= len(oldest)
-        return found
+        return self._heads.keep(head, _Head(len(head), fields, sections, unmarked, once))
 
-    def _met(self, name: str, value: Any) -> Any:
-        """A field as another head has it too, where one does: who knows the object need not read it again."""
-        if not isinstance(value, (list, dict)):
-            return value
-        others = [head.fields[name] for head in self._heads.values() if head.fields.get(name) == value]
-        written = repr(value)  # 1, 1.0 and true are equal
-        return next((other for other in others if repr(other) == written), value)
+    def _rest(self, tail: bytes) -> dict[str, Any]:
+        """The fields behind the messages."""
+        for known, found in self._tails.known.items():
+            if tail == known:
+                return found
+        return self._tails.keep(tail, self._read_fields(b"{" + tail.lstrip(_SPACES).removeprefix(b",")))
+
+    def _read_fields(self, text: bytes) -> dict[str, Any]:
+        """The fields of an object; one that was met before, byte for byte, is the very same object again.
+
+        Whoever knows that object need not read it again.
+        """
+        return {name: self._read_field(bytes(raw)) for name, raw in _fields.decode(text).items()}
+
+    def _read_field(self, raw: bytes) -> Any:
+        found = self._values.known.get(raw) if len(raw) > _SMALL else None
+        if found is not None:
+            return found
+        value = _value.decode(raw)
+        return self._values.keep(raw, value) if len(raw) > _SMALL else value
 
     def _part(self, raw: bytes, start: int) -> _Part:
         """What has to be decoded, given the body that has most messages in common with this one."""
