@@ -320,7 +320,7 @@ class Watch:
         """The entries this call leaves behind, the deepest as long as billed."""
         call, prompt = watched.call, watched.call.prompt
         once = not usage.iterations and usage.server_tool_use is None
-        markers = sorted({m.position: m for m in reversed(prompt.markers)}.values(), key=_position_of)
+        markers = sorted({m.position: m for m in reversed(prompt.markers)}.values(), key=lambda m: m.position)
         last = markers[-1].position
         marks = []
         for marker in markers:
@@ -384,10 +384,6 @@ def _slack(watched: Watched, total: int) -> float:
     if watched.exact:
         return tolerance(total)
     return max(tolerance(total), _ROUGHLY * watched.promised + _TOO_LITTLE)
-
-
-def _position_of(marker: Marker) -> int:
-    return marker.position
 
 
 def _keys(watched: Watched) -> tuple[int | Digest, ...]:

@@ -94,9 +94,12 @@ class Trails:
     def dropped(self, kind: Hashable, prompt: Prompt, join: Join) -> None:
         """`prompt` is the next step of the conversation it joined: remember how much it dropped."""
         self._last_drop[prompt.prefixes[-1]] = join.dropped
-        self._drops.setdefault(kind, deque(maxlen=_DROPS_REMEMBERED)).append(join.dropped)
         forget_oldest(self._last_drop, _DROPPING_REMEMBERED)
-        forget_oldest(self._drops, _KINDS_REMEMBERED)
+        drops = self._drops.get(kind)
+        if drops is None:
+            drops = self._drops[kind] = deque(maxlen=_DROPS_REMEMBERED)
+            forget_oldest(self._drops, _KINDS_REMEMBERED)
+        drops.append(join.dropped)
 
     def usually_dropped(self, kind: Hashable, prompt: Prompt) -> int:
         """How many last positions the next step will drop: as many as this one did, or as its kind does."""

@@ -115,7 +115,6 @@ class _Pricing:
         self._live = next(situation.cache.living(situation.prompt, situation.now), -1)
         """The last position whose entry can be read, or -1."""
         self._hits: dict[int, int] = {}
-        self._lifetimes: dict[int, TTL] = {}
         self._callers = {m.position for m in situation.prompt.markers}
         self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
 
@@ -259,12 +258,8 @@ class _Pricing:
 
     def _lifetime(self, position: int) -> TTL:
         """The lifetime of the entry that is read here."""
-        found = self._lifetimes.get(position)
-        if found is None:
-            situation = self._situation
-            entry = situation.cache.alive(situation.prompt.prefixes[position], situation.now)
-            found = self._lifetimes[position] = entry.ttl if entry is not None else "5m"
-        return found
+        entry = self._situation.cache.alive(self._situation.prompt.prefixes[position], self._situation.now)
+        return entry.ttl if entry is not None else "5m"
 
     def _hit_of(self, markers: Sequence[Marker]) -> int:
         """The entry that these markers would read, or -1."""
@@ -289,7 +284,7 @@ class _Pricing:
         """The position whose marker reads the longest live entry of this prompt."""
         situation, lookback = self._situation, self._situation.rules.lookback
         prompt = situation.prompt
-        for position in situation.cache.living(prompt, situation.now) if self._live >= 0 else ():
+        for position in situation.cache.living(prompt, situation.now):
             for at in range(position, len(prompt.blocks)):
                 if prompt.ranks[at] - prompt.ranks[position] >= lookback:
                     break
