@@ -30,11 +30,14 @@ def eventually(is_so: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-async def until(is_so: Callable[[], object]) -> None:
-    """Wait until something is so, or seems never to be."""
+async def until(is_so: Callable[[], object]) -> bool:
+    """Wait until something is so, or seems never to be; whether it is."""
     give_up = time.monotonic() + PATIENCE
-    while not is_so() and time.monotonic() < give_up:
+    while not is_so():
+        if time.monotonic() > give_up:
+            return False
         await asyncio.sleep(0.002)
+    return True
 
 
 def slowness() -> float:
@@ -66,7 +69,8 @@ def free_port() -> int:
 class HeldBack(Emulator):
     """Answers no request until it may, but for the first `after`; `held` counts those that had to wait.
 
-    No more than `times` have to, and none any more once there are `until` of them.
+    No more than `times` have to, and none any more once there are `until` of them: then all go on at once.
+    `in_vain`: they waited until there was no more patience.
     """
 
     def __init__(
@@ -74,6 +78,8 @@ class HeldBack(Emulator):
     ) -> None:
         super().__init__(*replies, **options)
         self.may_answer = threading.Event()
+        self.in_vain = False
+        self._go: asyncio.Event | None = None
         self.come = self.held = 0
         self._after, self._times, self._until = after, times, until
 
@@ -88,5 +94,13 @@ class HeldBack(Emulator):
         self.come += 1
         if self._after < self.come <= self._after + self._times:
             self.held += 1
-            await until(lambda: self.may_answer.is_set() or self.held >= self._until)
+            await self._released()
         await self.app(scope, receive, send)
+
+    async def _released(self) -> None:
+        if self._go is None:
+            self._go = asyncio.Event()
+            self.in_vain = not await until(lambda: self.may_answer.is_set() or self.held >= self._until)
+            self._go.set()
+            await asyncio.sleep(0)  # those who wait get their turn now
+        await self._go.wait()

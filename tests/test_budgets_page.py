@@ -23,6 +23,7 @@ from scrimp.gateway.settings_loading import load
 from scrimp.stores.opening import home_ledger
 from tests.cli.test_budget_advise import CONSOLE_ONLY, KEY, console_limits, providing
 from tests.forks import Forks
+from tests.patience import PATIENCE
 from tests.stores.records import record
 
 PROJECT = Path(__file__).parents[1]
@@ -68,8 +69,8 @@ def test_the_json_of_limits_is_as_documented(home: Path, capsys: pytest.CaptureF
     made = printed(capsys, "set", "user:*", "5", "--window", "day")
     ledger, now, tags = home_ledger(print), time.time(), Tags(user="u_42")
     ledger.record(record(started_at=now, cost=PICODOLLARS, tags=tags))
-    ledger.budgets.reserve(Ask("a", PICODOLLARS, now, now + 60, scopes_of(tags))).result(5)
-    ledger.budgets.reserve(Ask("b", 9 * PICODOLLARS, now, now + 60, scopes_of(tags))).result(5)
+    ledger.budgets.reserve(Ask("a", PICODOLLARS, now, now + 60, scopes_of(tags))).result(PATIENCE)
+    ledger.budgets.reserve(Ask("b", 9 * PICODOLLARS, now, now + 60, scopes_of(tags))).result(PATIENCE)
     assert shape(printed(capsys, "list")) == shape(page)
     assert set(made) == set(page["limits"][0])
     (why,) = printed(capsys, "why", "user:u_42")["limits"]

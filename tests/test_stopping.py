@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,12 @@ import anthropic
 import pytest
 
 import scrimp
+from scrimp.asgi.shapes import Message, Receive, Scope, Send
 from scrimp.emulator import Answer, Emulator, Fault, text, thinking, tool_use
 from scrimp.errors import ResponseError
 from scrimp.stores.memory import MemoryLedger
+from scrimp.wire.events import SSEParser
+from tests.patience import HeldBack, eventually, until
 
 WANTED = {"name": "llama", "legs": 4, "says": 'he said "}"', "list": [1, [2, 3]]}
 PROSE = "Here it is:\n```json\n"
@@ -25,8 +28,8 @@ FIELDS: dict[str, Any] = {
     "max_tokens": 4_000,
     "messages": [{"role": "user", "content": "An object, please."}],
 }
-SLOW = Fault("slow_events", times=None, seconds=0.15)
-"""One event at a time, so that a client that leaves is noticed before the next."""
+SLOW = Fault("slow_events", times=None, seconds=0.001)
+"""One event at a time, and whoever leaves is noticed between them."""
 
 SAID = json.dumps(WANTED)
 ANSWERS = {
@@ -35,6 +38,42 @@ ANSWERS = {
     "thinking first": [thinking("An object {of which kind} would do?"), text(PROSE + SAID + REST)],
 }
 Stop = Callable[[Any], Any]
+
+
+def has_object(said: str) -> bool:
+    """Whether the whole object was said."""
+    with suppress(ValueError):
+        return bool(json.JSONDecoder().raw_decode(said[max(said.find('{"name"'), 0) :]))
+    return False
+
+
+class Until(HeldBack):
+    """Says no more once that is enough, until the client has left."""
+
+    def __init__(self, replies: list[Any], enough: Callable[[str], bool] = has_object) -> None:
+        super().__init__(replies, times=0, faults=[SLOW])
+        self.enough = enough
+        self.waits = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        said, parser, gone = [""], SSEParser(), list[bool]()
+
+        async def heard() -> Message:
+            message = await receive()
+            gone.extend([True] * (message["type"] == "http.disconnect"))
+            return message
+
+        async def sent(message: Message) -> None:
+            await send(message)
+            for event in parser.feed(message.get("body", b"")):
+                delta = event.json().get("delta", {})
+                said.append(delta.get("text", "") + delta.get("partial_json", ""))
+            if self.enough("".join(said)):
+                self.waits = True
+                await until(lambda: gone)
+
+        await super().__call__(scope, heard, sent)
 
 
 def clients(emulator: Emulator, ledger: MemoryLedger) -> dict[str, Any]:
@@ -92,8 +131,7 @@ PAIRS = [("text", way) for way in WAYS] + [
 @pytest.mark.parametrize(("answer", "way"), PAIRS)
 def test_the_object_comes_back_and_what_was_generated_is_billed(answer: str, way: str) -> None:
     fields = {"thinking": {"type": "adaptive"}} if answer == "thinking first" else {}
-    with Emulator([Answer(ANSWERS[answer])]) as emulator:
-        emulator.inject(SLOW)
+    with Until([Answer(ANSWERS[answer])]) as emulator:
         ledger = MemoryLedger()
         assert WAYS[way](clients(emulator, ledger), scrimp.until_json, **fields) == WANTED
         is_billed_as_generated(emulator, ledger)
@@ -103,8 +141,7 @@ def test_the_object_comes_back_and_what_was_generated_is_billed(answer: str, way
     ("way", "model"), [("create", "claude-haiku-4-5"), ("async create", "claude-opus-5")]
 )
 def test_text_that_is_enough_is_billed_as_generated(way: str, model: str) -> None:
-    with Emulator([PROSE + REST]) as emulator:
-        emulator.inject(SLOW)
+    with Until([PROSE + REST], lambda said: "```json" in said) as emulator:
         ledger = MemoryLedger()
         stop = partial(scrimp.until, stop_when=lambda text: "```json" in text)
         found = WAYS[way](clients(emulator, ledger), stop, model=model)
@@ -118,8 +155,7 @@ def test_a_condition_that_fails_closes_the_stream_and_is_raised(way: str) -> Non
     def broken(text: str) -> bool:
         raise LookupError("no such word")
 
-    with Emulator([PROSE + REST]) as emulator:
-        emulator.inject(SLOW)
+    with Until([PROSE + REST], bool) as emulator:
         ledger = MemoryLedger()
         with pytest.raises(LookupError):
             WAYS[way](clients(emulator, ledger), partial(scrimp.until, stop_when=broken))
@@ -127,14 +163,22 @@ def test_a_condition_that_fails_closes_the_stream_and_is_raised(way: str) -> Non
 
 
 def test_a_cancelled_reader_closes_the_stream() -> None:
+    read: list[str] = []
+
+    def never(text: str) -> bool:
+        read.append(text)
+        return False
+
     async def given_up(options: dict[str, Any]) -> None:
         async with anthropic.AsyncAnthropic(**options) as client:
             stream = await client.messages.create(**FIELDS, stream=True)
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(scrimp.until(stream, stop_when=lambda _: False), 0.8)
+            reading = asyncio.create_task(scrimp.until(stream, stop_when=never))
+            await until(lambda: read and emulator.waits)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
 
-    with Emulator([PROSE + REST]) as emulator:
-        emulator.inject(SLOW)
+    with Until([PROSE + REST], lambda said: "And here" in said) as emulator:
         ledger = MemoryLedger()
         asyncio.run(given_up(clients(emulator, ledger)))
         is_billed_as_generated(emulator, ledger, within=40)
@@ -144,10 +188,7 @@ def is_billed_as_generated(emulator: Emulator, ledger: MemoryLedger, *, within: 
     """The ledger has what the emulator billed, which is a small part of the whole answer."""
     ledger.flush()
     [record] = ledger.records()
-    for _ in range(300):
-        if emulator.bill:
-            break
-        time.sleep(0.01)
+    eventually(lambda: emulator.bill)
     [billed] = emulator.bill
     assert (billed.outcome, record.outcome) == ("cut off", "cut off")
     assert record.usage.input_tokens == billed.usage.input_tokens

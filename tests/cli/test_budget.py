@@ -16,6 +16,7 @@ from scrimp.core.money import PICODOLLARS
 from scrimp.core.record import Tags
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.opening import home_ledger
+from tests.patience import PATIENCE
 from tests.stores.records import record
 
 Run = Callable[..., str]
@@ -55,7 +56,7 @@ def usd(amount: float) -> int:
 
 def reserve(ledger: Ledger, name: str, amount: float, tags: Tags, *, lease: float = 3600.0) -> Any:
     now = time.time()
-    return ledger.budgets.reserve(Ask(name, usd(amount), now, now + lease, scopes_of(tags))).result(5)
+    return ledger.budgets.reserve(Ask(name, usd(amount), now, now + lease, scopes_of(tags))).result(PATIENCE)
 
 
 def spend(ledger: Ledger, name: str, held: float, bill: float, tags: Tags) -> None:

@@ -155,18 +155,20 @@ def test_content_stays_as_it_is_and_only_markers_are_set(run: Run, emulator: Emu
 
 
 @where(partial(HeldBack, until=4))
-def test_requests_that_share_nothing_go_untouched_and_wait_for_nobody(run: Run, emulator: Emulator) -> None:
+def test_requests_that_share_nothing_go_untouched_and_wait_for_nobody(run: Run, emulator: HeldBack) -> None:
     emulator.inject(Fault("slow_start", times=None, seconds=0.1))
     run([ask(n, system=f"{n} {SYSTEM}") for n in range(4)])
     assert not writers(emulator)
+    assert not emulator.in_vain
     assert max(e.started_at for e in emulator.bill) < min(e.ended_at for e in emulator.bill)
     assert all("cache_control" not in received.raw.decode() for received in emulator.requests)
 
 
 @where(partial(HeldBack, until=4))
-def test_prefixes_below_the_least_that_is_cached_are_not_waited_for(run: Run, emulator: Emulator) -> None:
+def test_prefixes_below_the_least_that_is_cached_are_not_waited_for(run: Run, emulator: HeldBack) -> None:
     emulator.inject(Fault("slow_start", times=None, seconds=0.1))
     run([ask(n, system="Be brief.") for n in range(4)])
+    assert not emulator.in_vain
     assert max(e.started_at for e in emulator.bill) < min(e.ended_at for e in emulator.bill)
     assert all("cache_control" not in received.raw.decode() for received in emulator.requests)
 

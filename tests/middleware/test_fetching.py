@@ -286,9 +286,9 @@ def test_a_paused_answer_goes_on_when_it_is_sent_back() -> None:
 
 
 def test_a_stream_closed_in_a_later_round_is_written_down() -> None:
-    with desk(*FETCHED) as found:
+    with desk(FETCHED[0], "word " * 20_000) as found:  # two thousand events
         found.emulator.inject(Fault("slow_events", after=1, seconds=0.05))
-        with found.messages.stream(**ask([WHY])) as stream:
+        with found.messages.stream(**ask([WHY], max_tokens=30_000)) as stream:
             for event in stream:
                 if event.type == "content_block_start" and event.index == 2:
                     break

@@ -32,6 +32,7 @@ from scrimp.stores.budget_limits import MOST
 from scrimp.stores.ledger import Ledger
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.patience import PATIENCE
 from tests.stores.budget_oracle import Oracle, as_told
 from tests.stores.records import KINDS, NOON, fresh, record
 
@@ -60,14 +61,14 @@ def billed(name: str, cost: int, at: float = NOON, tags: Tags = Tags(user="ann")
 
 
 def reserve(ledger: Ledger, asked: Ask) -> Held | Refusal:
-    return ledger.budgets.reserve(asked).result(10)
+    return ledger.budgets.reserve(asked).result(PATIENCE)
 
 
 def settle(
     ledger: Ledger, name: str, cost: int, amount: int | None = None, **more: Any
 ) -> tuple[Crossing, ...]:
     settlement = Settlement(name, cost if amount is None else amount)
-    return ledger.submit(billed(name, cost, **more), settlement).result(10)
+    return ledger.submit(billed(name, cost, **more), settlement).result(PATIENCE)
 
 
 def only(ledger: Ledger, now: float = NOON) -> Standing:
@@ -95,7 +96,7 @@ def test_held_settled_and_what_is_left(ledger: Ledger) -> None:
     assert isinstance(reserve(ledger, ask("c", 40)), Held)
     settle(ledger, "a", 25)
     assert (only(ledger).spent, only(ledger).held, only(ledger).left) == (25, 40, 35)
-    ledger.budgets.release("c").result(10)
+    ledger.budgets.release("c").result(PATIENCE)
     assert (only(ledger).spent, only(ledger).held, only(ledger).left) == (25, 0, 75)
 
 
@@ -107,7 +108,7 @@ def test_a_record_frees_a_lapsed_hold_only_where_it_knows_the_bill(
 ) -> None:
     ledger.budgets.put(limit(amount=100))
     reserve(ledger, ask("a", 60, lease=HOUR))
-    ledger.submit(msgspec.structs.replace(billed("a", 5), outcome=outcome)).result(10)
+    ledger.submit(msgspec.structs.replace(billed("a", 5), outcome=outcome)).result(PATIENCE)
     assert (only(ledger).spent, only(ledger).held) == (5, 55)
     standing = only(ledger, NOON + HOUR)
     assert (standing.spent, standing.held) == (spent, 0)
@@ -240,7 +241,7 @@ def test_a_lease_that_runs_out_counts_as_spent_until_the_bill_is_known(ledger: L
     settle(ledger, "late", 12)
     found = only(ledger)
     assert (found.spent, found.unsettled) == (72, 60)
-    ledger.budgets.release("freed").result(10)
+    ledger.budgets.release("freed").result(PATIENCE)
     found = only(ledger)
     assert (found.spent, found.unsettled) == (42, 30)
     ledger.record(billed("lost", 5))
@@ -266,11 +267,11 @@ def test_what_may_have_been_billed_above_an_estimate_is_unsettled(ledger: Ledger
 def test_a_lease_made_longer_holds_longer(ledger: Ledger) -> None:
     ledger.budgets.put(limit(amount=100))
     reserve(ledger, ask("a", 30, lease=60))
-    ledger.budgets.extend("a", NOON + 120).result(10)
-    ledger.budgets.extend("a", NOON + 30).result(10)
+    ledger.budgets.extend("a", NOON + 120).result(PATIENCE)
+    ledger.budgets.extend("a", NOON + 30).result(PATIENCE)
     assert ledger.budgets.recover(NOON + 119) == 0
     assert ledger.budgets.recover(NOON + 120) == 1
-    ledger.budgets.extend("a", NOON + 999).result(10)
+    ledger.budgets.extend("a", NOON + 999).result(PATIENCE)
     assert only(ledger, NOON + 121).unsettled == 30
 
 
@@ -389,7 +390,7 @@ def test_alerts_are_told_once_by_whoever_sets_them_off(ledger: Ledger) -> None:
     )
     told = settle(ledger, "c", 60)
     assert [(item.percent, item.spent) for item in told] == [(80, 110), (100, 110)]
-    assert ledger.submit(billed("d", 5)).result(10) == ()
+    assert ledger.submit(billed("d", 5)).result(PATIENCE) == ()
 
 
 def test_alerts_are_told_to_the_next_call_where_nobody_set_them_off(ledger: Ledger) -> None:
@@ -403,8 +404,8 @@ def test_alerts_are_told_to_the_next_call_where_nobody_set_them_off(ledger: Ledg
     assert held.crossed == ()
     ledger.record(billed("tomorrow", 90, NOON + DAY))
     ledger.budgets.put(limit(amount=1000, window="day"))
-    assert ledger.submit(billed("c", 705)).result(10) == ()
-    [again] = ledger.submit(billed("d", 10)).result(10)
+    assert ledger.submit(billed("c", 705)).result(PATIENCE) == ()
+    [again] = ledger.submit(billed("d", 10)).result(PATIENCE)
     assert (again.percent, again.spent) == (80, 800)
 
 
@@ -519,7 +520,7 @@ def test_books_agree_with_the_definition(kind: str, first: list[Limit], steps: l
             match step:
                 case ("reserve", name, amount, at, lease, tags):
                     asked = ask(name, amount, at, lease, tags)
-                    found = budgets.reserve(asked).result(10)
+                    found = budgets.reserve(asked).result(PATIENCE)
                     assert isinstance(found, Refusal) == (oracle.reserve(asked) is not None)
                 case ("record", name, cost, at, amount, tags):
                     item = billed(name, cost, at, tags)
@@ -527,10 +528,10 @@ def test_books_agree_with_the_definition(kind: str, first: list[Limit], steps: l
                     ledger.record(item, settlement)
                     oracle.keep(item, settlement)
                 case ("release", name):
-                    budgets.release(name).result(10)
+                    budgets.release(name).result(PATIENCE)
                     oracle.release(name)
                 case ("extend", name, until):
-                    budgets.extend(name, until).result(10)
+                    budgets.extend(name, until).result(PATIENCE)
                     oracle.extend(name, until)
                 case ("recover", now):
                     assert budgets.recover(now) == oracle.recover(now)

@@ -18,6 +18,7 @@ from scrimp.stores.capture import Capture
 from scrimp.stores.capture_pieces import put_together, take_apart
 from scrimp.traces.exchanges import read_exchange
 from scrimp.traces.files import read_lines
+from tests.patience import PATIENCE
 
 KEY = "sk-ant-api03-" + "s3cr3t" * 4
 
@@ -220,7 +221,7 @@ def test_an_exchange_is_kept_as_it_was_when_submitted(tmp_path: Path) -> None:
     exchange = step(1)
     done = capture.submit(exchange, record_id="a\ud800")
     exchange["request"]["body"]["messages"].clear()
-    done.result(10)
+    done.result(PATIENCE)
     assert list(capture.exchanges()) == [step(1)]
     capture.close()
 
@@ -230,7 +231,7 @@ def test_what_json_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="exchange 'a' cannot be captured"):
         capture.record({"request": {"body": {"messages": [object()]}}}, record_id="a")
     with pytest.raises(StoreError, match="exchange 'b' cannot be captured"):
-        capture.submit({"seq": object()}, record_id="b").result(10)
+        capture.submit({"seq": object()}, record_id="b").result(PATIENCE)
     assert list(capture.exchanges()) == []
     capture.close()
 

@@ -20,6 +20,7 @@ from scrimp.stores.ledger import Group, Ledger, Query, Total
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.wire.response import CacheCreation, Usage
+from tests.patience import PATIENCE
 from tests.stores.records import KINDS, MOST, NOON, any_records, batches, fresh, record
 
 EXAMPLES = settings(max_examples=60, deadline=None)
@@ -73,7 +74,7 @@ def test_totals_are_the_sums_of_the_rows(
         expected[()] = expected[()]
     with fresh(kind) as ledger:
         for done in [ledger.submit(item) for item in sent]:
-            done.result(10)
+            done.result(PATIENCE)
         totals = ledger.totals(group_by, query)
         rows = list(ledger.records(query))
     assert {total.key: as_numbers(total) for total in totals} == expected
@@ -164,7 +165,7 @@ def test_a_second_record_of_an_id_changes_nothing(ledger: Ledger) -> None:
     ledger.record(first)
     before = ledger.totals(["user"])
     ledger.record(record(id="same", cost=7, own_cost=1, tags=Tags(user="another")))
-    ledger.submit(first).result(10)
+    ledger.submit(first).result(PATIENCE)
     assert list(ledger.records()) == [first]
     assert ledger.totals(["user"]) == before
 
@@ -267,9 +268,9 @@ OUT_OF_RANGE: list[dict[str, Any]] = [
 def test_a_record_that_cannot_be_kept_harms_no_other(ledger: Ledger, fields: dict[str, Any]) -> None:
     before, bad, after = record(id="before"), record(id="bad", **fields), record(id="after")
     done = [ledger.submit(item) for item in (before, bad, after)]
-    assert done[0].result(10) == done[2].result(10) == ()
+    assert done[0].result(PATIENCE) == done[2].result(PATIENCE) == ()
     with pytest.raises(StoreError, match="record 'bad' cannot be kept"):
-        done[1].result(10)
+        done[1].result(PATIENCE)
     with pytest.raises(StoreError, match="record 'bad' cannot be kept"):
         ledger.record(bad)
     assert list(ledger.records()) == [before, after]
@@ -326,14 +327,14 @@ def test_a_closed_ledger_keeps_nothing_more_but_can_be_read(ledger: Ledger) -> N
     with pytest.raises(StoreError, match="closed"):
         ledger.record(record())
     with pytest.raises(StoreError, match="closed"):
-        ledger.submit(record()).result(10)
+        ledger.submit(record()).result(PATIENCE)
     assert list(ledger.records()) == [kept]
 
 
 def test_a_reader_sees_the_state_it_began_with(ledger: Ledger) -> None:
     sent = [record(id=str(number), started_at=NOON + number) for number in range(2500)]
     for done in [ledger.submit(item) for item in sent]:
-        done.result(10)
+        done.result(PATIENCE)
     reader = ledger.records()
     read = [next(reader) for _ in range(10)]
     ledger.record(record(id="later", started_at=NOON + 2000.5))

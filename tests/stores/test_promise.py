@@ -10,6 +10,7 @@ import time
 import pytest
 
 from scrimp.stores.promise import Promise, kept, together
+from tests.patience import PATIENCE
 
 
 def test_what_many_wait_for_reaches_each_of_them() -> None:
@@ -45,7 +46,7 @@ def test_what_is_kept_is_not_waited_for() -> None:
 def test_threads_wait_until_it_is_kept() -> None:
     promise: Promise[int] = Promise()
     found: list[int] = []
-    threads = [threading.Thread(target=lambda: found.append(promise.result(10))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(promise.result(PATIENCE))) for _ in range(8)]
     for thread in threads:
         thread.start()
     with pytest.raises(TimeoutError):
@@ -161,7 +162,7 @@ def test_what_is_finished_together_goes_on_together() -> None:
         waiting = [asyncio.create_task(caller(number)) for number in range(5)]
         await asyncio.sleep(0)
         thread.start()
-        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        await asyncio.wait_for(asyncio.gather(*waiting), PATIENCE)
         thread.join()
 
     asyncio.run(main())

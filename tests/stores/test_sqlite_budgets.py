@@ -19,6 +19,7 @@ from scrimp.errors import BudgetUnavailable, StoreError
 from scrimp.stores import limits_file
 from scrimp.stores.ledger_items import Kept
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.patience import PATIENCE
 from tests.stores.records import NOON, record
 
 ORGANISATION = Scope("organisation")
@@ -46,7 +47,7 @@ def ask(name: str, amount: int = 10) -> Ask:
 
 
 def reserve(ledger: SqliteLedger, asked: Ask) -> Held | Refusal:
-    return ledger.budgets.reserve(asked).result(10)
+    return ledger.budgets.reserve(asked).result(PATIENCE)
 
 
 def only(ledger: SqliteLedger) -> Standing:
@@ -133,7 +134,7 @@ def test_a_record_of_one_process_counts_under_the_limit_another_sets_meanwhile(p
         if number == 20:
             setter.budgets.put(limit(10_000))
         for future in done:
-            future.result(10)
+            future.result(PATIENCE)
     assert only(setter).spent == only(writer).spent == 1000
     writer.close()
     setter.close()
@@ -332,7 +333,7 @@ def test_counts_are_what_they_are_worked_out_to_be(path: Path, ledger: SqliteLed
             settlement = Settlement(name, 45 + number % 10) if number % 2 else None
             ledger.record(record(id=name, cost=number % 52, started_at=NOON + number), settlement)
         elif number % 5 == 0:
-            ledger.budgets.release(name).result(10)
+            ledger.budgets.release(name).result(PATIENCE)
     kept = only(ledger)
     ledger.budgets.remove("organisation/total")
     ledger.budgets.put(limit(10**6))

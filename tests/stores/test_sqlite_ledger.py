@@ -24,6 +24,7 @@ from scrimp.stores.ledger_schema import LEDGER
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.migrations import Schema
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.patience import PATIENCE
 from tests.stores.records import NOON, record
 
 OLD_COLUMNS = """id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
@@ -41,7 +42,7 @@ def written(path: Path, count: int) -> list[str]:
     ledger = SqliteLedger(path)
     ids = [f"old-{number}" for number in range(count)]
     for done in [ledger.submit(record(id=name, notes=("x" * 200,))) for name in ids]:
-        done.result(10)
+        done.result(PATIENCE)
     ledger.close()
     return ids
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -13,6 +15,7 @@ from scrimp.emulator import Agent, Clock, Emulator, Fault
 from scrimp.errors import InputError
 from scrimp.stores.memory import MemoryLedger
 from scrimp.testing import Recording, assert_cache_read_share, assert_no_bust
+from tests.patience import HeldBack
 from tests.testing.agents import MODEL, NOW
 
 RULES = "Be kind and brief, and say what you do not know. " * 100
@@ -22,8 +25,8 @@ TOOLS = [
 ]
 
 
-def bench() -> Emulator:
-    return Emulator(Agent(), clock=Clock(NOW), seed="busts")
+def bench(kind: Callable[..., Emulator] = Emulator) -> Emulator:
+    return kind(Agent(), clock=Clock(NOW), seed="busts")
 
 
 def marked(text: str) -> list[dict[str, Any]]:
@@ -107,10 +110,10 @@ def test_calls_at_once_that_all_write(*, running: bool) -> None:
         async with anthropic.AsyncAnthropic(base_url=url, api_key="any") as client:
             await asyncio.gather(*(client.messages.create(**body()) for _ in range(4)))
 
-    with bench() as emulator:
+    with bench(partial(HeldBack, until=4)) as emulator:
         if running:
             emulator.clock.run()
-        emulator.inject(Fault("slow_start", times=None, seconds=0.3))
+        emulator.inject(Fault("slow_start", times=None, seconds=0.1))
         asyncio.run(at_once(emulator.url))
         assert [entry.usage.cache_read_input_tokens for entry in emulator.bill] == [0, 0, 0, 0]
         said = told(emulator)
