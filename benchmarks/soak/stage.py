@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -35,10 +36,11 @@ __all__ = [
     "soak",
 ]
 
-FILLING = 70_000
+FILLING = 90_000
 """Calls after which what a worker remembers is full, the first ten thousand of them of agents met once. Of
 the tables that take one entry a call the largest has 50,000 places, for prompts that can be cached, 20,000
-for those too short; all others are bounded in bytes, or take several entries a call."""
+for those too short; of those that take one a conversation the largest has 4,000. All others are bounded in
+bytes, or take several entries a call."""
 
 JUDGED_SECONDS = 300.0
 """Whether memory is flat is judged in soaks that last so long, and were filled before."""
@@ -210,7 +212,11 @@ async def _loaded(
     for fault in _FAULTS:
         emulator.inject(fault)
     clients = Clients(gateway.url, secrets, talks, ended, seed)
-    await _watched(clients.run(outcome.seconds), outcome, gateway, ended, told)
+    gc.disable()
+    try:
+        await _watched(clients.run(outcome.seconds), outcome, gateway, ended, told)
+    finally:
+        gc.enable()
     outcome.calls, outcome.ended = ended.calls, ended.how
     outcome.slowest, outcome.late = ended.slowest, ended.late
 
@@ -218,10 +224,15 @@ async def _loaded(
 async def _watched(
     load: Awaitable[None], outcome: Outcome, gateway: _Gateway, ended: Ended, told: Told
 ) -> None:
-    """Look at the gateway's memory while `load` runs."""
+    """Look at the gateway's memory while `load` runs.
+
+    Streams that clients left are collected here, in the thread that read them: in the emulator's, which has
+    most to collect, they may be just about to be closed.
+    """
     begin = time.monotonic()
     task = asyncio.ensure_future(load)
     while not task.done():
+        gc.collect(1)
         at = time.monotonic() - begin
         outcome.memory.append(Sample(at, ended.calls, gateway.resident(), gateway.used()))
         told("soaking, seconds", min(at, outcome.seconds), outcome.seconds)

@@ -8,6 +8,7 @@ from math import inf
 from typing import NamedTuple, get_args
 
 from scrimp.core.budget import EACH, Limit, Scope, ScopeKind
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.windows import ALWAYS, Span, span_of
 
 __all__ = ["Key", "Place", "Places", "Term", "Terms", "by_width"]
@@ -113,9 +114,8 @@ class Terms:
             max((place.key.start for place in resetting), default=-inf),
             min((place.resets_at or inf for place in resetting), default=inf),
         )
-        if len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.clear()
         self._remembered[scopes] = places
+        forget_oldest(self._remembered, _MOST_REMEMBERED)
         return places
 
     def limit(self, scopes: Sequence[Scope]) -> bool:

@@ -182,7 +182,7 @@ class Cache:
         }
         if len(self._entries) > _MOST_ENTRIES:
             by_use = sorted(self._entries.items(), key=lambda known: known[1].used_at)
-            self._entries = dict(by_use[-_MOST_ENTRIES // 2 :])
+            self._entries = dict(by_use[-_MOST_ENTRIES * 7 // 8 :])
         self._prune_at = max(_PRUNE_EVERY, min(2 * len(self._entries), _MOST_ENTRIES))
 
 

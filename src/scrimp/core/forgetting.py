@@ -11,13 +11,14 @@ __all__ = ["forget_oldest"]
 K = TypeVar("K")
 V = TypeVar("V")
 
-_SHARE = 8
+_SHARE = 32
 
 
 def forget_oldest(table: dict[K, V], most: int) -> Sequence[V]:
-    """Once there are more than `most`, an eighth of them goes, first in first out; returns what went.
+    """Once there are more than `most`, one in 32 of them goes, first in first out; returns what went.
 
-    Many at a time, because a dict is walked from its start over all the places that were emptied before.
+    Many at a time, because a dict is walked from its start over all the places that were emptied before; not
+    too many, because memory that is free now and then is not given back, but lies between what is in use.
     """
     surplus = len(table) - most
     if surplus <= 0:

@@ -195,7 +195,7 @@ class GapTable:
         """Nobody asks any more: waits that still tell it how long they go on keep an empty table."""
         self._wider, self._chances = (), None
         self._reached = self._ended = _SHED
-        self._fits = _SHED[: len(self._fits)]
+        self._fits = self._patterns.nothing
 
     def _count(self, bin_: int, *, ended: bool) -> None:
         if self._reached is _SHED:
@@ -263,9 +263,13 @@ class GapTable:
 
 
 class _Tuned(NamedTuple):
-    """Patterns with what each wait that is counted adds to their fits: per bin, a number for each pattern."""
+    """Patterns with what each wait that is counted adds to their fits: per bin, a number for each pattern.
+
+    `nothing` are the fits before the first wait.
+    """
 
     all: tuple[Pattern, ...]
+    nothing: list[float]
     log_ends: list[tuple[float, ...]]
     log_lasts: list[tuple[float, ...]]
 
@@ -273,7 +277,9 @@ class _Tuned(NamedTuple):
 @lru_cache(maxsize=256)
 def _tuned(patterns: tuple[Pattern, ...]) -> _Tuned:
     ends, lasts = ([getattr(one, name) for one in patterns] for name in ("log_ends", "log_lasts"))
-    return _Tuned(patterns, list(zip(*ends, strict=True)), list(zip(*lasts, strict=True)))
+    return _Tuned(
+        patterns, [0.0] * len(patterns), list(zip(*ends, strict=True)), list(zip(*lasts, strict=True))
+    )
 
 
 @lru_cache(maxsize=256)
