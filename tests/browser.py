@@ -38,7 +38,7 @@ _QUIET = (
     "--no-proxy-server",
     "--remote-debugging-port=0",
 )
-_STARTS = 30.0
+_STARTS = 120.0
 _SETTLES = 0.3
 _MEASURES = """JSON.stringify({
   wide: document.documentElement.scrollWidth,
