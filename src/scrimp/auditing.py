@@ -6,10 +6,9 @@ print(found.calibration, found.tax, found.levers)
 
 from __future__ import annotations
 
-import gc
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
@@ -44,6 +43,7 @@ from scrimp.traces.diagnosed import Finding, diagnose_exchanges
 from scrimp.traces.diagnosed_transcripts import diagnose_judged
 from scrimp.traces.exchanges import Exchange
 from scrimp.traces.files import Fault
+from scrimp.traces.garbage import few_collections
 from scrimp.traces.recorded_calls import day_of, unusable
 from scrimp.traces.replays import replayable
 from scrimp.traces.transcript_calibration import JudgedCall
@@ -61,7 +61,6 @@ _WalkSums = TaxSums | ResultSums | TtlSums | LeverSums
 
 _COPY = "copy of a call that another file holds"
 _FOREVER = float("inf")
-_COLLECTED_AFTER = (500_000, 50, 1_000)
 _PARTS = 16
 """About how many levers are replayed on a source."""
 _HOUR = frozenset({"ttl-1h"})
@@ -191,7 +190,7 @@ def audit(
 
     corpus = read_corpus(recordings, found)
     sums = _Sums(only or SECTIONS, _window(since, until), known, advance)
-    with _few_collections():
+    with few_collections():
         for source in _sources(corpus, known, sums, sum(files), advance):
             sums.take(source)
     for ledger in ledgers:
@@ -201,17 +200,6 @@ def audit(
             "no billed call was found: pass Claude Code sessions, exchanges, a capture or a ledger"
         )
     return _audit(sums, corpus.faults)
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Looks for garbage in cycles seldom: there is next to none, and looking took a quarter of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(*_COLLECTED_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _window(since: date | None, until: date | None) -> _Window:

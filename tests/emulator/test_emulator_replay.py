@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
+import msgspec
 import pytest
 
 from scrimp.core.summary import add_up, replay_source
@@ -97,6 +98,26 @@ def test_a_prompt_that_was_not_recorded_is_refused_or_passed_on(exchanges: list[
         answer = sdk.post("/v1/messages", cast_to=anthropic.types.Message, body=body)
         assert answer.content[0].text == "passed on"  # type: ignore[union-attr]  # it is a text
         sdk.close()
+
+
+def test_a_recording_can_be_told_once_more_from_its_start(exchanges: list[Exchange]) -> None:
+    first = exchanges[0]
+    twice = [
+        msgspec.structs.replace(
+            first,
+            seq=at,
+            at=first.at + at,
+            response={**first.response, "content": [{"type": "text", "text": said}]},
+        )
+        for at, said in enumerate(("said first", "said then"))
+    ]
+    recorded = Replayed(twice)
+    told = []
+    for replies in (recorded, recorded.from_the_start(), recorded):
+        emulator = Emulator(replies)
+        told.append(call(emulator, first.body).body["content"][0]["text"])
+        told.append(call(emulator, first.body).body["content"][0]["text"])
+    assert told == ["said first", "said then"] * 2 + ["said then"] * 2
 
 
 def test_reads_and_writes_are_those_that_were_billed() -> None:

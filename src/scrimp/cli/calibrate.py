@@ -17,6 +17,7 @@ from scrimp.core.calibrate import Verdict
 from scrimp.core.tally import Tally
 from scrimp.errors import TraceError
 from scrimp.traces.exchange_calibration import ExchangeCalibration, TokenJudgement, calibrate_exchanges
+from scrimp.traces.garbage import few_collections
 from scrimp.traces.transcript_calibration import TranscriptCalibration, calibrate_transcripts
 
 __all__ = ["calibrate", "calibration_json"]
@@ -28,6 +29,7 @@ __all__ = ["calibrate", "calibration_json"]
 @click.option(
     "--json", "as_json", is_flag=True, help="The result as JSON; shares and errors are fractions of one."
 )
+@few_collections()
 def calibrate(paths: tuple[str, ...], *, listed: bool, as_json: bool) -> None:
     """Show how well scrimp's model reproduces what was billed.
 

@@ -30,6 +30,7 @@ from scrimp.traces.as_sent import as_sent
 from scrimp.traces.corpus import Corpus, read_corpus
 from scrimp.traces.exchange_calibration import ExchangeCalibration, calibrate_exchanges
 from scrimp.traces.files import find_files
+from scrimp.traces.garbage import few_collections
 from scrimp.traces.sizes import Sizes
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ RECORDINGS = Path(__file__).with_name("recordings")
 _PASSES = 2
 """Each source is gone through for the calibration, then for the bills."""
 _PROSE_WIDTH = 100
+_NEW = 50_000
+"""New objects from which on Python looks for garbage: that of the SDK holds requests, which are large."""
 
 
 class Demo(msgspec.Struct, frozen=True):
@@ -67,6 +70,7 @@ class Demo(msgspec.Struct, frozen=True):
 @click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @click.option("--json", "as_json", is_flag=True, help="The figures as JSON, money as decimal strings in USD.")
 @click.option("--quick", is_flag=True, help="Replay only; do not drive the runs through the SDK.")
+@few_collections(_NEW)
 def demo(page: Path, *, show: bool, as_json: bool, quick: bool) -> ExitCode:
     """Replay recorded runs of two coding agents: the bill before and after.
 

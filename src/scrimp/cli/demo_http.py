@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import product
 from typing import Any
 
 import anthropic
@@ -134,17 +133,17 @@ def drive_runs(
     bills: dict[str, dict[str, Money]] = {policy: defaultdict(Money) for policy in PASSES}
     calls = 0
     with _overheard() as heard:
-        for exchanges, policy in product(corpus.sources.values(), PASSES):
+        for exchanges in corpus.sources.values():
             ordered = list(in_time_order(call for call in exchanges if unusable(call) is None))
-            emulator = Emulator(Replayed(ordered, facts=facts, sizer=sizes), facts=facts)
-            middleware = Middleware(ledger=MemoryLedger(), facts=facts, clock=emulator.clock.now)
-            with _serving(emulator), _client(emulator, [middleware] * (policy == "scrimp")) as client:
-                _send(client, emulator.clock, ((clock(call), call) for call in ordered), advance)
-            for call, billed in zip(ordered, emulator.bill, strict=True):
-                bills[policy][call.run].include(_money(billed))
+            timed = [(clock(call), call) for call in ordered]
+            recorded = Replayed(ordered, facts=facts, sizer=sizes)
+            for policy in PASSES:
+                emulator = Emulator(recorded.from_the_start(), facts=facts)
+                billed = _pass(emulator, policy, timed, facts, advance)
+                _book(bills[policy], ordered, billed)
             calls += len(ordered)
     return OverHttp(
-        calls=calls // len(PASSES),
+        calls=calls,
         bills={policy: _sum(own.values()) for policy, own in bills.items()},
         replayed={policy: total(runs)[policy] for policy in PASSES},
         differences=tuple(
@@ -155,6 +154,26 @@ def drive_runs(
         ),
         warnings=tuple(dict.fromkeys(heard)),
     )
+
+
+def _pass(
+    emulator: Emulator,
+    policy: str,
+    calls: Iterable[tuple[float, Exchange]],
+    facts: Facts,
+    advance: Callable[[int], None],
+) -> Sequence[Billed]:
+    """What the emulator bills for all of these calls."""
+    middleware = Middleware(ledger=MemoryLedger(), facts=facts, clock=emulator.clock.now)
+    with _serving(emulator), _client(emulator, [middleware] * (policy == "scrimp")) as client:
+        _send(client, emulator.clock, calls, advance)
+    return emulator.bill
+
+
+def _book(bills: dict[str, Money], calls: Iterable[Exchange], billed: Iterable[Billed]) -> None:
+    """Add what each call was billed to the bill of its run."""
+    for call, one in zip(calls, billed, strict=True):
+        bills[call.run].include(_money(one))
 
 
 def _send(

@@ -17,6 +17,7 @@ from scrimp.core import money
 from scrimp.core.causes import FIXES, Cause
 from scrimp.diagnosing import Findings, diagnose_corpus
 from scrimp.traces.diagnosed import Finding
+from scrimp.traces.garbage import few_collections
 
 __all__ = ["diagnose", "diagnosis_json", "miss_json"]
 
@@ -25,6 +26,7 @@ __all__ = ["diagnose", "diagnosis_json", "miss_json"]
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option("--list", "listed", is_flag=True, help="List every miss, dearest first.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON, money as decimal strings in USD.")
+@few_collections()
 def diagnose(paths: tuple[str, ...], *, listed: bool, as_json: bool) -> None:
     """Name the cause of every cache miss, what it cost, and how to stop it.
 

@@ -20,6 +20,7 @@ from scrimp.core.replay import POLICIES
 from scrimp.core.summary import RowBill, SourceBill, replay_measured, row_bill
 from scrimp.core.whatif.rows import Row, replay_row
 from scrimp.errors import TraceError
+from scrimp.traces.garbage import few_collections
 from scrimp.traces.replays import Replayable, replayable
 
 __all__ = ["replay", "replay_all"]
@@ -56,6 +57,7 @@ _FLOOR = 1
     help="Foresee the bills of the policies really in force, and show how far off that is.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON, money as decimal strings in USD.")
+@few_collections()
 def replay(
     paths: tuple[str, ...],
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,12 @@ class Replayed(Replies):
         corpus = read_corpus(paths)
         exchanges = [exchange for source in corpus.sources.values() for exchange in source]
         return cls(exchanges, **options)
+
+    def from_the_start(self) -> Replayed:
+        """The same recordings, none of them told yet; what was read and measured of them is shared."""
+        again = copy(self)
+        again._next = defaultdict(int)  # noqa: SLF001 - one of its own kind
+        return again
 
     def __len__(self) -> int:
         return sum(map(len, self._recorded.values()))
