@@ -17,6 +17,7 @@ from scrimp.core.workspace import Workspace, reading
 from scrimp.facts.models import default
 from scrimp.wire.response import Iteration, Usage
 from tests.core.carrying import NOON, SYSTEM, TOOLS, result, tool_turn, use
+from tests.core.decided import decided
 
 GO = {"role": "user", "content": "Read all files."}
 MODEL = default().resolve("claude-sonnet-4-6")
@@ -162,7 +163,7 @@ def test_looking_leaves_no_trace() -> None:
         found = looked.plan(asked, now, label="a")
         assert expected is not None
         assert found is not None
-        assert found.plan == expected.plan
+        assert decided(found.plan) == decided(expected.plan)
         assert found.situation.events == expected.situation.events
         seen_before = looked.look(asked, now, "a")
         assert seen_before is not None
