@@ -20,7 +20,10 @@ _MOST_ALIKE = 0.8
 
 
 class Sample(NamedTuple):
-    """Seconds since the start, calls by then, bytes resident, and of those bytes in use (0: not known)."""
+    """Seconds since memory settled, calls by then, bytes resident, and of those bytes in use.
+
+    Seconds are negative before; in use are 0 bytes where that is not known.
+    """
 
     seconds: float
     calls: int

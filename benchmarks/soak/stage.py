@@ -29,6 +29,7 @@ __all__ = [
     "LEAST",
     "MOST_RESIDENT",
     "PORT",
+    "SETTLING",
     "Outcome",
     "Told",
     "is_judged",
@@ -44,6 +45,10 @@ bytes, or take several entries a call."""
 
 JUDGED_SECONDS = 300.0
 """Whether memory is flat is judged in soaks that last so long, and were filled before."""
+
+SETTLING = 120.0
+"""Seconds of the soak's own load before memory is judged: it brings what the filling does not, streams,
+errors, clients that leave, and tables for these fill too."""
 
 LEAST = 10.0
 """Bytes a call: a leak that has to be noticed, 1 KB in a hundred calls."""
@@ -104,11 +109,13 @@ Told = Callable[[str, float, float], None]
 class Outcome(msgspec.Struct):
     """What a soak came to. `memory` has the samples of the soak itself: see `Sample`, bytes.
 
+    `seconds` are those in which memory is looked at, `settling` how many of the same load come before.
     `start` and `filled` are what was resident before the first call and after the filling. `used` and
     `resident` are how either grew while it was soaked; None where there is too little to tell.
     """
 
     seconds: float
+    settling: float = 0.0
     filling: int = 0
     filling_seconds: float = 0.0
     start: int = 0
@@ -138,9 +145,11 @@ def soak(
 ) -> Outcome:
     """Load a gateway that runs in processes of its own for so long, then read its books.
 
-    `filling` is how many calls come before, for each worker. `leak` bytes a call leak on purpose.
+    Where memory is judged the load begins `SETTLING` seconds earlier. `filling` is how many calls come before
+    all that, for each worker. `leak` bytes a call leak on purpose.
     """
     outcome = Outcome(seconds, filling=filling * workers)
+    outcome.settling = SETTLING if is_judged(outcome) else 0.0
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     with Emulator(Agent(), keys=[_UPSTREAM_KEY]) as emulator:
@@ -214,7 +223,7 @@ async def _loaded(
     clients = Clients(gateway.url, secrets, talks, ended, seed)
     gc.disable()
     try:
-        await _watched(clients.run(outcome.seconds), outcome, gateway, ended, told)
+        await _watched(clients.run(outcome.settling + outcome.seconds), outcome, gateway, ended, told)
     finally:
         gc.enable()
     outcome.calls, outcome.ended = ended.calls, ended.how
@@ -229,16 +238,19 @@ async def _watched(
     Streams that clients left are collected here, in the thread that read them: in the emulator's, which has
     most to collect, they may be just about to be closed.
     """
-    begin = time.monotonic()
+    begin = time.monotonic() + outcome.settling
     task = asyncio.ensure_future(load)
     while not task.done():
         gc.collect(1)
         at = time.monotonic() - begin
         outcome.memory.append(Sample(at, ended.calls, gateway.resident(), gateway.used()))
-        told("soaking, seconds", min(at, outcome.seconds), outcome.seconds)
+        if at < 0.0:
+            told("settling, seconds", outcome.settling + at, outcome.settling)
+        else:
+            told("soaking, seconds", min(at, outcome.seconds), outcome.seconds)
         await asyncio.wait([task], timeout=min(_EVERY, outcome.seconds / 60))
     await task
-    samples = outcome.memory
+    samples = [sample for sample in outcome.memory if sample.seconds >= 0.0]
     if all(sample.used for sample in samples):
         outcome.used = growth(samples, [sample.used for sample in samples])
     outcome.resident = growth(samples, [sample.resident for sample in samples])

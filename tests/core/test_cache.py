@@ -201,3 +201,27 @@ def test_memory_is_bounded_by_what_can_still_be_read() -> None:
     for number in range(10_000):
         send(cache, [f"conversation {number}"], {0: "5m"}, now=number)
     assert len(cache) < 5_000
+
+
+def test_of_too_many_entries_those_last_used_stay() -> None:
+    cache, known = Cache(), [number.to_bytes(16, "big") for number in range(60_000)]
+    for number, prefix in enumerate(known):
+        if number % 500 == 0:
+            send(cache, ["read again and again"], {0: "5m"}, now=number / 1_000)
+        cache.add(prefix, "5m", number / 1_000, number / 1_000)
+    assert 38_000 < len(cache) <= 40_500
+    alive = [cache.alive(prefix, 61.0) is not None for prefix in known]
+    assert alive == sorted(alive)  # the first went, the last are there
+    assert sum(alive) == len(cache) - 1
+    assert cache.alive(prompt_of(["read again and again"], {}).prefixes[0], 61.0) is not None
+
+
+def test_what_lives_an_hour_outlasts_what_is_long_dead() -> None:
+    cache = Cache()
+    for number in range(1_000):
+        send(cache, [f"an hour {number}"], {0: "1h"}, now=number / 1_000)
+    for number in range(20_000):
+        send(cache, [f"five minutes {number}"], {0: "5m"}, now=1.0 + number / 6)
+    assert len(cache) < 1_000 + 6 * 600 + 4_096 + 100
+    hours = (cache.alive(prompt_of([f"an hour {n}"], {}).prefixes[0], 3_500.0) for n in range(1_000))
+    assert all(entry is not None for entry in hours)

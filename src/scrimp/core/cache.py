@@ -12,10 +12,11 @@ marker: read A, write B-A for 1h and C-B for 5m, the rest is plain.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import compress
+from itertools import compress, takewhile
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest, Marker, Prompt
 from scrimp.wire.markers import TTL
 
@@ -82,7 +83,7 @@ class Cache:
     """The entries of one workspace. Keys carry the model, so one cache serves them all."""
 
     def __init__(self) -> None:
-        self._entries: dict[Digest, Entry] = {}
+        self._entries: dict[Digest, Entry] = {}  # in order of their last use
         self._prune_at = _PRUNE_EVERY
 
     def __len__(self) -> int:
@@ -145,10 +146,11 @@ class Cache:
 
     def add(self, prefix: Digest, ttl: TTL, used_at: float, readable_at: float) -> None:
         """Put an entry there, as a write does; of parallel writers the first to be readable counts."""
-        before = self._entries.get(prefix)
+        before = self._entries.pop(prefix, None)
         if before is None or used_at >= before.used_at + TTL_SECONDS[before.ttl]:
             self._entries[prefix] = Entry(ttl, used_at, readable_at)
             return
+        self._entries[prefix] = before
         before.used_at = max(before.used_at, used_at)
         before.readable_at = min(before.readable_at, readable_at)
         before.ttl = max(before.ttl, ttl, key=TTL_SECONDS.__getitem__)
@@ -158,8 +160,9 @@ class Cache:
         self._entries.pop(prefix, None)
 
     def _touch(self, prefix: Digest, now: float) -> None:
-        entry = self._entries.get(prefix)
+        entry = self._entries.pop(prefix, None)
         if entry is not None:
+            self._entries[prefix] = entry
             entry.used_at = max(entry.used_at, now)
 
     def _longest_hit(self, prompt: Prompt, rules: CacheRules, now: float) -> int:
@@ -175,15 +178,18 @@ class Cache:
 
     def _prune(self, now: float) -> None:
         """Bounded memory: what is long dead cannot come back, and of too many the last used stay."""
-        self._entries = {
-            prefix: entry
-            for prefix, entry in self._entries.items()
-            if now < entry.used_at + 2 * TTL_SECONDS[entry.ttl]
-        }
-        if len(self._entries) > _MOST_ENTRIES:
-            by_use = sorted(self._entries.items(), key=lambda known: known[1].used_at)
-            self._entries = dict(by_use[-_MOST_ENTRIES * 7 // 8 :])
-        self._prune_at = max(_PRUNE_EVERY, min(2 * len(self._entries), _MOST_ENTRIES))
+        entries = self._entries
+        for prefix in self._long_dead(now):
+            del entries[prefix]
+        forget_oldest(entries, _MOST_ENTRIES)
+        self._prune_at = max(_PRUNE_EVERY, min(2 * len(entries), _MOST_ENTRIES))
+
+    def _long_dead(self, now: float) -> list[Digest]:
+        """What was not used for twice as long as it lives."""
+        long = {ttl: 2 * seconds for ttl, seconds in TTL_SECONDS.items()}
+        soonest = now - min(long.values())
+        unused = takewhile(lambda known: known[1].used_at <= soonest, self._entries.items())
+        return [prefix for prefix, entry in unused if now >= entry.used_at + long[entry.ttl]]
 
 
 def windows(prompt: Prompt, lookback: int) -> Iterator[int]:
