@@ -41,17 +41,21 @@ _SHED = [0.0] * len(EDGES)
 
 
 class Pattern:
-    """A way of being used again: for each bin the probability that a wait that reached it ends in it."""
+    """A way of being used again: for each bin the probability that a wait that reached it ends in it.
 
-    __slots__ = ("hazards", "log_ends", "log_lasts", "name", "prior")
+    Many are kept, one or two for every table that has learned from a wider one: no more than that in each.
+    """
+
+    __slots__ = ("hazards", "name")
 
     def __init__(self, name: str, hazards: Sequence[float]) -> None:
         self.name = name
         self.hazards = tuple(hazards)
-        # Needed with every wait that is counted and every estimate.
-        self.log_ends = [log(hazard) for hazard in hazards]
-        self.log_lasts = [log(1.0 - hazard) for hazard in hazards]
-        self.prior = [_PRIOR_WEIGHT * hazard for hazard in hazards]
+
+    def odds(self, bin_: int, *, ended: bool) -> float:
+        """The log of the probability that a wait that has reached a bin ends in it, or outlasts it."""
+        hazard = self.hazards[bin_]
+        return log(hazard if ended else 1.0 - hazard)
 
 
 def pattern(name: str, *masses: float) -> Pattern:
@@ -212,13 +216,15 @@ class GapTable:
         for wider in self._wider:
             like = wider.like
             if like is not None:
-                wider.fit += unit * (like.log_ends if ended else like.log_lasts)[bin_]
+                wider.fit += unit * like.odds(bin_, ended=ended)
         self._chances = None
 
     def _fit(self, pattern: Pattern) -> float:
         """The log likelihood of what was counted; what counting one by one would have added up to."""
-        counted = zip(self._ended, self._reached, pattern.log_ends, pattern.log_lasts, strict=True)
-        return sum(ended * end + (reached - ended) * lasts for ended, reached, end, lasts in counted)
+        counted = zip(self._ended, self._reached, pattern.hazards, strict=True)
+        return sum(
+            ended * log(hazard) + (reached - ended) * log(1.0 - hazard) for ended, reached, hazard in counted
+        )
 
     def _fade(self) -> None:
         self._unit /= _KEEP
@@ -276,10 +282,11 @@ class _Tuned(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _tuned(patterns: tuple[Pattern, ...]) -> _Tuned:
-    ends, lasts = ([getattr(one, name) for one in patterns] for name in ("log_ends", "log_lasts"))
-    return _Tuned(
-        patterns, [0.0] * len(patterns), list(zip(*ends, strict=True)), list(zip(*lasts, strict=True))
+    ends, lasts = (
+        [tuple(one.odds(bin_, ended=ended) for one in patterns) for bin_ in range(len(EDGES))]
+        for ended in (True, False)
     )
+    return _Tuned(patterns, [0.0] * len(patterns), ends, lasts)
 
 
 @lru_cache(maxsize=256)
@@ -289,8 +296,12 @@ def _logs(weights: tuple[float, ...]) -> list[float]:
 
 def _left(one: Pattern, ended: Sequence[float], known: Sequence[float]) -> list[float]:
     """The probability of no end by each edge, what was counted set against a pattern."""
-    counted = zip(ended, one.prior, known, strict=True)
-    return list(accumulate([1.0 - (ends + prior) / reached for ends, prior, reached in counted], mul))
+    counted = zip(ended, one.hazards, known, strict=True)
+    return list(
+        accumulate(
+            [1.0 - (ends + _PRIOR_WEIGHT * hazard) / reached for ends, hazard, reached in counted], mul
+        )
+    )
 
 
 def _hazards(within: Sequence[float]) -> list[float]:
