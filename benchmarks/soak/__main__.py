@@ -54,8 +54,8 @@ def _show(outcome: Outcome) -> None:
     console = Console(highlight=False, emoji=False, soft_wrap=True)
     console.print(
         f"{outcome.filling:,} calls in {outcome.filling_seconds:.0f} s to fill it, "
-        f"then {outcome.calls:,} calls in {outcome.settling + outcome.seconds:.0f} s; "
-        f"the slowest took {outcome.slowest:.1f} s"
+        f"{outcome.settling:,} to settle it, then {outcome.calls - outcome.settling:,} calls in "
+        f"{outcome.seconds:.0f} s; the slowest took {outcome.slowest:.1f} s"
     )
     console.print("  " + ", ".join(f"{times:,} × {name}" for name, times in outcome.ended.most_common()))
     last = outcome.memory[-1]

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
+from math import inf
 from typing import Any
 
 import aiohttp
@@ -68,7 +69,10 @@ def _headers(secret: str, request: Request) -> dict[str, str]:
 
 
 class Clients:
-    """Clients that call until the time is up, some of them the official SDK's."""
+    """Clients that call until the time is up, some of them the official SDK's.
+
+    `until` is when that is, by the monotonic clock; it may be set while they run.
+    """
 
     def __init__(self, url: str, secrets: Mapping[str, str], talks: Talks, ended: Ended, seed: int) -> None:
         self._url = url
@@ -76,10 +80,10 @@ class Clients:
         self._talks = talks
         self._ended = ended
         self._random = random.Random(seed)
+        self.until = inf
 
-    async def run(self, seconds: float) -> None:
+    async def run(self) -> None:
         """All of it."""
-        until = time.monotonic() + seconds
         timeout = aiohttp.ClientTimeout(total=PATIENCE)
         sdks = [
             anthropic.AsyncAnthropic(base_url=self._url, api_key=secret, timeout=PATIENCE, max_retries=2)
@@ -93,14 +97,14 @@ class Clients:
                     for secret, _ in zip(cycle(self._secrets), range(_PLAIN), strict=False)
                 ),
             ]
-            await asyncio.gather(*(self._talk(way, until) for way in ways))
+            await asyncio.gather(*(self._talk(way) for way in ways))
         for sdk in sdks:
             await sdk.close()
 
-    async def _talk(self, way: Callable[[Request], Any], until: float) -> None:
+    async def _talk(self, way: Callable[[Request], Any]) -> None:
         while True:
             for request in self._talks.next():
-                if time.monotonic() >= until:
+                if time.monotonic() >= self.until:
                     return
                 await self._timed(way(request))
                 await asyncio.sleep(_THINKING)

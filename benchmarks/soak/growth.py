@@ -20,10 +20,7 @@ _MOST_ALIKE = 0.8
 
 
 class Sample(NamedTuple):
-    """Seconds since memory settled, calls by then, bytes resident, and of those bytes in use.
-
-    Seconds are negative before; in use are 0 bytes where that is not known.
-    """
+    """Seconds since memory settled, calls by then, bytes resident, and of those bytes in use (0: unknown)."""
 
     seconds: float
     calls: int

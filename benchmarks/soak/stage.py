@@ -8,8 +8,9 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -46,9 +47,9 @@ bytes, or take several entries a call."""
 JUDGED_SECONDS = 300.0
 """Whether memory is flat is judged in soaks that last so long, and were filled before."""
 
-SETTLING = 120.0
-"""Seconds of the soak's own load before memory is judged: it brings what the filling does not, streams,
-errors, clients that leave, and tables for these fill too."""
+SETTLING = 40_000
+"""Calls of the soak's own load before memory is judged: it brings what the filling does not, streams, errors,
+clients that leave, and tables for these fill too."""
 
 LEAST = 10.0
 """Bytes a call: a leak that has to be noticed, 1 KB in a hundred calls."""
@@ -109,13 +110,13 @@ Told = Callable[[str, float, float], None]
 class Outcome(msgspec.Struct):
     """What a soak came to. `memory` has the samples of the soak itself: see `Sample`, bytes.
 
-    `seconds` are those in which memory is looked at, `settling` how many of the same load come before.
+    `seconds` are those in which memory is looked at, `settling` how many calls of the same load come before.
     `start` and `filled` are what was resident before the first call and after the filling. `used` and
     `resident` are how either grew while it was soaked; None where there is too little to tell.
     """
 
     seconds: float
-    settling: float = 0.0
+    settling: int = 0
     filling: int = 0
     filling_seconds: float = 0.0
     start: int = 0
@@ -145,11 +146,11 @@ def soak(
 ) -> Outcome:
     """Load a gateway that runs in processes of its own for so long, then read its books.
 
-    Where memory is judged the load begins `SETTLING` seconds earlier. `filling` is how many calls come before
+    Where memory is judged the load begins `SETTLING` calls earlier. `filling` is how many calls come before
     all that, for each worker. `leak` bytes a call leak on purpose.
     """
     outcome = Outcome(seconds, filling=filling * workers)
-    outcome.settling = SETTLING if is_judged(outcome) else 0.0
+    outcome.settling = SETTLING * workers if is_judged(outcome) else 0
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     with Emulator(Agent(), keys=[_UPSTREAM_KEY]) as emulator:
@@ -223,34 +224,34 @@ async def _loaded(
     clients = Clients(gateway.url, secrets, talks, ended, seed)
     gc.disable()
     try:
-        await _watched(clients.run(outcome.settling + outcome.seconds), outcome, gateway, ended, told)
+        await _watched(clients, outcome, gateway, ended, told)
     finally:
         gc.enable()
     outcome.calls, outcome.ended = ended.calls, ended.how
     outcome.slowest, outcome.late = ended.slowest, ended.late
 
 
-async def _watched(
-    load: Awaitable[None], outcome: Outcome, gateway: _Gateway, ended: Ended, told: Told
-) -> None:
-    """Look at the gateway's memory while `load` runs.
+async def _watched(clients: Clients, outcome: Outcome, gateway: _Gateway, ended: Ended, told: Told) -> None:
+    """Look at the gateway's memory while the clients run.
 
     Streams that clients left are collected here, in the thread that read them: in the emulator's, which has
     most to collect, they may be just about to be closed.
     """
-    begin = time.monotonic() + outcome.settling
-    task = asyncio.ensure_future(load)
+    begin = inf
+    task = asyncio.ensure_future(clients.run())
     while not task.done():
         gc.collect(1)
-        at = time.monotonic() - begin
-        outcome.memory.append(Sample(at, ended.calls, gateway.resident(), gateway.used()))
-        if at < 0.0:
-            told("settling, seconds", outcome.settling + at, outcome.settling)
+        now = time.monotonic()
+        if ended.calls < outcome.settling:
+            told("settling, calls", ended.calls, outcome.settling)
         else:
-            told("soaking, seconds", min(at, outcome.seconds), outcome.seconds)
+            begin = min(begin, now)
+            clients.until = begin + outcome.seconds
+            outcome.memory.append(Sample(now - begin, ended.calls, gateway.resident(), gateway.used()))
+            told("soaking, seconds", min(now - begin, outcome.seconds), outcome.seconds)
         await asyncio.wait([task], timeout=min(_EVERY, outcome.seconds / 60))
     await task
-    samples = [sample for sample in outcome.memory if sample.seconds >= 0.0]
+    samples = outcome.memory
     if all(sample.used for sample in samples):
         outcome.used = growth(samples, [sample.used for sample in samples])
     outcome.resident = growth(samples, [sample.resident for sample in samples])
