@@ -129,15 +129,13 @@ def _is_fresh(line: Line) -> bool:
 
 def _head(method: str, line: bytes, headers: Headers, length: int) -> bytes:
     """The head of a request, with the headers as the bytes that they came as. Raises ValueError."""
-    lines = [method.encode("latin-1") + line]
-    lines += [b": ".join(header) for header in headers]
-    if length or method not in _WITHOUT_BODY:
-        lines.append(b"Content-Length: %d" % length)
-    head = b"\r\n".join(lines)
-    ends = len(lines) + line.count(b"\n") - 1
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+    lines = [b"%b: %b\r\n" % header for header in headers]
+    fields = b"".join(lines)
+    if fields.count(b"\n") != len(lines) or fields.count(b"\r") != len(lines) or fields.find(b"\0") >= 0:
         raise ValueError("a header of more than one line")
-    return head + b"\r\n\r\n"
+    if length or method not in _WITHOUT_BODY:
+        fields += b"Content-Length: %d\r\n" % length
+    return b"%b%b\r\n%b\r\n" % (method.encode("latin-1"), line, fields)
 
 
 def _why(error: Exception) -> str:
