@@ -119,7 +119,7 @@ class GatewayProtocol(Protocol):
             if len(self.url) + lengths > self._allowed.head_bytes:
                 self._fault = (431, "scrimp: the headers are too long")
                 raise _TooLongError
-        self._most = self._allowed.batch_bytes if _BATCHES in self.url else self._allowed.body_bytes
+        self._most = self._allowed.batch_bytes if self.url.find(_BATCHES) >= 0 else self._allowed.body_bytes
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
