@@ -18,14 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrimp.gateway.headers import upwards
-from scrimp.gateway.upstream import BrokenOffError, ConnectError, UpstreamAnswer, UpstreamError, Way
+from scrimp.gateway.upstream import BrokenOffError, ConnectError, UpstreamAnswer, UpstreamError, Way, lines_of
 from tests.gateway.doors import ask, door, encoded
 from tests.patience import PATIENCE
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 OK = b"HTTP/1.1 200 OK\r\n"
-HEADERS = [(b"x-one", b"1"), (b"x-two", "ü".encode("latin-1"))]
+HEADERS = lines_of([(b"x-one", b"1"), (b"x-two", "ü".encode("latin-1"))])
 
 
 def run(
@@ -106,7 +106,7 @@ def test_headers_of_any_bytes_go_up_as_they_came() -> None:
         writer.write(OK + b"content-length: 0\r\n\r\n")
 
     async def use(way: Way, url: str) -> bytes:
-        return await (await way.send("GET", url, upwards(given, None, plain=False), b"")).read()
+        return await (await way.send("GET", url, lines_of(upwards(given, None, plain=False)), b"")).read()
 
     run(script, use)
     assert seen[0].split(b"\r\n")[2:-2] == [name + b": " + value for name, value in given]

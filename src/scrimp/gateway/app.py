@@ -119,7 +119,7 @@ class App:
             raise RefusedError.for_good(404, "Not Found")
         if path == MESSAGES and inbound.method != "POST":
             raise RefusedError.for_good(405, "Method Not Allowed")
-        caller = self._callers.of(inbound.raw_headers)
+        caller = self._callers.of(inbound.headers)
         inbound.upstream, inbound.key = caller.upstream, caller.key.name if caller.key else None
         limits, batches = self._settings.limits, path.startswith(BATCHES)
         inbound.within(monotonic() + self._settings.timeouts.request, "late body")

@@ -11,6 +11,7 @@ from scrimp.asgi.shapes import Headers
 from scrimp.core.lazily import lazily
 from scrimp.core.plan import Mode
 from scrimp.errors import StoreError
+from scrimp.gateway.headers import Fields
 from scrimp.gateway.refusals import RefusedError
 from scrimp.gateway.settings import Settings, Upstream
 from scrimp.stores.keys import SECRET_PREFIX, Key, Keys
@@ -51,9 +52,11 @@ class Callers:
         self._looks = settings.serve.auth != "passthrough"
         self._made: dict[str, tuple[Key, Caller]] = {}  # by the name of a key: as many as there are keys
 
-    def of(self, headers: Headers) -> Caller:
+    def of(self, headers: Fields) -> Caller:
         """The caller of a request; raises `RefusedError`."""
-        secrets = _secrets(headers)
+        secrets = headers.secrets
+        if secrets is None:
+            secrets = headers.secrets = _secrets(headers.raw)
         if not secrets:
             raise RefusedError.for_good(401, "x-api-key header is required")
         for secret in secrets if self._looks else ():

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from scrimp.asgi.shapes import Headers, Receive, Scope, Send
+from scrimp.gateway.headers import Fields
 from scrimp.gateway.inbound import INBOUND, Inbound
 
 __all__ = ["inbound_of"]
+
+_LENGTH = b"content-length"
 
 
 def inbound_of(scope: Scope, receive: Receive, send: Send) -> Inbound:
@@ -44,7 +47,9 @@ class _Foreign(Inbound):
     __slots__ = ("_receive", "_send")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        super().__init__(_Unseen(), scope, keep_alive=True)
+        raw: Headers = scope["headers"]
+        fields = Fields([header for header in raw if header[0] != _LENGTH])
+        super().__init__(_Unseen(), scope, fields, dict(raw).get(_LENGTH, b""), keep_alive=True)
         self.task = cast("asyncio.Task[None]", asyncio.current_task())
         self._receive = receive
         self._send = send

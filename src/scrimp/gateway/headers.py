@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scrimp.asgi.shapes import Headers
+from scrimp.gateway.upstream import lines_of
 
-__all__ = ["CREDENTIALS", "downwards", "upwards"]
+__all__ = ["CREDENTIALS", "Fields", "downwards", "upwards"]
 
 _ONE_HOP = frozenset(
     {
@@ -38,6 +39,33 @@ _LEFT_OUT = {
     for plain in (False, True)
 }
 """By whether another credential takes the place of the caller's, and whether the answer is to be plain."""
+
+
+class Fields(dict[bytes, bytes]):
+    """The headers of a request by their names; of several of one name the last.
+
+    Clients send the same ones with each request: all of a connection that do so share one of these, with what
+    was worked out for the first of them. `raw` has them as they came, with names in small letters;
+    `content-length` is none of them. Nobody may change it.
+    """
+
+    __slots__ = ("_onwards", "expects_continue", "raw", "secrets")
+
+    def __init__(self, raw: Headers) -> None:
+        super().__init__(raw)
+        self.raw = [*raw]
+        self.expects_continue = self.get(b"expect", b"").lower() == b"100-continue"
+        self.secrets: list[bytes] | None = None
+        """What is shown as a key; None: nobody has looked."""
+        self._onwards: dict[tuple[tuple[bytes, bytes] | None, bool], bytes] = {}
+
+    def onwards(self, credential: tuple[bytes, bytes] | None, *, plain: bool) -> bytes:
+        """What `upwards` makes of them, as `lines_of` has it. Raises as that does."""
+        found = self._onwards.get((credential, plain))
+        if found is None:
+            found = lines_of(upwards(self.raw, credential, plain=plain))
+            self._onwards = {(credential, plain): found}
+        return found
 
 
 def upwards(headers: Headers, credential: tuple[bytes, bytes] | None, *, plain: bool) -> Headers:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from scrimp.asgi.exchange import Carrier, Exchange
 from scrimp.asgi.shapes import Headers, Scope
 from scrimp.gateway.bodies import unpacked
+from scrimp.gateway.headers import Fields
 from scrimp.gateway.refusals import RefusedError, refusal_body
 
 __all__ = ["INBOUND", "Connection", "Ended", "Inbound"]
@@ -45,9 +46,9 @@ class Inbound(Exchange):
         "head",
         "headers",
         "key",
+        "length",
         "path",
         "query",
-        "raw_headers",
         "refusal",
         "status",
         "taken_at",
@@ -58,12 +59,13 @@ class Inbound(Exchange):
     connection: Connection
     task: asyncio.Task[None]
 
-    def __init__(self, connection: Connection, scope: Scope, *, keep_alive: bool) -> None:
-        """The names of headers are in small letters, as ASGI has it."""
-        self.raw_headers: Headers = scope["headers"]
-        self.headers: dict[bytes, bytes] = dict(self.raw_headers)
-        expects = self.headers.get(b"expect", b"").lower() == b"100-continue"
-        super().__init__(connection, scope, keep_alive=keep_alive, expects_continue=expects)
+    def __init__(
+        self, connection: Connection, scope: Scope, headers: Fields, length: bytes, *, keep_alive: bool
+    ) -> None:
+        """`length` is what `content-length` says, where there is one."""
+        super().__init__(connection, scope, keep_alive=keep_alive, expects_continue=headers.expects_continue)
+        self.headers = headers
+        self.length = length
         self.path: str = scope["raw_path"].decode("latin-1")
         self.query: bytes = scope["query_string"]
         self.deadline = 0.0
@@ -113,8 +115,7 @@ class Inbound(Exchange):
 
     async def read(self, limit: int) -> bytes:
         """The whole body; raises `RefusedError` when it is longer than `limit` bytes, or breaks off."""
-        said = self.headers.get(b"content-length", b"")
-        if said.isdigit() and int(said) > limit:
+        if self.length.isdigit() and int(self.length) > limit:
             raise _too_large(limit)
         while self.more_body and self.size <= limit and not (self.disconnected or self.connection.full):
             await self.came()

@@ -29,7 +29,7 @@ from scrimp.gateway.refusals import RefusedError
 from scrimp.gateway.relay import Relay, unpacker
 from scrimp.gateway.retries import CLIENT_RETRIES, is_worth_retrying, pause_before
 from scrimp.gateway.turns import Turns
-from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way
+from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way, lines_of
 from scrimp.gateway.whole import read_whole
 from scrimp.office import CallDesk, Office, Reading
 from scrimp.runs import Run
@@ -105,7 +105,6 @@ class Call:
         self._url = f"{asked.caller.base_url}{inbound.path}"
         if inbound.query:
             self._url += f"?{inbound.query.decode('latin-1')}"
-        self._headers = upwards(inbound.raw_headers, asked.caller.credential, plain=True)
         self.sent = False
         self.call_id: str | None = None
         self._own = True
@@ -266,16 +265,19 @@ class Call:
             self.reading.end()
         return whole
 
-    def _outgoing(self, planned: _Planned | None) -> tuple[Headers, bytes]:
-        """Headers and body as they go out."""
-        if planned is None:
-            return self._headers, self._asked.raw
-        headers = self._headers
-        if self._asked.raw is not self._asked.text:
+    def _outgoing(self, planned: _Planned | None) -> tuple[bytes, bytes]:
+        """Headers and body as they go out. Raises `UpstreamError`."""
+        asked, fields = self._asked, self._inbound.headers
+        packed = asked.raw is not asked.text
+        if planned is None or not (packed or planned.betas):
+            lines = fields.onwards(asked.caller.credential, plain=True)
+            return lines, asked.raw if planned is None else planned.body
+        headers = upwards(fields.raw, asked.caller.credential, plain=True)
+        if packed:
             headers = _without(headers, b"content-encoding")
         if planned.betas is not None:
             headers = [*_without(headers, _BETAS), (_BETAS, planned.betas.encode())]
-        return headers, planned.body
+        return lines_of(headers), planned.body
 
     def _planned(self, command: Send) -> _Planned | None:
         """The planned request; None where it is the caller's own, or cannot be made."""
@@ -330,7 +332,7 @@ def _betas(inbound: Inbound) -> tuple[str, ...]:
     if _BETAS not in inbound.headers:
         return ()
     return betas_in(
-        ",".join(value.decode("latin-1") for name, value in inbound.raw_headers if name == _BETAS)
+        ",".join(value.decode("latin-1") for name, value in inbound.headers.raw if name == _BETAS)
     )
 
 

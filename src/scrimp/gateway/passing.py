@@ -5,7 +5,6 @@ from __future__ import annotations
 from time import monotonic
 
 from scrimp.gateway.callers import Caller
-from scrimp.gateway.headers import upwards
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.messages import Ways
 from scrimp.gateway.refusals import RefusedError
@@ -25,10 +24,10 @@ async def passed_on(
     """
     query = inbound.query.decode("latin-1")
     url = f"{caller.base_url}{inbound.path}" + (f"?{query}" if query else "")
-    headers = upwards(inbound.raw_headers, caller.credential, plain=meter is not None)
     inbound.within(monotonic() + ways.answer_seconds, "no answer")
     try:
-        response = await ways.way.send(inbound.method, url, headers, body)
+        lines = inbound.headers.onwards(caller.credential, plain=meter is not None)
+        response = await ways.way.send(inbound.method, url, lines, body)
     except UpstreamError as error:
         said = f"scrimp: upstream {caller.upstream!r}: {error}"
         raise RefusedError(502, said, upstream=True) from error

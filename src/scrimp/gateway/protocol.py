@@ -16,6 +16,7 @@ from scrimp.asgi.exchange import Exchange
 from scrimp.asgi.protocol import Protocol
 from scrimp.asgi.shapes import Scope
 from scrimp.gateway.buffered import Buffered
+from scrimp.gateway.headers import Fields
 from scrimp.gateway.inbound import INBOUND, Inbound
 from scrimp.gateway.refusals import refusal_body
 
@@ -55,6 +56,8 @@ class GatewayProtocol(Protocol):
         self._allowed = allowed
         self._buffered = buffered
         self._kept = 0
+        self._fields: Fields | None = None
+        self._length = b""
         self._head = 0
         self._coming = 0
         self._most = allowed.body_bytes
@@ -93,15 +96,25 @@ class GatewayProtocol(Protocol):
         """See uvicorn."""
         super().on_message_begin()
         self._head, self._in_head, self._reading, self._asked = 0, True, True, True
+        self._length = b""
         self._since = monotonic()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """See uvicorn."""
-        self.headers.append((name.lower(), value))
+        name = name.lower()
+        if name == b"content-length":
+            self._length = value
+        else:
+            self.headers.append((name, value))
 
     def exchange(self, scope: Scope, *, keep_alive: bool) -> Exchange:
         """The request whose head is there."""
-        inbound = Inbound(self, scope, keep_alive=keep_alive)
+        fields = self._fields
+        if fields is None or fields.raw != self.headers:
+            fields = self._fields = Fields(self.headers)
+        if self._length:
+            scope["headers"] = [*self.headers, (b"content-length", self._length)]
+        inbound = Inbound(self, scope, fields, self._length, keep_alive=keep_alive)
         scope["extensions"] = {INBOUND: inbound}
         return inbound
 
@@ -119,7 +132,7 @@ class GatewayProtocol(Protocol):
             if len(self.url) + lengths > self._allowed.head_bytes:
                 self._fault = (431, "scrimp: the headers are too long")
                 raise _TooLongError
-        self._most = self._allowed.batch_bytes if _BATCHES in self.url else self._allowed.body_bytes
+        self._most = self._allowed.batch_bytes if self.url.find(_BATCHES) >= 0 else self._allowed.body_bytes
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -17,7 +17,7 @@ from yarl import URL
 from scrimp.asgi.shapes import Headers
 from scrimp.gateway.line import BrokenOffError, Line, UpstreamAnswer
 
-__all__ = ["BrokenOffError", "ConnectError", "UpstreamAnswer", "UpstreamError", "Way"]
+__all__ = ["BrokenOffError", "ConnectError", "UpstreamAnswer", "UpstreamError", "Way", "lines_of"]
 
 _IDLE_SECONDS = 25.0
 """Shorter than servers keep idle connections: one that the server closes while a request is on its way
@@ -67,14 +67,17 @@ class Way:
         self._target = lru_cache(_URLS)(self._aimed)
         self._sweeping = self._loop.call_later(_IDLE_SECONDS, self._sweep)
 
-    async def send(self, method: str, url: str, headers: Headers, body: bytes) -> UpstreamAnswer:
-        """Send a request and return its answer when its headers are there. Raises `UpstreamError`."""
+    async def send(self, method: str, url: str, lines: bytes, body: bytes) -> UpstreamAnswer:
+        """Send a request and return its answer when its headers are there; `lines` are its own (`lines_of`).
+
+        Raises `UpstreamError`.
+        """
         try:
             target = self._target(url)
         except ValueError:
             raise ConnectError("the address of the upstream is none") from None
         try:
-            head = _head(method, target.line, headers, len(body))
+            head = _head(method, target.line, lines, len(body))
             line = _kept(target.idle) or await self._connected(target)
             return await line.ask(head, body, without_body=method == "HEAD")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -127,17 +130,19 @@ def _is_fresh(line: Line) -> bool:
     return not line.closed and monotonic() - line.since <= _IDLE_SECONDS
 
 
-def _head(method: str, line: bytes, headers: Headers, length: int) -> bytes:
-    """The head of a request, with the headers as the bytes that they came as. Raises ValueError."""
-    lines = [method.encode("latin-1") + line]
-    lines += [b": ".join(header) for header in headers]
-    if length or method not in _WITHOUT_BODY:
-        lines.append(b"Content-Length: %d" % length)
-    head = b"\r\n".join(lines)
-    ends = len(lines) + line.count(b"\n") - 1
-    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
-        raise ValueError("a header of more than one line")
-    return head + b"\r\n\r\n"
+def lines_of(headers: Headers) -> bytes:
+    """Headers as the bytes that they came as, for a request. Raises `UpstreamError`."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers) or lines.find(b"\0") >= 0:
+        raise UpstreamError("a header of the request has more than one line")
+    return lines
+
+
+def _head(method: str, line: bytes, lines: bytes, length: int) -> bytes:
+    """The head of a request."""
+    if not length and method in _WITHOUT_BODY:
+        return b"%b%b\r\n%b\r\n" % (method.encode("latin-1"), line, lines)
+    return b"%b%b\r\n%bContent-Length: %d\r\n\r\n" % (method.encode("latin-1"), line, lines, length)
 
 
 def _why(error: Exception) -> str:

@@ -33,7 +33,7 @@ from scrimp.gateway.gating import GatedDesk, Gating
 from scrimp.gateway.ids import Ids
 from scrimp.gateway.lasting import lasting
 from scrimp.gateway.offices import Offices
-from scrimp.gateway.upstream import BrokenOffError, UpstreamAnswer, UpstreamError, Way
+from scrimp.gateway.upstream import BrokenOffError, UpstreamAnswer, UpstreamError, Way, lines_of
 from scrimp.gateway.warm_requests import Warm
 from scrimp.gateway.warm_times import opened_at
 from scrimp.office import Office, Reading
@@ -242,7 +242,7 @@ class _Sending:
         clock, caller = self._means.clock, self._warm.caller
         started_at = clock()
         url = f"{caller.base_url}/v1/messages"
-        response = await self._means.way.send("POST", url, self._warm.headers, self._body)
+        response = await self._means.way.send("POST", url, lines_of(self._warm.headers), self._body)
         self._response = response
         if response.status < 400:
             self._desk.reading = Reading(clock, streams=False)

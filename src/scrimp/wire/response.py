@@ -196,7 +196,8 @@ def usual_usage(literal: bytes) -> Usage | None:
     is 0. Raises msgspec.DecodeError for what is no JSON.
     """
     # Without a minus no count is negative, and with this field the usage does report on the cache.
-    if b"-" in literal or _CACHE_FIELD not in literal:
+    # (Not by `in`: between bytes it makes an error first, and forgets it.)
+    if literal.find(b"-") >= 0 or literal.find(_CACHE_FIELD) < 0:
         return None
     try:
         usage = _usual.decode(literal)
