@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scrimp.core.prompt import Reading, read_prompt
 from scrimp.core.reading_memory import Read, ReadingMemory
+from scrimp.core.settings import cache_settings
 from scrimp.core.tokens.estimator import Estimator, Measured, Ruler, read_settings
 from scrimp.core.workspace import Asked, Planned, Workspace, reading
 from scrimp.core.worst_parts import look_at_messages
@@ -297,9 +298,14 @@ def test_a_workspace_plans_as_one_that_reads_everything_afresh(data: st.DataObje
             afresh = other.decide(
                 Asked(prompt, sized, model, planned.asked.rules, day, planned.asked.whole), now, label="a"
             )
-        known = {"looked": afresh.asked.looked, "opening": afresh.asked.opening}
+        known = {name: getattr(afresh.asked, name) for name in ("looked", "opening", "asks")}
         assert msgspec.structs.replace(planned.asked, **known) == afresh.asked
         assert planned.asked.looked in (None, look_at_messages(request["messages"]))
+        effort = model.features.default_effort or "high"
+        assert planned.asked.asks in (
+            None,
+            cache_settings(request, model=prompt.model, default_effort=effort),
+        )
         assert planned.situation.ends == afresh.situation.ends
         assert decided(planned.plan) == decided(afresh.plan)
         billed = data.draw(st.sampled_from([0, 1, 1, 1]))

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from scrimp.core.prompt import Reading, read_prompt
-from scrimp.core.short_prompts import most_said
+from scrimp.core.short_prompts import Ends, most_said
 from scrimp.core.tokens.counts import count_block
 from scrimp.core.tokens.estimator import Estimator, Ruler, Settings
 from scrimp.core.workspace import Planned, Workspace
@@ -55,6 +55,22 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Ruler, "counts", counting)
     return texts
+
+
+def test_positions_that_are_alike_share_out_what_they_have() -> None:
+    ends = Ends(static=100, begun=3, rest=50, said=4)
+    assert list(ends) == [33, 66, 100, 112, 125, 137, 150]
+    assert ends[-1] == ends[6] == 150
+    assert ends[1:4] == [66, 100, 112]
+    assert len(ends) == 7
+    with pytest.raises(IndexError):
+        ends[7]
+
+
+@pytest.mark.parametrize(("begun", "said", "expected"), [(0, 2, [35, 70]), (2, 0, [10, 20]), (0, 0, [])])
+def test_a_part_without_positions_shares_out_nothing(begun: int, said: int, expected: list[int]) -> None:
+    static = 20 if begun else 0
+    assert list(Ends(static, begun, 70, said)) == expected
 
 
 def test_what_goes_on_with_a_short_prompt_is_not_counted(counted: list[str]) -> None:

@@ -164,8 +164,9 @@ class Memory:
 
     def met(self, prompt: Prompt) -> bool:
         """Whether something can be promised for `prompt`: an entry on its way, or a conversation kept."""
-        known = (self.entries, self._tails, self._pending)
-        return not all(table.keys().isdisjoint(prompt.prefixes) for table in known)
+        unknown = self.entries.keys().isdisjoint(prompt.prefixes)
+        unknown = unknown and self._tails.keys().isdisjoint(prompt.prefixes)
+        return not (unknown and self._pending.keys().isdisjoint(prompt.prefixes))
 
     def extends_short(self, prompt: Prompt) -> bool:
         """Whether a prompt too short for the cache was the beginning of `prompt`, or all of it."""

@@ -11,6 +11,7 @@ from scrimp.core.carry.seen import Edited
 from scrimp.core.passes.mark import Situation
 from scrimp.core.plan import Plan
 from scrimp.core.prompt import Digest, Prompt
+from scrimp.core.settings import CacheSettings
 from scrimp.core.tokens.estimator import Sized
 from scrimp.core.worst_seen import Seen
 from scrimp.facts.model import Model
@@ -23,7 +24,8 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
     `whole` says that all of the prompt is billed, by this model: see `may_shorten`. `edited` is what the API
     takes out of the history before the model reads it: the prompt is without it. `looked` is what
-    `look_at_messages` finds in the messages, and `opening` the chain where they begin, where that is known.
+    `look_at_messages` finds in the messages, `opening` the chain where they begin, and `asks` the settings
+    that the cache depends on, where those are known.
     """
 
     prompt: Prompt
@@ -35,6 +37,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     edited: Edited | None = None
     looked: Seen | None = None
     opening: Digest | None = None
+    asks: CacheSettings | None = None
 
 
 class Planned(msgspec.Struct, frozen=True, gc=False):

@@ -57,6 +57,7 @@ _NEVER_RENDERED = ("cache_control",)
 _SERVER_SEARCH = ("web_search_", "web_fetch_")
 THINKING = frozenset({"thinking", "redacted_thinking"})
 _RENDER_ORDER: dict[str, int] = {"tools": 0, "system": 1, "messages": 2}
+_LIST = (list, tuple)
 _OBJECT = (dict, Mapping)  # dict first: asking an abstract class takes several times as long
 
 
@@ -215,18 +216,34 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
 
     `state` is the chained digest that `added` goes on from.
     """
-    digests = list(map(content_digest, added))
-    rank = prompt.ranks[kept - 1] + 1 if kept else 0
+    digests, prefixes, ranks = (
+        list(prompt.digests[:kept]),
+        list(prompt.prefixes[:kept]),
+        list(prompt.ranks[:kept]),
+    )
+    markers = [marker for marker in prompt.markers if marker.position < kept]
+    rank = ranks[-1] + 1 if kept else 0
+    nested = state
+    for position, block in enumerate(added, kept):
+        digest = content_digest(block)
+        nested = _mix(nested if block.depth else state, block.role.encode(), digest)
+        digests.append(digest)
+        prefixes.append(nested)
+        ranks.append(rank)
+        if block.ttl is not None:
+            markers.append(Marker(position, block.ttl))
+        if not block.depth:
+            state = nested
+            rank += 1
+        elif reading.nested_positions:
+            rank += 1
     found = Prompt(
         prompt.model,
         blocks=(*prompt.blocks[:kept], *added),
-        digests=(*prompt.digests[:kept], *digests),
-        prefixes=(*prompt.prefixes[:kept], *_chained(state, added, digests)),
-        ranks=(*prompt.ranks[:kept], *_ranks(added, rank, nested_positions=reading.nested_positions)),
-        markers=(
-            *[marker for marker in prompt.markers if marker.position < kept],
-            *[Marker(n, block.ttl) for n, block in enumerate(added, kept) if block.ttl is not None],
-        ),
+        digests=tuple(digests),
+        prefixes=tuple(prefixes),
+        ranks=tuple(ranks),
+        markers=tuple(markers),
         automatic=prompt.automatic,
     )
     if prompt.__dict__.get("static_end", kept) < kept - 1:  # some message is kept: its sections end as before
@@ -302,7 +319,10 @@ def _plain_text(value: Any) -> bool:
     return (
         isinstance(value, _OBJECT)
         and isinstance(value.get("text"), str)
-        and all(item is None or key in {"type", "text", "cache_control"} for key, item in value.items())
+        and (
+            len(value) == 2  # its type and its text
+            or all(item is None or key in {"type", "text", "cache_control"} for key, item in value.items())
+        )
     )
 
 
@@ -317,35 +337,17 @@ def _canonical(value: Any) -> bytes:
 def _fields(value: Any) -> Any:
     if not isinstance(value, _OBJECT):
         return value
+    inner = value.get("content")
+    if "cache_control" not in value and not isinstance(inner, _LIST) and None not in value.values():
+        return sorted(value.items())  # as what follows has it, for nearly all blocks
     return [
         (
             key,
-            [_fields(inner) for inner in item]
-            if key == "content" and isinstance(item, (list, tuple))
-            else item,
+            [_fields(inner) for inner in item] if key == "content" and isinstance(item, _LIST) else item,
         )
         for key, item in sorted(value.items())
         if item is not None and key not in _NEVER_RENDERED
     ]
-
-
-def _ranks(seen: Sequence[Block], rank: int, *, nested_positions: bool) -> list[int]:
-    ranks = []
-    for block in seen:
-        ranks.append(rank)
-        if nested_positions or not block.depth:
-            rank += 1
-    return ranks
-
-
-def _chained(state: Digest, seen: Sequence[Block], digests: Sequence[Digest]) -> list[Digest]:
-    chain, nested = [], state
-    for block, digest in zip(seen, digests, strict=True):
-        nested = _mix(nested if block.depth else state, block.role.encode(), digest)
-        if not block.depth:
-            state = nested
-        chain.append(nested)
-    return chain
 
 
 def _chained_tools(

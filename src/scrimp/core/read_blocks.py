@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from scrimp.core.prompt import is_input
 from scrimp.wire.request import Block
 
-__all__ = ["SUMMARY", "first_image", "inputs_of", "positions_of"]
+__all__ = ["SUMMARY", "Steps", "first_image", "steps_of"]
 
 SUMMARY = "compaction"
 """The kind of block that is a summary by the API, a hollow one too."""
 
 
-def inputs_of(seen: Sequence[Block], messages: range, before: list[int]) -> list[int]:
-    """For each of `messages`, the last one up to it with input of the user."""
-    said = {block.message for block in seen if is_input(block)}
-    last = before[-1] if before else -1
-    return [last := index if index in said else last for index in messages]
+class Steps(NamedTuple):
+    """For each of some messages, the positions up to its end, and the last one up to it with user input (-1:
+    none)."""
+
+    positions: list[int]
+    inputs: list[int]
 
 
-def positions_of(seen: Sequence[Block], messages: range, start: int) -> list[int]:
-    """For each of `messages`, the positions up to its end."""
-    ends, at, last = [], 0, len(seen)
-    for index in messages:
-        while at < last and seen[at].message == index:
+def steps_of(seen: Sequence[Block], messages: range, start: int, last: int) -> Steps:
+    """The steps of `messages`, whose blocks `seen` begin at position `start`; `last` is the input before."""
+    found, at, count = Steps([], []), 0, len(seen)
+    for message in messages:
+        while at < count and (block := seen[at]).message == message:
             at += 1
-        ends.append(start + at)
-    return ends
+            if is_input(block):
+                last = message
+        found.positions.append(start + at)
+        found.inputs.append(last)
+    return found
 
 
 def first_image(seen: Sequence[Block], start: int) -> int:

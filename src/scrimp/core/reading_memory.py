@@ -12,10 +12,9 @@ they were read from.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from operator import is_, itemgetter
+from operator import is_
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +24,6 @@ from scrimp.core.prompt import (
     Digest,
     Prompt,
     Reading,
-    Static,
     entering_messages,
     grown,
     read_prompt,
@@ -34,9 +32,20 @@ from scrimp.core.prompt import (
     with_automatic,
     without_old_thinking,
 )
-from scrimp.core.read_blocks import SUMMARY, first_image, inputs_of, positions_of
+from scrimp.core.read_blocks import SUMMARY, first_image, steps_of
+from scrimp.core.settings import CacheSettings, cache_settings
 from scrimp.core.tokens.estimator import Measured, Settings, read_settings
-from scrimp.core.worst_parts import Looked, look_on
+from scrimp.core.trunks import (
+    UNMEASURED,
+    Frame,
+    Kept,
+    Trunk,
+    longest_of,
+    name_of,
+    payload_of,
+    same_objects,
+)
+from scrimp.core.worst_parts import look_on
 from scrimp.core.worst_seen import Seen
 from scrimp.wire.bodies import SharedBody
 from scrimp.wire.request import Body, message_blocks
@@ -44,14 +53,8 @@ from scrimp.wire.request import Body, message_blocks
 __all__ = ["Read", "ReadingMemory"]
 
 _MOST_BYTES = 48 * 1024 * 1024
-_BLOCK_BYTES = 1_000
-"""What is kept of a block beside its value, in bytes: about."""
 _FRAMES_MET = 8
 """Frames that are looked for by the objects they were made of: those of the agents at work just now."""
-_TRIED = 64
-"""Conversations with the same beginning that are compared with a request."""
-_PROBED, _PROBE_BYTES = 8, 48
-_NAME_BYTES = 256
 _REPLACED_WITHIN = 4
 """A conversation that a request goes on with is replaced by it, even if its last messages changed."""
 
@@ -65,16 +68,6 @@ _FIXED = (
 """What a reading depends on besides the messages."""
 
 
-class Kept(NamedTuple):
-    """How many leading positions were measured before, and how."""
-
-    positions: int
-    measured: Measured
-
-
-_UNMEASURED = Kept(0, Measured())
-
-
 class Read(NamedTuple):
     """A request as read. `kept` is what an earlier step of its conversation leaves to measure no more.
 
@@ -84,8 +77,13 @@ class Read(NamedTuple):
     prompt: Prompt
     settings: Settings
     kept: Kept
-    trunk: _Trunk | None = None
+    trunk: Trunk | None = None
     summed_up: bool = False
+
+    @property
+    def asks(self) -> CacheSettings | None:
+        """`cache_settings` of the request, where they are known."""
+        return None if self.trunk is None else self.trunk.frame.asks
 
     @property
     def looked(self) -> Seen | None:
@@ -108,68 +106,10 @@ class Read(NamedTuple):
             self.trunk.kept = Kept(len(measured.content), measured)
 
 
-class _Frame(msgspec.Struct, eq=False):
-    """All that a request is besides its messages, and the conversations that began so, by `_name`."""
-
-    key: bytes
-    reading: Reading
-    spelling: str
-    static: Static
-    settings: Settings
-    strips: bool
-    states: tuple[Digest, Digest]
-    """The chain where the messages begin: without images in the prompt, and with."""
-    trunks: dict[bytes, list[_Trunk]] = {}
-    said: Sequence[Any] = ()
-    """What `_FIXED` was in a request whose parts nobody changes (empty: in none): what is the same object
-    need not be encoded."""
-
-    @property
-    def weight(self) -> int:
-        """Bytes kept for it, about."""
-        return 2 * len(self.key) + _BLOCK_BYTES * len(self.static.prompt)
-
-
-class _Trunk(msgspec.Struct, eq=False):
-    """The last request of a conversation: its messages encoded, and what was read from them.
-
-    Per message: `bounds` are the bytes and `positions` the positions up to its end, `inputs` the last message
-    up to it in which the user said something (-1: none). `image` is where the first image of the messages is
-    (-1: nowhere), `summed_up` that of `Read`; `prompt` has no automatic marker. `kept` is as far as it was
-    measured. `shared` are the messages themselves, where nobody will ever change them: what is the same
-    object then need not be encoded to be known, and all of it is encoded only for who needs it (`payload`
-    None: not yet).
-    """
-
-    frame: _Frame
-    first: bytes
-    prompt: Prompt
-    payload: bytes | None
-    bounds: list[int] = []
-    positions: list[int] = []
-    inputs: list[int] = []
-    image: int = -1
-    summed_up: bool = False
-    kept: Kept = _UNMEASURED
-    shared: Sequence[Any] = ()
-    looked: Looked = ()
-
-    @property
-    def weight(self) -> int:
-        """Bytes kept for it: the encoded messages, about as much of values, and what was read."""
-        return 2 * self.bounds[-1] + _BLOCK_BYTES * len(self.prompt)
-
-    def encoded(self) -> bytes:
-        """The messages encoded."""
-        if self.payload is None:
-            self.payload = _payload(list(self.shared))
-        return self.payload
-
-
 class _Request(NamedTuple):
     """A request that is being read."""
 
-    frame: _Frame
+    frame: Frame
     first: bytes
     payload: bytes | None
     messages: list[Any]
@@ -181,9 +121,9 @@ class ReadingMemory:
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
         self._weight = 0
-        self._frames: dict[bytes, _Frame] = {}
-        self._met: deque[_Frame] = deque(maxlen=_FRAMES_MET)
-        self._recent: OrderedDict[int, _Trunk] = OrderedDict()
+        self._frames: dict[bytes, Frame] = {}
+        self._met: deque[Frame] = deque(maxlen=_FRAMES_MET)
+        self._recent: OrderedDict[int, Trunk] = OrderedDict()
 
     @property
     def weight(self) -> int:
@@ -199,17 +139,17 @@ class ReadingMemory:
         if not isinstance(messages, list) or not messages:
             return _afresh(body, reading)
         shared = isinstance(body, SharedBody)
-        said = [body.get(name) for name in _FIXED]
+        said = list(map(body.get, _FIXED))
         try:
-            first = _name(_encoder.encode(messages[0]))
+            first = name_of(_encoder.encode(messages[0]))
             frame = self._frame_met(said, reading, spelling) if shared else None
             if frame is None:
                 key = _encoder.encode((reading, spelling, said))
                 frame = self._frames.get(key) or _frame(key, body, reading, spelling)
             alike = frame.trunks.get(first, ())
-            same = _same(alike, messages) if shared else None
-            payload = _payload(messages) if same is None and (alike or not shared) else None
-            before, common = same or _longest(alike, payload or b"")
+            same = same_objects(alike, messages) if shared else None
+            payload = payload_of(messages) if same is None and (alike or not shared) else None
+            before, common = same or longest_of(alike, payload or b"")
             if before is not None and common == len(messages) == len(before.bounds):
                 trunk = before  # the very same again
             else:
@@ -224,7 +164,7 @@ class ReadingMemory:
             self._remember(trunk, before, common)
         return Read(with_automatic(trunk.prompt, body), frame.settings, trunk.kept, trunk, trunk.summed_up)
 
-    def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> _Frame | None:
+    def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> Frame | None:
         """The frame of a request, where it is known by the very objects that it was made of."""
         for frame in self._met:
             same = frame.reading is reading and frame.spelling == spelling and frame.said
@@ -232,7 +172,7 @@ class ReadingMemory:
                 return frame
         return None
 
-    def _remember(self, trunk: _Trunk, before: _Trunk | None, common: int) -> None:
+    def _remember(self, trunk: Trunk, before: Trunk | None, common: int) -> None:
         if before is not None and common >= len(before.bounds) - _REPLACED_WITHIN:
             self._forget(before)
         elif before is not None:
@@ -251,7 +191,7 @@ class ReadingMemory:
         self._recent[id(trunk)] = trunk
         self._weight += weight
 
-    def _forget(self, trunk: _Trunk) -> None:
+    def _forget(self, trunk: Trunk) -> None:
         del self._recent[id(trunk)]
         self._weight -= trunk.weight
         frame = trunk.frame
@@ -271,114 +211,55 @@ def _afresh(body: Body, reading: Reading) -> Read:
     return Read(
         prompt,
         read_settings(body),
-        _UNMEASURED,
+        UNMEASURED,
         summed_up=any(block.kind == SUMMARY for block in prompt.blocks),
     )
 
 
-def _frame(key: bytes, body: Body, reading: Reading, spelling: str) -> _Frame:
+def _frame(key: bytes, body: Body, reading: Reading, spelling: str) -> Frame:
     static = read_static(body, reading)
     plain, pictured = (entering_messages(static, body, reading, image=image) for image in (False, True))
-    strips = strips_thinking(body, reading)
-    return _Frame(key, reading, spelling, static, read_settings(body), strips, (plain, pictured))
+    return Frame(
+        key,
+        reading,
+        spelling,
+        static,
+        settings=read_settings(body),
+        asks=cache_settings(body, model=reading.key, default_effort=reading.default_effort),
+        strips=strips_thinking(body, reading),
+        states=(plain, pictured),
+    )
 
 
-def _name(first: bytes) -> bytes:
-    """What conversations are looked for by that begin with a message: few others have its ends and length.
-
-    A whole long message would take longer to look for than to compare.
-    """
-    if len(first) <= 2 * _NAME_BYTES:
-        return first
-    return b"%b%d%b" % (first[:_NAME_BYTES], len(first), first[-_NAME_BYTES:])
-
-
-def _payload(messages: list[Any]) -> bytes:
-    """The messages encoded one after the other, without the header that says how many there are."""
-    header = 1 if len(messages) < 16 else 3 if len(messages) < 65_536 else 5
-    return _encoder.encode(messages)[header:]
-
-
-def _same(trunks: Sequence[_Trunk], messages: list[Any]) -> tuple[_Trunk, int] | None:
-    """The conversation with most leading messages that are the very objects of a request, and how many."""
-    best, common = None, 0
-    for trunk in reversed(trunks[-_TRIED:]):
-        same = list(map(is_, trunk.shared, messages))
-        found = len(same) if all(same) else same.index(False)
-        if found > common:
-            best, common = trunk, found
-    return None if best is None else (best, common)
-
-
-def _longest(trunks: Sequence[_Trunk], payload: bytes) -> tuple[_Trunk | None, int]:
-    """The conversation that has most in common with a request, and how many leading messages that is."""
-    whole = [trunk for trunk in trunks[-_TRIED:] if payload.startswith(trunk.encoded())]
-    if whole:  # nearly always
-        longest = max(whole, key=lambda trunk: len(trunk.bounds))
-        return longest, len(longest.bounds)
-    probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
-    best, common = None, 0
-    for reach, trunk in sorted(probed, key=itemgetter(0), reverse=True):
-        if reach <= common:
-            break
-        found = _common(trunk, payload)
-        if found > common:
-            best, common = trunk, found
-    return best, common
-
-
-def _probed(trunk: _Trunk, payload: bytes) -> int:
-    """How many messages are probably common, from the few last bytes of each."""
-    known, fitting = trunk.encoded(), bisect_right(trunk.bounds, len(payload))
-    for count in range(fitting, max(1, fitting - _PROBED), -1):
-        end = trunk.bounds[count - 1]
-        start = max(0, end - _PROBE_BYTES)
-        if payload[start:end] == known[start:end]:
-            return count
-    return 1
-
-
-def _common(trunk: _Trunk, payload: bytes) -> int:
-    """How many leading messages are the same, byte for byte."""
-    known = memoryview(trunk.encoded())
-    low, high = 0, bisect_right(trunk.bounds, len(payload))
-    tried = high
-    while low < high:
-        start = trunk.bounds[low - 1] if low else 0
-        if payload.startswith(known[start : trunk.bounds[tried - 1]], start):
-            low = tried
-        else:
-            high = tried - 1
-        tried = (low + high + 1) // 2
-    return low
-
-
-def _grown(request: _Request, before: _Trunk | None, common: int) -> _Trunk:
+def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     """The first `common` messages as they were read `before`, the others read now."""
     frame, _, payload, messages = request
     reading, static = frame.reading, frame.static
-    base = before or _Trunk(frame, b"", static.prompt, payload)
+    base = before or Trunk(frame, b"", static.prompt, payload)
     seen = message_blocks(messages, common)
     kinds = {block.kind for block in seen}
-    inputs = base.inputs[:common] + inputs_of(seen, range(common, len(messages)), base.inputs[:common])
+    start, new = base.positions[common - 1] if common else len(static.prompt), range(common, len(messages))
+    steps = steps_of(seen, new, start, base.inputs[common - 1] if common else -1)
+    inputs = base.inputs[:common] + steps.inputs
     if frame.strips:
         settled = common if before is None else _settled(base.inputs[-1], inputs[-1], common)
         if settled < common:
             return _grown(request, before, settled)
-        seen = seen if kinds.isdisjoint(THINKING) else without_old_thinking(seen, inputs[-1])
-    start = base.positions[common - 1] if common else len(static.prompt)
+        if not kinds.isdisjoint(THINKING):
+            seen = without_old_thinking(seen, inputs[-1])
+            steps = steps_of(seen, new, start, -1)
     shown = first_image(seen, start) if "image" in kinds else -1
     image = base.image if 0 <= base.image < start else shown
     pictured = static.image or image >= 0
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
     state = base.prompt.prefixes[start - 1] if start > len(static.prompt) else frame.states[pictured]
-    return _Trunk(
+    return Trunk(
         *request[:2],
         prompt=grown(base.prompt, start, state, seen, reading),
         payload=payload,
         bounds=base.bounds[:common] + _bounds(messages, common, base.bounds),
-        positions=base.positions[:common] + positions_of(seen, range(common, len(messages)), start),
+        positions=base.positions[:common] + steps.positions,
         inputs=inputs,
         image=image,
         looked=look_on(messages, base.looked, common),

@@ -10,8 +10,9 @@ without a marker that might have been worth it, and its bill says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from string import ascii_lowercase
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from scrimp.core.cache import CacheRules
 from scrimp.core.forgetting import forget_oldest
@@ -69,15 +70,36 @@ class Outlook(NamedTuple):
         """What a prompt is measured to be that was not measured."""
         return Sized((), (), Estimate(self.total.low, self.total.mid, self.total.high))
 
-    def ends(self, prompt: Prompt) -> list[int]:
+    def ends(self, prompt: Prompt) -> Ends:
         """About where each position ends, as if all of tools and system, and all messages, were alike."""
         begun = prompt.static_end + 1
-        said = len(prompt) - begun
-        rest = max(0, self.total.mid - CLOSING - self.static)
-        return [
-            *(self.static * number // begun for number in range(1, begun + 1)),
-            *(self.static + rest * number // said for number in range(1, said + 1)),
-        ]
+        return Ends(self.static, begun, max(0, self.total.mid - CLOSING - self.static), len(prompt) - begun)
+
+
+class Ends(Sequence[int]):
+    """Where positions end that are alike, worked out for who asks: `static` tokens are shared out among those
+    `begun` with, and then `rest` tokens among as many as are `said`."""
+
+    __slots__ = ("_begun", "_rest", "_said", "_static")
+
+    def __init__(self, static: int, begun: int, rest: int, said: int) -> None:
+        self._static, self._begun, self._rest, self._said = static, begun, rest, said
+
+    def __len__(self) -> int:
+        return self._begun + self._said
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        places = range(1, len(self) + 1)[index]
+        return self._end(places) if isinstance(places, int) else list(map(self._end, places))
+
+    def _end(self, number: int) -> int:
+        if number <= self._begun:
+            return self._static * number // self._begun
+        return self._static + self._rest * (number - self._begun) // self._said
 
 
 class ShortPrompts:
@@ -151,7 +173,9 @@ def most_said(prompt: Prompt, said: bytes) -> int:
     had, by a sixth and more: words have more letters to a token, and what has none (numbers, keys, base64,
     other scripts) has fewer small letters. No bound for what bytes do not bound.
     """
-    if _SEAL in said or not all(block.kind in _SAID for block in prompt.blocks[prompt.static_end + 1 :]):
+    if said.find(_SEAL) >= 0 or not all(
+        block.kind in _SAID for block in prompt.blocks[prompt.static_end + 1 :]
+    ):
         return _UNBOUNDED
     other = len(said.translate(None, _SMALL))
     return other + (len(said) - other) // 2

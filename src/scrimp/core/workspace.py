@@ -153,8 +153,10 @@ class Workspace:
         """The request measured, unless its size is given."""
         read, terms, name, day, whole, edited = request
         sized = sized or self._measured(read, terms.model, name)
-        looked = read.looked if edited is None else None
-        return Asked(read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked, read.opening)
+        looked, asks = (read.looked, read.asks) if edited is None else (None, None)
+        return Asked(
+            read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked, read.opening, asks
+        )
 
     def _measured(self, read: Read, model: Model, name: str) -> Sized:
         estimator, prompt = self._estimator(model, name), read.prompt

@@ -161,23 +161,27 @@ def _message(found: list[Block], index: int, message: Any) -> None:
         path = ("messages", index, "content", 0)
         found.append(Block(path, "messages", role, "text", content, None, bool(content), 0, index))
         return
-    for number, value in enumerate(_items(content, f"messages.{index}.content")):
-        if value == {}:
+    if content.__class__ is not list:
+        content = _items(content, f"messages.{index}.content")
+    for number, value in enumerate(content):
+        if not value and value == {}:
             continue  # a gap (`core.carry`): the API takes no block without a type
         path = ("messages", index, "content", number)
-        block = _content(path, role, value)
+        block = _content(path, index, role, value)
         if block.kind == "tool_result" and isinstance(value.get("content"), _CONTENT):
             found += [
-                _content((*path, "content", place), role, inner, depth=1)
+                _content((*path, "content", place), index, role, inner, depth=1)
                 for place, inner in enumerate(value["content"])
             ]
         found.append(block)
 
 
-def _content(path: Path, role: str, value: Any, *, depth: int = 0) -> Block:
-    kind = _kind(value)
-    markable, message = _markable(kind, value), cast("int", path[1])
-    return Block(path, "messages", role, kind, value, marker_ttl(value), markable, depth, message)
+def _content(path: Path, message: int, role: str, value: Any, *, depth: int = 0) -> Block:
+    if value.__class__ is dict and isinstance(kind := value.get("type"), str):  # as nearly all are
+        ttl = marker_ttl(value) if "cache_control" in value else None
+    else:
+        kind, ttl = _kind(value), marker_ttl(value)
+    return Block(path, "messages", role, kind, value, ttl, _markable(kind, value), depth, message)
 
 
 def _items(value: Any, where: str) -> Sequence[Any]:

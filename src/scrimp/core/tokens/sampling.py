@@ -11,26 +11,34 @@ be like those before. Bills correct what is guessed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 __all__ = ["Sampler"]
 
 Numbers = tuple[int, ...]
 
-_FEW = 8_192
+_FEW = 4_096
 """Characters of a prompt that are looked at as if each text stood alone."""
-
-_WHOLE, _WHOLE_OF_MANY = 4_096, 1_536
-"""Characters up to which a text is counted as it is: alone, and after many others."""
-
-_SHARE, _SHARE_OF_MANY = 8, 6
-"""Of the characters beyond those, one in so many is looked at. Of many texts as much of each is the best that
-can be made of the work; of few, the short ones had better be exact."""
 
 _MOST = 65_536
 """Characters looked at of one text, however long."""
 
-_PART = 512
-"""Characters of a part: where parts meet words are cut, and shorter ones would be counted too dear."""
+
+class _Look(NamedTuple):
+    """How texts are looked at: up to `whole` characters as they are, of those beyond one in `share`.
+
+    `part` are the characters of a part, `blank` those within which it is moved to a blank: where parts meet
+    words are cut, and short parts would be counted too dear.
+    """
+
+    whole: int
+    share: int
+    part: int
+    blank: int
+
+
+_ALONE, _OF_MANY = _Look(4_096, 8, 512, 0), _Look(640, 16, 96, 64)
+"""A text alone is counted as exactly as can be. Of one of many, short parts show most of what it is like."""
 
 _WORK = 1_048_576
 """Characters of new text counted for one prompt, which may take a third of a second at worst."""
@@ -59,8 +67,8 @@ class Sampler:
         if self._left <= 0 and seen:
             lengths, numbers = zip(*seen, strict=True)
             return _scaled(sum(lengths), tuple(map(sum, zip(*numbers, strict=True))), len(text))
-        whole, share = (_WHOLE, _SHARE) if self._looked_at < _FEW else (_WHOLE_OF_MANY, _SHARE_OF_MANY)
-        shown = text if len(text) <= whole else _parts(text, whole + (len(text) - whole) // share)
+        look = _ALONE if self._looked_at < _FEW else _OF_MANY
+        shown = text if len(text) <= look.whole else _parts(text, look)
         found = counted(shown)
         self._looked_at += len(shown)
         self._left -= max(len(shown), _DEAR * found[0])
@@ -68,12 +76,21 @@ class Sampler:
         return found if shown is text else _scaled(len(shown), found, len(text))
 
 
-def _parts(text: str, characters: int) -> str:
+def _parts(text: str, look: _Look) -> str:
     """Parts of a text, of which the first begins it and the last ends it, one behind the other."""
-    amount = min(_MOST, characters) // _PART
-    last = len(text) - _PART
-    starts = [last * number // (amount - 1) for number in range(amount)]
-    return "".join([text[start : start + _PART] for start in starts])
+    amount = min(_MOST, look.whole + (len(text) - look.whole) // look.share) // look.part
+    last = len(text) - look.part
+    parts = []
+    for number in range(amount):
+        start = _at_blank(text, last * number // (amount - 1), look.blank) if number else 0
+        parts.append(text[start : _at_blank(text, start + look.part, look.blank)])
+    return "".join(parts)
+
+
+def _at_blank(text: str, place: int, within: int) -> int:
+    """The first blank from a place on, or that place where none is near."""
+    found = text.find(" ", place, place + within)
+    return place if found < 0 else found
 
 
 def _scaled(looked_at: int, numbers: Numbers, length: int) -> Numbers:

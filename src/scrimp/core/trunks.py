@@ -1,0 +1,165 @@
+"""Conversations read before: what is kept of each, and which of them a request goes on with."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from operator import is_, itemgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from scrimp.core.prompt import Digest, Prompt, Reading, Static
+from scrimp.core.settings import CacheSettings
+from scrimp.core.tokens.estimator import Measured, Settings
+from scrimp.core.worst_parts import Looked
+
+__all__ = ["UNMEASURED", "Frame", "Kept", "Trunk", "longest_of", "name_of", "payload_of", "same_objects"]
+
+_BLOCK_BYTES = 1_000
+"""What is kept of a block beside its value, in bytes: about."""
+_TRIED = 64
+"""Conversations with the same beginning that are compared with a request."""
+_PROBED, _PROBE_BYTES = 8, 48
+_NAME_BYTES = 256
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Kept(NamedTuple):
+    """How many leading positions were measured before, and how."""
+
+    positions: int
+    measured: Measured
+
+
+UNMEASURED = Kept(0, Measured())
+
+
+class Frame(msgspec.Struct, eq=False):
+    """All that a request is besides its messages, and the conversations that began so, by `name_of`."""
+
+    key: bytes
+    reading: Reading
+    spelling: str
+    static: Static
+    settings: Settings
+    asks: CacheSettings
+    strips: bool
+    states: tuple[Digest, Digest]
+    """The chain where the messages begin: without images in the prompt, and with."""
+    trunks: dict[bytes, list[Trunk]] = {}
+    said: Sequence[Any] = ()
+    """What it was made of in a request whose parts nobody changes (empty: in none): what is the same object
+    need not be encoded."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes kept for it, about."""
+        return 2 * len(self.key) + _BLOCK_BYTES * len(self.static.prompt)
+
+
+class Trunk(msgspec.Struct, eq=False):
+    """The last request of a conversation: its messages encoded, and what was read from them.
+
+    Per message: `bounds` are the bytes and `positions` the positions up to its end, `inputs` the last message
+    up to it in which the user said something (-1: none). `image` is where the first image of the messages is
+    (-1: nowhere), `summed_up` that of `Read`; `prompt` has no automatic marker. `kept` is as far as it was
+    measured. `shared` are the messages themselves, where nobody will ever change them: what is the same
+    object then need not be encoded to be known, and all of it is encoded only for who needs it (`payload`
+    None: not yet).
+    """
+
+    frame: Frame
+    first: bytes
+    prompt: Prompt
+    payload: bytes | None
+    bounds: list[int] = []
+    positions: list[int] = []
+    inputs: list[int] = []
+    image: int = -1
+    summed_up: bool = False
+    kept: Kept = UNMEASURED
+    shared: Sequence[Any] = ()
+    looked: Looked = ()
+
+    @property
+    def weight(self) -> int:
+        """Bytes kept for it: the encoded messages, about as much of values, and what was read."""
+        return 2 * self.bounds[-1] + _BLOCK_BYTES * len(self.prompt)
+
+    def encoded(self) -> bytes:
+        """The messages encoded."""
+        if self.payload is None:
+            self.payload = payload_of(list(self.shared))
+        return self.payload
+
+
+def name_of(first: bytes) -> bytes:
+    """What conversations are looked for by that begin with a message: few others have its ends and length.
+
+    A whole long message would take longer to look for than to compare.
+    """
+    if len(first) <= 2 * _NAME_BYTES:
+        return first
+    return b"%b%d%b" % (first[:_NAME_BYTES], len(first), first[-_NAME_BYTES:])
+
+
+def payload_of(messages: list[Any]) -> bytes:
+    """The messages encoded one after the other, without the header that says how many there are."""
+    header = 1 if len(messages) < 16 else 3 if len(messages) < 65_536 else 5
+    return _encoder.encode(messages)[header:]
+
+
+def same_objects(trunks: Sequence[Trunk], messages: list[Any]) -> tuple[Trunk, int] | None:
+    """The conversation with most leading messages that are the very objects of a request, and how many."""
+    best, common = None, 0
+    for trunk in reversed(trunks[-_TRIED:]):
+        same = list(map(is_, trunk.shared, messages))
+        found = len(same) if all(same) else same.index(False)
+        if found > common:
+            best, common = trunk, found
+    return None if best is None else (best, common)
+
+
+def longest_of(trunks: Sequence[Trunk], payload: bytes) -> tuple[Trunk | None, int]:
+    """The conversation that has most in common with a request, and how many leading messages that is."""
+    whole = [trunk for trunk in trunks[-_TRIED:] if payload.startswith(trunk.encoded())]
+    if whole:  # nearly always
+        longest = max(whole, key=lambda trunk: len(trunk.bounds))
+        return longest, len(longest.bounds)
+    probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
+    best, common = None, 0
+    for reach, trunk in sorted(probed, key=itemgetter(0), reverse=True):
+        if reach <= common:
+            break
+        found = _common(trunk, payload)
+        if found > common:
+            best, common = trunk, found
+    return best, common
+
+
+def _probed(trunk: Trunk, payload: bytes) -> int:
+    """How many messages are probably common, from the few last bytes of each."""
+    known, fitting = trunk.encoded(), bisect_right(trunk.bounds, len(payload))
+    for count in range(fitting, max(1, fitting - _PROBED), -1):
+        end = trunk.bounds[count - 1]
+        start = max(0, end - _PROBE_BYTES)
+        if payload[start:end] == known[start:end]:
+            return count
+    return 1
+
+
+def _common(trunk: Trunk, payload: bytes) -> int:
+    """How many leading messages are the same, byte for byte."""
+    known = memoryview(trunk.encoded())
+    low, high = 0, bisect_right(trunk.bounds, len(payload))
+    tried = high
+    while low < high:
+        start = trunk.bounds[low - 1] if low else 0
+        if payload.startswith(known[start : trunk.bounds[tried - 1]], start):
+            low = tried
+        else:
+            high = tried - 1
+        tried = (low + high + 1) // 2
+    return low
