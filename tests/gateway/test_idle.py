@@ -39,13 +39,17 @@ class Client(asyncio.Transport):
         self._protocol = protocol
         protocol.connection_made(self)
 
-    async def ask(self) -> None:
+    async def ask(self, request: bytes = ASKED) -> None:
         """Asks, and waits for the answer."""
         self.said = b""
-        self._protocol.data_received(ASKED)
+        self.send(request)
         while not self.said:
             await asyncio.sleep(0.01)
         assert self.said.startswith(b"HTTP/1.1 200")
+
+    def send(self, data: bytes) -> None:
+        """What the client says."""
+        self._protocol.data_received(data)
 
     def write(self, data: Any) -> None:
         self.said += data
@@ -113,6 +117,21 @@ def test_a_connection_that_waits_for_its_answer_does_not_idle(connected: Callabl
             return bool(line.is_closing())
 
     assert run_at_once(main()) is False
+
+
+def test_a_connection_idles_when_the_rest_of_what_was_answered_already_has_come(
+    connected: Callable[..., Any],
+) -> None:
+    async def main() -> float:
+        async with connected() as line:
+            request = request_bytes("POST", "/", b"12345", connection="")
+            await line.ask(request[:-2])
+            line.send(request[-2:])
+            begin = now()
+            await asyncio.sleep(2 * IDLE)
+            return float(line.closed_at - begin)
+
+    assert run_at_once(main()) == pytest.approx(IDLE, abs=2 * EVERY)
 
 
 @pytest.mark.parametrize("asked", [0, 1])

@@ -16,7 +16,6 @@ _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 """No header has one of them; the two at the end of its line are counted."""
 
 _WITHOUT_BODY = (204, 304)
-_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 
 
 class Carrier(Protocol):
@@ -73,7 +72,7 @@ class Exchange:
         self.more_body = True
         self.response_started = False
         self.response_complete = False
-        self.chunked: bool | None = None
+        self.chunked = False
         self.parts: list[bytes] = []
         self.size = 0
         """Bytes of the body that nobody has taken yet."""
@@ -145,21 +144,18 @@ class Exchange:
         """The head of the answer. Raises RuntimeError for a header that is none."""
         self.response_started = True
         self.expects_continue = False
-        lines = [STATUS_LINE[status]]
-        closing = False
-        for name, value in headers:
-            lines.append(b"%b: %b\r\n" % (name, value))
-            if (lower := name.lower()) not in _FRAMING:
-                continue
-            if lower == b"content-length" and self.chunked is None:
-                self._left, self.chunked = int(value), False
-            elif lower == b"transfer-encoding" and value.lower() == b"chunked":
-                self._left, self.chunked = 0, True
-            elif lower == b"connection" and b"close" in value.lower():
-                closing, self.keep_alive = True, False
-        if not self.keep_alive and not closing:
+        lines = [STATUS_LINE[status], *[b"%b: %b\r\n" % header for header in headers]]
+        said = {name.lower(): value for name, value in headers}
+        closing = b"connection" in said and said[b"connection"].lower().find(b"close") >= 0
+        if closing:
+            self.keep_alive = False
+        elif not self.keep_alive:
             lines.append(b"connection: close\r\n")
-        if self.chunked is None and not (self.method == "HEAD" or status in _WITHOUT_BODY):
+        if b"transfer-encoding" in said and said[b"transfer-encoding"].lower() == b"chunked":
+            self.chunked = True
+        elif b"content-length" in said:
+            self._left = int(said[b"content-length"])
+        elif self.method != "HEAD" and status not in _WITHOUT_BODY:
             self.chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
         head = b"".join(lines)

@@ -122,9 +122,8 @@ class App:
         caller = self._callers.of(inbound.headers)
         inbound.upstream, inbound.key = caller.upstream, caller.key.name if caller.key else None
         limits, batches = self._settings.limits, path.startswith(BATCHES)
-        inbound.within(monotonic() + self._settings.timeouts.request, "late body")
-        raw = await inbound.read(limits.batch_body if batches else limits.body)
-        inbound.within(0.0, "late body")
+        most = limits.batch_body if batches else limits.body
+        raw = await inbound.read(most, self._settings.timeouts.request)
         if not self._gate.opens():
             await self._gate.wait(inbound)
         inbound.taken_at = monotonic()

@@ -119,7 +119,8 @@ class FetchingCall(Call):
         return content
 
     async def _respond(self, response: UpstreamAnswer, content: bytes) -> None:
-        headers = [one for one in downwards(response.raw_headers) if one[0].lower() not in _OF_THE_BODY]
+        passed = downwards(response.raw_headers, response.headers)
+        headers = [one for one in passed if one[0].lower() not in _OF_THE_BODY]
         await self._inbound.respond(response.status, headers, content)
 
     def _unbinds(self, server: Server) -> bool:

@@ -24,6 +24,8 @@ _ONE_HOP = frozenset(
 )
 """RFC 9110, section 7.6.1, and two that older software sends."""
 
+_ONE_HOP_NAMES = frozenset(name.decode() for name in _ONE_HOP)
+
 CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 
 _REMADE = frozenset({b"host", b"content-length", b"expect"})
@@ -86,9 +88,11 @@ def upwards(headers: Headers, credential: tuple[bytes, bytes] | None, *, plain: 
     return found
 
 
-def downwards(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers of an answer as the client gets them."""
-    return [(name, value) for name, value in headers if name.lower() not in _ONE_HOP]
+def downwards(headers: Headers, names: Iterable[str]) -> Headers:
+    """The headers of an answer as the client gets them; `names` are theirs, in small letters."""
+    if _ONE_HOP_NAMES.isdisjoint(names):
+        return headers
+    return [header for header in headers if header[0].lower() not in _ONE_HOP]
 
 
 def _named(headers: Headers) -> frozenset[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Literal, Protocol
 
 from scrimp.asgi.exchange import Carrier, Exchange
@@ -113,12 +114,18 @@ class Inbound(Exchange):
         """The client is gone."""
         self.end("left")
 
-    async def read(self, limit: int) -> bytes:
-        """The whole body; raises `RefusedError` when it is longer than `limit` bytes, or breaks off."""
+    async def read(self, limit: int, seconds: float) -> bytes:
+        """The whole body, which has so many seconds to come.
+
+        Raises `RefusedError` when it is longer than `limit` bytes, or breaks off.
+        """
         if self.length.isdigit() and int(self.length) > limit:
             raise _too_large(limit)
-        while self.more_body and self.size <= limit and not (self.disconnected or self.connection.full):
-            await self.came()
+        if self.more_body:
+            self.within(monotonic() + seconds, "late body")
+            while self._wants_more(limit):
+                await self.came()
+            self.within(0.0, "late body")
         if self.disconnected or self.response_complete:
             self.ended = self.ended or "left"
             raise RefusedError(400, "the request broke off")
@@ -127,6 +134,10 @@ class Inbound(Exchange):
         if self.connection.full:
             raise _too_much()
         return self.taken()
+
+    def _wants_more(self, limit: int) -> bool:
+        enough = self.size > limit or self.disconnected or self.connection.full
+        return self.more_body and not enough
 
     async def unpacked(self, raw: bytes, limit: int) -> bytes:
         """The body that was read without its `content-encoding`; raises `RefusedError`."""

@@ -92,17 +92,19 @@ class UpstreamAnswer:
         """A part came; whether so much is there now that no more should."""
         self._parts.append(part)
         self._size += len(part)
-        self._wake()
+        if self._waiting is not None:
+            self._wake(self._waiting)
         return self._size > _KEPT_BYTES
 
     def end(self, broken: str | None = None) -> None:
         """All of it came, or it is `broken` off."""
         self._whole, self._cut = broken is None, broken
-        self._wake()
+        if self._waiting is not None:
+            self._wake(self._waiting)
 
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
+    def _wake(self, waiting: asyncio.Future[None]) -> None:
+        self._waiting = None
+        if not waiting.done():
             waiting.set_result(None)
 
 

@@ -165,14 +165,20 @@ class GatewayProtocol(Protocol):
         if self.pipeline:
             self.serve(self.pipeline.pop()[0])
         elif not self._reading:
-            self._asked = False
-            self._since = monotonic()
+            self._rest()
 
     def on_message_complete(self) -> None:
         """See uvicorn."""
         self._reading = False
-        self._since = monotonic()
+        cycle = self.cycle
+        if cycle is not None and cycle.response_complete:  # answered before all of it was there
+            self._rest()
         super().on_message_complete()
+
+    def _rest(self) -> None:
+        """Nothing is asked any more."""
+        self._asked = False
+        self._since = monotonic()
 
     def refuse(self, status: int, message: str) -> None:
         """Answer outside of any request, and close."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Protocol
 
+from scrimp.asgi.shapes import Headers
 from scrimp.gateway.headers import downwards
 from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.refusals import RefusedError
@@ -28,7 +29,7 @@ class Answering(Protocol):
     def headers(self) -> Mapping[str, str]: ...
 
     @property
-    def raw_headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    def raw_headers(self) -> Headers: ...
 
     @property
     def over(self) -> bool: ...
@@ -112,7 +113,7 @@ class Relay:
                 502, f"scrimp: the upstream answered with {answer.status}, which is no status", upstream=True
             )
         inbound.within(monotonic() + self._silence, "silent")
-        inbound.start(answer.status, downwards(answer.raw_headers))
+        inbound.start(answer.status, downwards(answer.raw_headers, answer.headers))
         return answer.at_hand()
 
     async def _stream(
