@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome, outcome_of
-from scrimp.core.lazily import lazily
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.worth import Event, Worth, pausing, worth
 from scrimp.facts.prices import Rates
@@ -117,10 +116,10 @@ class _Pricing:
         self._hits: dict[int, int] = {}
         self._callers = {m.position for m in situation.prompt.markers}
         self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
-
-    @lazily
-    def _worths(self) -> list[tuple[int, Worth]]:
-        return _worths(self._situation)
+        self._worth_to: list[tuple[int, Worth]] = []
+        self._worth_beyond = Worth(0.0, 0.0, 0.0)
+        others = sorted(situation.events[1:], key=lambda event: event.position, reverse=True)
+        self._to_come = [*situation.events[:1], *others][::-1]
 
     def candidates(self) -> Iterator[tuple[str, tuple[Marker, ...]]]:
         """See `candidates`."""
@@ -229,13 +228,28 @@ class _Pricing:
             return brief and self._pausing(0) > _UNLIKELY
         return hours >= 0 and self._pausing(hours) < _SURE
 
+    def _worths(self, least: int) -> list[tuple[int, Worth]]:
+        """What entries that end at `least` or later are worth: to the next step, and to each other event what
+        they add, as who shares a longer prefix has the shorter ones as well."""
+        found, to_come = self._worth_to, self._to_come
+        while to_come and (not found or to_come[-1].position >= least):
+            event = to_come.pop()
+            here = worth(event, self._situation.rates)
+            if found:
+                beyond = self._worth_beyond
+                for_5m, for_1h = max(here.for_5m, beyond.for_5m), max(here.for_1h, beyond.for_1h)
+                self._worth_beyond = Worth(for_5m, for_1h, here.without)
+                here = Worth(for_5m - beyond.for_5m, for_1h - beyond.for_1h, here.without)
+            found.append((event.position, here))
+        return found
+
     def _future_saving(self, left: list[tuple[int, TTL]]) -> int:
         """Expected saving of the entries that live after this request, over the events to come."""
         left.extend(self._situation.pending)
         ends, saving = self._situation.ends, 0.0
         if not left:
             return 0
-        for upto, worth_to in self._worths:
+        for upto, worth_to in self._worths(min(left)[0]):
             soon = late = 0
             for position, ttl in left:
                 length = ends[position] if position <= upto else 0
@@ -299,7 +313,7 @@ class _Pricing:
         the system prompt stays for when the entry turns out to be gone.
         """
         prompt, ends = self._situation.prompt, self._situation.ends
-        value = {place: one.for_1h * ends[place] for place, one in self._worths[1:]}
+        value = {place: one.for_1h * ends[place] for place, one in self._worths(hit + 1)[1:]}
         places = sorted(value, key=value.__getitem__, reverse=True)
         joins = [place for place in places if place > hit]
         forks: list[int] = []
@@ -330,20 +344,6 @@ class _Pricing:
             ttl: TTL = "1h" if position < hour_before else "5m"
             chosen.append(Marker(position, ttl, automatic=self._automatic.get(position) == ttl))
         return tuple(chosen)
-
-
-def _worths(situation: Situation) -> list[tuple[int, Worth]]:
-    """What entries are worth to each event; who shares a longer prefix has the shorter ones as well."""
-    events, rates = situation.events, situation.rates
-    found = [(event.position, worth(event, rates)) for event in events[:1]]
-    beyond = Worth(0.0, 0.0, 0.0)
-    for event in sorted(events[1:], key=lambda event: event.position, reverse=True):
-        here = worth(event, rates)
-        for_5m, for_1h = max(here.for_5m, beyond.for_5m), max(here.for_1h, beyond.for_1h)
-        own = Worth(for_5m - beyond.for_5m, for_1h - beyond.for_1h, here.without)
-        found.append((event.position, own))
-        beyond = Worth(for_5m, for_1h, here.without)
-    return found
 
 
 def _found(situation: Situation, hit: int, markers: Sequence[Marker]) -> int:
