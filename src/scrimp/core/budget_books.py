@@ -89,8 +89,11 @@ class Extra(NamedTuple):
     feared: bool = False
 
 
-Posts: TypeAlias = tuple[tuple[Account, Place], ...]
-"""The accounts a call counts in, and where each of them is."""
+Post: TypeAlias = tuple[Account, Place]
+"""An account, and where it is."""
+
+Posts: TypeAlias = tuple[Post, ...]
+"""Every account a call counts in."""
 
 
 class Changes(msgspec.Struct):
@@ -132,9 +135,10 @@ class Books:
         if known is not None:
             return Held(known.id, known.amount, places.limits)
         posts, amount = self._posts(places), ask.amount
-        for account, place in posts:
+        for post in posts:
+            account, place = post
             if account.spent + account.held + amount > place.term.limit.amount:
-                return self._refused(ask, account, place)
+                return self._refused(ask, post)
         for account, _ in posts:
             account.held += amount
         hold = Hold(ask.id, amount, ask.at, ask.lease_until, ask.scopes)
@@ -181,11 +185,12 @@ class Books:
             return False
         hold.lapsed = True
         self.changes.holds[id_] = hold
-        for account, place in posts:
+        for post in posts:
+            account, _ = post
             account.held -= hold.open
             account.spent += hold.open
             account.unsettled += hold.open
-            self._event("unsettled", account, place, hold.id, hold.amount, hold.lease_until)
+            self._event("unsettled", post, hold.id, hold.amount, hold.lease_until)
         return True
 
     def begin(self, term: Term, charges: Iterable[Charge], extras: Iterable[Extra]) -> None:
@@ -205,8 +210,9 @@ class Books:
                 else:
                     account.held += hold.open
 
-    def _refused(self, ask: Ask, account: Account, place: Place) -> Refusal:
-        self._event("refusal", account, place, ask.id, ask.amount, ask.at)
+    def _refused(self, ask: Ask, post: Post) -> Refusal:
+        self._event("refusal", post, ask.id, ask.amount, ask.at)
+        account, place = post
         limit, spent, held = place.term.limit, account.spent, account.held
         return Refusal(limit, place.scope, spent, held, ask.amount, place.resets_at)
 
@@ -258,9 +264,10 @@ class Books:
             self.changes.extras.append(Extra(id_, at, scopes, amount, feared))
 
     def _overran(self, hold: Hold, at: float, counted: int, posts: Posts) -> None:
-        for account, place in posts:
+        for post in posts:
+            account, _ = post
             account.overrun += counted - hold.amount
-            self._event("overrun", account, place, hold.id, counted, at)
+            self._event("overrun", post, hold.id, counted, at)
 
     def _absorb(self, hold: Hold, cost: int) -> None:
         """A record of a call whose hold is not settled: no picodollar of it counts twice."""
@@ -310,9 +317,8 @@ class Books:
                 account.told = reached
         return crossed
 
-    def _event(
-        self, kind: EventKind, account: Account, place: Place, hold: str, amount: int, at: float
-    ) -> None:
+    def _event(self, kind: EventKind, post: Post, hold: str, amount: int, at: float) -> None:
+        account, place = post
         self.changes.events.append(
             Event(kind, at, place.term.limit.id, place.scope, hold, amount, account.spent, account.held)
         )

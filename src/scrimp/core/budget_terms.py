@@ -91,6 +91,7 @@ class Terms:
 
     def __init__(self, terms: Iterable[Term] = ()) -> None:
         self.all: tuple[Term, ...] = tuple(sorted(terms, key=lambda term: by_width(term.limit)))
+        self.limits = tuple(term.limit for term in self.all)
         self._named: dict[Scope, tuple[Term, ...]] = {}
         self._each: dict[str, tuple[Term, ...]] = {}
         for term in self.all:

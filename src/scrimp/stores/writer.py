@@ -17,6 +17,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from time import monotonic
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -249,10 +250,10 @@ class Writer(Generic[T]):
         if fault:
             self._fail(written, fault)
         else:
-            for number, (_, promise) in enumerate(written):
-                promise.keep(None if answers is None else answers[number])
-        for item, promise in batch:
-            if item is None:
+            for (_, promise), found in zip(written, answers or repeat(None), strict=False):
+                promise.keep(found)
+        for _, promise in batch if len(written) < len(batch) else ():
+            if not promise.done():
                 promise.keep(None)
 
     def _hand_over(self) -> None:
