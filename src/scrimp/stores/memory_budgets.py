@@ -81,7 +81,7 @@ class MemoryBudgets:
 
     def limits(self) -> Sequence[Limit]:
         """See `Budgets`."""
-        return self._books.terms.limits
+        return [*self._books.terms.limits]
 
     def put(self, limit: Limit) -> None:
         """See `Budgets`."""

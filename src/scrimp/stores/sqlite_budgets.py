@@ -54,7 +54,7 @@ class SqliteBudgets:
 
     def limits(self) -> Sequence[Limit]:
         """See `Budgets`."""
-        return self._file.recent().terms.limits
+        return [*self._file.recent().terms.limits]
 
     def put(self, limit: Limit) -> None:
         """See `Budgets`."""
