@@ -20,8 +20,6 @@ Not bounded here, because nothing that is published bounds it: searches of a `we
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
-
 import msgspec
 
 from scrimp.core.bill import day_of
@@ -109,7 +107,7 @@ def _longest(own: Lifetime, markers: Iterable[Marker]) -> Lifetime:
     return own
 
 
-class _Work(NamedTuple):
+class _Work(msgspec.Struct, frozen=True, gc=False):
     """Tokens of all samplings of one attempt, and what is paid by the piece."""
 
     prompt: int
@@ -174,21 +172,22 @@ def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> 
     window = _window(model)
     if seen.unseen:
         return window
-    most = window if known is None else min(known, window)
+    most = window if known is None or known > window else known
     if known is not None and known <= seen.chars:
         return most
     beside = seen.beside_text(model.image_rule.max_tokens)
     plain = text.plain()
     if plain is None or plain + beside >= most:
         return most
-    return min(text.most(_LONG_WINDOW + seen.media) + beside, most)
+    spelled = text.most(_LONG_WINDOW + seen.media) + beside
+    return spelled if spelled < most else most
 
 
 def _usable(known: int | None, body: Body, seen: Seen, model: Model) -> int | None:
     """What bills have shown, where that bounds this request, and what may differ though it looks the same."""
     if known is None or may_shorten(body, model):
         return None
-    if any(tool.kind == "tool_search" for tool in seen.server_tools):
+    if seen.server_tools and any(tool.kind == "tool_search" for tool in seen.server_tools):
         return None  # it brings definitions that were in no bill
     return known + seen.remote * model.image_rule.max_tokens + _attribution(body)
 
@@ -245,9 +244,13 @@ def _grown(seen: Seen, prompt: int, output: int, rounds: int) -> int:
 
 def _max_tokens(body: Body, model: Model) -> int:
     asked = body.get("max_tokens")
-    return min(asked, _MOST_OUTPUT) if type(asked) is int and asked >= 0 else model.max_output
+    if type(asked) is not int or asked < 0:
+        return model.max_output
+    return asked if asked < _MOST_OUTPUT else _MOST_OUTPUT
 
 
 def _window(model: Model) -> int:
     """Tokens of a prompt beyond which the API refuses the request."""
-    return model.window if model.known and not model.long_context else max(model.window, _LONG_WINDOW)
+    if (model.known and not model.long_context) or model.window > _LONG_WINDOW:
+        return model.window
+    return _LONG_WINDOW
