@@ -40,14 +40,15 @@ class Desk(Protocol):
 
 def drive(flow: Flow, desk: Desk, send: Callable[[Send], Answer]) -> None:
     """Run `flow` until it ends or waits for a stream."""
-    command: Command | None = next(flow)
+    command: Any = next(flow)
     while command is not None:
+        kind = type(command)
         try:
-            if type(command) is Send:
+            if kind is Send:
                 answer = send(command)
-            elif type(command) is Reserve:
+            elif kind is Reserve:
                 answer = desk.reserved(command, desk.reserve(command))
-            elif type(command) is Meter and desk.later(flow, command):
+            elif kind is Meter and desk.later(flow, command):
                 return
             else:
                 answer = desk.answer(command)
@@ -67,18 +68,19 @@ async def adrive(
     plan: Callable[[Plan], Awaitable[Any]] | None = None,
 ) -> None:
     """Run `flow` until it ends or waits for a stream. `plan` makes plans where one may have to wait."""
-    command: Command | None = next(flow)
+    command: Any = next(flow)
     while command is not None:
+        kind = type(command)
         try:
-            if type(command) is Send:
+            if kind is Send:
                 answer = await send(command)
-            elif type(command) is Reserve:
+            elif kind is Reserve:
                 answer = await _reserved(command, desk)
-            elif type(command) is Plan and plan is not None:
+            elif kind is Plan and plan is not None:
                 answer = await plan(command)
-            elif type(command) is Meter and desk.later(flow, command):
+            elif kind is Meter and desk.later(flow, command):
                 return
-            elif type(command) is Reshape and desk.large:
+            elif kind is Reshape and desk.large:
                 answer = await asyncio.to_thread(desk.answer, command)
             else:
                 answer = desk.answer(command)
