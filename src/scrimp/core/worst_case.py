@@ -20,6 +20,7 @@ Not bounded here, because nothing that is published bounds it: searches of a `we
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+
 import msgspec
 
 from scrimp.core.bill import day_of
@@ -172,15 +173,14 @@ def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> 
     window = _window(model)
     if seen.unseen:
         return window
-    most = window if known is None or known > window else known
+    most = window if known is None else min(known, window)
     if known is not None and known <= seen.chars:
         return most
     beside = seen.beside_text(model.image_rule.max_tokens)
     plain = text.plain()
     if plain is None or plain + beside >= most:
         return most
-    spelled = text.most(_LONG_WINDOW + seen.media) + beside
-    return spelled if spelled < most else most
+    return min(text.most(_LONG_WINDOW + seen.media) + beside, most)
 
 
 def _usable(known: int | None, body: Body, seen: Seen, model: Model) -> int | None:
@@ -244,13 +244,9 @@ def _grown(seen: Seen, prompt: int, output: int, rounds: int) -> int:
 
 def _max_tokens(body: Body, model: Model) -> int:
     asked = body.get("max_tokens")
-    if type(asked) is not int or asked < 0:
-        return model.max_output
-    return asked if asked < _MOST_OUTPUT else _MOST_OUTPUT
+    return min(asked, _MOST_OUTPUT) if type(asked) is int and asked >= 0 else model.max_output
 
 
 def _window(model: Model) -> int:
     """Tokens of a prompt beyond which the API refuses the request."""
-    if (model.known and not model.long_context) or model.window > _LONG_WINDOW:
-        return model.window
-    return _LONG_WINDOW
+    return model.window if model.known and not model.long_context else max(model.window, _LONG_WINDOW)
