@@ -21,12 +21,6 @@ from scrimp.wire.response import Usage
 __all__ = ["Bills", "Draft", "output_estimate"]
 
 
-def _told(metered: Metered | None) -> tuple[str, ...]:
-    return (
-        () if metered is None or metered.missed is None else (f"the provider on the cache: {metered.missed}",)
-    )
-
-
 class Bills(msgspec.Struct, frozen=True, gc=False):
     """What an answer cost as far as is known, and the most it may turn out to have cost (None: no bound)."""
 
@@ -106,8 +100,14 @@ class Draft(msgspec.Struct, frozen=True):
         rest = found.total - sum(line.amount for line in found.lines if line.category in _INPUT)
         return plan.own.input_cost * usage.total_input // plan.total.mid + rest + extra
 
-    def _changes(self) -> tuple[str, ...]:
-        return tuple(f"{one.action}: {one.what}" for one in self.change.decisions) if self.change else ()
+    def _notes(self, found: Bill, metered: Metered | None) -> tuple[str, ...]:
+        """What levers did, what is not certain of the bill, and what the provider says of its cache."""
+        notes = found.notes
+        if self.change is not None:
+            notes = (*(f"{one.action}: {one.what}" for one in self.change.decisions), *notes)
+        if metered is not None and metered.missed is not None:
+            notes = (*notes, f"the provider on the cache: {metered.missed}")
+        return notes
 
     def _record(
         self,
@@ -119,7 +119,7 @@ class Draft(msgspec.Struct, frozen=True):
         miss: Diagnosis | None = None,
     ) -> Record:
         attempt, planned, model, found = self.attempt, self.planned, bills.model, bills.known
-        chosen = planned.plan.chosen.outcome if planned else None
+        chosen, prompt = (planned.plan.chosen.outcome, planned.prompt) if planned else (None, None)
         # In their order: finding thirty names takes longer than all else about a record.
         return Record(
             attempt.id,
@@ -138,11 +138,11 @@ class Draft(msgspec.Struct, frozen=True):
             bills.usage,
             found.total,
             bills.exact and not found.estimated,
-            (*self._changes(), *found.notes, *_told(metered)),
+            self._notes(found, metered),
             self._own_cost(found, bills.usage) if metered else None,
             chosen.read if chosen else None,
             chosen.written if chosen else None,
-            planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
+            prompt.prefixes[-1] if prompt else None,
             metered.message_id if metered else None,
             answer.request_id if answer else None,
             self.fault,
