@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import suppress
 from typing import Any, Protocol
 
 from scrimp.core.commands import Answer, Command, Meter, Plan, Reserve, Reshape, Send
@@ -55,8 +54,11 @@ def drive(flow: Flow, desk: Desk, send: Callable[[Send], Answer]) -> None:
                 answer = desk.answer(command)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the flow settles and raises it again
             command = _thrown(flow, error)
-        else:
-            command = _next(flow, answer)
+            continue
+        try:
+            command = flow.send(answer)
+        except StopIteration:
+            return
 
 
 async def adrive(
@@ -84,15 +86,17 @@ async def adrive(
                 answer = desk.answer(command)
         except BaseException as error:  # noqa: BLE001 - a cancelled call must be settled as well
             command = _thrown(flow, error)
-        else:
-            command = _next(flow, answer)
+            continue
+        try:
+            command = flow.send(answer)
+        except StopIteration:
+            return
 
 
 async def _reserved(command: Reserve, desk: Desk) -> Any:
     decided = desk.reserve(command)
-    if decided is not None and not decided.done():
-        with suppress(Exception):  # `reserved` raises it, in words of its own
-            await decided
+    if decided is not None:
+        await decided.settled()  # `reserved` raises its error, in words of its own
     return desk.reserved(command, decided)
 
 
@@ -103,13 +107,6 @@ def resume(flow: Flow, desk: Desk, answer: Any) -> None:
             answer = desk.answer(flow.send(answer))
     except StopIteration:
         return
-
-
-def _next(flow: Flow, answer: Any) -> Command | None:
-    try:
-        return flow.send(answer)
-    except StopIteration:
-        return None
 
 
 def _thrown(flow: Flow, error: BaseException) -> Command | None:

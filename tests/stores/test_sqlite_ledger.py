@@ -29,7 +29,7 @@ from tests.stores.records import NOON, record
 
 OLD_COLUMNS = """id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
     input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
-    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage"""
+    predicted_read, predicted_write, prompt, message_id, request_id, notes, usage, fault"""
 """What a record was before misses were kept with it."""
 
 
@@ -101,6 +101,15 @@ def test_money_stays_whole_in_the_file(tmp_path: Path) -> None:
     ).fetchall()
     assert kinds == [("integer",) * 4]
     db.close()
+
+
+def test_what_says_nothing_is_told_from_nothing_said(tmp_path: Path) -> None:
+    kept = [record(fault=fault, miss=fault, lost=lost) for fault, lost in ((None, 0), ("", None), ("0", 7))]
+    ledger = SqliteLedger(tmp_path / "ledger.sqlite")
+    for item in kept:
+        ledger.record(item)
+    assert list(ledger.records()) == kept
+    ledger.close()
 
 
 def at_start(data: bytearray) -> None:
@@ -219,7 +228,7 @@ def written_then(db: sqlite3.Connection, records: Sequence[Record]) -> None:
         [label] = db.execute("SELECT key FROM labels WHERE digest = ?", (digest,)).fetchone()
         for run_id in tags.run_ids:
             db.execute("INSERT OR IGNORE INTO label_runs VALUES (?, ?)", (run_id, label))
-        row = ledger_rows._row(item, label)[:26]
+        row = (*ledger_rows._row(item, label)[:25], item.fault)
         db.execute(f"INSERT INTO records ({OLD_COLUMNS}) VALUES ({', '.join('?' * 26)})", row)  # noqa: S608 - our own words only
         if has_misses and item.miss:
             db.execute("DROP TRIGGER IF EXISTS records_stay_as_they_are")

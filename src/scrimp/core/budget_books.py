@@ -11,18 +11,19 @@ of its record is unsettled, too.)
 and as long as no bill is above its hold, spent + held never exceeds the limit. A bill above its hold is
 booked in full, and the excess is kept as `overrun`. What records say counts where no money was held, too.
 
-`changes` is what a store has to write down; a store in memory forgets it.
+`changes` is what a store has to write down; a store in memory forgets it. Until then an account is looked up
+once for all calls that count in the same ones, and is among the changes from then on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from scrimp.core.budget import Ask, Crossing, Event, EventKind, Held, Refusal, Scope, Settlement, Standing
-from scrimp.core.budget_terms import Key, Place, Term, Terms
+from scrimp.core.budget_terms import Key, Place, Places, Term, Terms
 
 __all__ = ["Account", "Accounts", "Books", "Changes", "Charge", "Extra", "Hold", "standing"]
 
@@ -30,7 +31,7 @@ _QUARTER = 900.0
 """Windows begin at a full quarter of an hour of UTC in every zone there is."""
 
 
-class Account(msgspec.Struct):
+class Account(msgspec.Struct, gc=False):
     """Counts of one member in one window, picodollars. `told` is the highest alert given, per cent."""
 
     spent: int = 0
@@ -48,7 +49,7 @@ class Accounts(dict[Key, Account]):
         return account
 
 
-class Hold(msgspec.Struct):
+class Hold(msgspec.Struct, gc=False):
     """Money held. `booked` is what a record of the same call has counted already, `lapsed` that its lease
     ran out: all of it counts as spent."""
 
@@ -66,7 +67,7 @@ class Hold(msgspec.Struct):
         return self.amount - self.booked
 
 
-class Charge(NamedTuple):
+class Charge(msgspec.Struct, frozen=True, gc=False):
     """A record as budgets see it."""
 
     id: str
@@ -88,10 +89,21 @@ class Extra(NamedTuple):
     feared: bool = False
 
 
+Post: TypeAlias = tuple[Account, Place]
+"""An account, and where it is."""
+
+Posts: TypeAlias = tuple[Post, ...]
+"""Every account a call counts in."""
+
+
 class Changes(msgspec.Struct):
-    """What is new since it was last written down; a hold that is None is gone."""
+    """What is new since it was last written down; a hold that is None is gone.
+
+    `posts` are the accounts that were looked up since, for those who count in the same ones.
+    """
 
     accounts: dict[Key, Account] = {}
+    posts: dict[Places, Posts] = {}
     holds: dict[str, Hold | None] = {}
     extras: list[Extra] = []
     events: list[Event] = []
@@ -99,6 +111,7 @@ class Changes(msgspec.Struct):
     def clear(self) -> None:
         """All of it is written down."""
         self.accounts.clear()
+        self.posts.clear()
         self.holds.clear()
         self.extras.clear()
         self.events.clear()
@@ -115,29 +128,28 @@ class Books:
 
     def reserve(self, ask: Ask) -> Held | Refusal:
         """Hold the money in every account it counts in, or in none. Asking again changes nothing."""
-        places, limits, _, _ = self.terms.places(ask.scopes, ask.at)
-        if not places:
+        places = self.terms.places(ask.scopes, ask.at)
+        if not places.all:
             return Held(ask.id, ask.amount)
         known = self.holds.get(ask.id)
         if known is not None:
-            return Held(known.id, known.amount, limits)
-        accounts, amount, changed = self.accounts, ask.amount, self.changes.accounts
-        for place in places:
-            account = accounts[place.key]
+            return Held(known.id, known.amount, places.limits)
+        posts, amount = self._posts(places), ask.amount
+        for post in posts:
+            account, place = post
             if account.spent + account.held + amount > place.term.limit.amount:
-                return self._refused(ask, place, account)
-        for place in places:
-            account = changed[place.key] = accounts[place.key]
+                return self._refused(ask, post)
+        for account, _ in posts:
             account.held += amount
-        hold = Hold(ask.id, ask.amount, ask.at, ask.lease_until, ask.scopes)
+        hold = Hold(ask.id, amount, ask.at, ask.lease_until, ask.scopes)
         self.holds[ask.id] = self.changes.holds[ask.id] = hold
-        return Held(ask.id, ask.amount, limits, self._crossings(places))
+        return Held(ask.id, amount, places.limits, self._crossings(posts))
 
     def release(self, id_: str) -> None:
         """Nothing was billed: the money is free again, if it was held."""
         hold = self._dropped(id_)
         if hold is not None:
-            self._undo(hold, self._places(hold))
+            _undo(hold, self._posts_of(hold))
 
     def extend(self, id_: str, lease_until: float) -> None:
         """The call is still under way. A lease that ran out stays so: its bill will put it right."""
@@ -152,12 +164,12 @@ class Books:
             return self._settle(charge, settlement, new=new)
         if not new:
             return ()
-        places = self._places(charge)
-        self._spend(places, charge.cost)
+        posts = self._posts_of(charge)
+        _spend(posts, charge.cost)
         hold = self.holds.get(charge.id)
         if hold is not None:
             self._absorb(hold, charge.cost)
-        return self._crossings(places)
+        return self._crossings(posts)
 
     def due(self, now: float) -> list[str]:
         """Holds whose lease has run out."""
@@ -166,43 +178,41 @@ class Books:
     def lapse(self, id_: str, *, recorded: bool) -> bool:
         """A lease ran out: all of the hold counts as spent, unless the bill is recorded; whether it does."""
         hold = self.holds[id_]
-        places = self._places(hold)
+        posts = self._posts_of(hold)
         if recorded:
-            self._undo(hold, places)
+            _undo(hold, posts)
             self._dropped(id_)
             return False
         hold.lapsed = True
         self.changes.holds[id_] = hold
-        for place in places:
-            account = self.accounts[place.key]
+        for post in posts:
+            account, _ = post
             account.held -= hold.open
             account.spent += hold.open
             account.unsettled += hold.open
-            self._changed(place.key)
-            self._event("unsettled", place, hold.id, hold.amount, hold.lease_until)
+            self._event("unsettled", post, hold.id, hold.amount, hold.lease_until)
         return True
 
     def begin(self, term: Term, charges: Iterable[Charge], extras: Iterable[Extra]) -> None:
         """Work out the accounts of a limit that is new: from what was spent and held before it was set."""
         for charge in charges:
-            self._spend(term.places(charge.scopes, charge.at), charge.cost)
+            _spend(self._looked_up(term.places(charge.scopes, charge.at)), charge.cost)
         for extra in extras:
-            places = term.places(extra.scopes, extra.at)
-            self._spend(places, extra.amount)
+            posts = self._looked_up(term.places(extra.scopes, extra.at))
+            _spend(posts, extra.amount)
             if extra.feared:
-                self._fear(places, extra.amount)
+                _fear(posts, extra.amount)
         for hold in self.holds.values():
-            for place in term.places(hold.scopes, hold.at):
-                account = self.accounts[place.key]
-                self._changed(place.key)
+            for account, _ in self._looked_up(term.places(hold.scopes, hold.at)):
                 if hold.lapsed:
                     account.spent += hold.open
                     account.unsettled += hold.open
                 else:
                     account.held += hold.open
 
-    def _refused(self, ask: Ask, place: Place, account: Account) -> Refusal:
-        self._event("refusal", place, ask.id, ask.amount, ask.at)
+    def _refused(self, ask: Ask, post: Post) -> Refusal:
+        self._event("refusal", post, ask.id, ask.amount, ask.at)
+        account, place = post
         limit, spent, held = place.term.limit, account.spent, account.held
         return Refusal(limit, place.scope, spent, held, ask.amount, place.resets_at)
 
@@ -212,43 +222,40 @@ class Books:
         if hold is None:
             if not new:
                 return ()
-            return self._count(charge, counted, self._places(charge))
-        places = self._places(hold)
-        self._undo(hold, places)
+            posts = self._posts_of(charge)
+            _spend(posts, counted)
+            self._count(charge, counted, posts)
+            return self._crossings(posts)
+        posts = self._posts_of(hold)
         if new:
-            crossings = self._count(charge, counted, places, hold)
+            _undo(hold, posts, counted)
+            self._count(charge, counted, posts, hold)
         else:
-            crossings = self._count_more(hold, counted, charge.cost, places)
+            _undo(hold, posts, counted - hold.booked)
+            self._count_more(hold, counted, charge.cost, posts)
+        crossings = self._crossings(posts)
         if counted > hold.amount:
-            self._overran(hold, charge.at, counted, places)
+            self._overran(hold, charge.at, counted, posts)
         return crossings
 
-    def _count(
-        self, charge: Charge, counted: int, places: Sequence[Place], hold: Hold | None = None
-    ) -> tuple[Crossing, ...]:
-        """Book a new record where its money was held; what its row alone would not say is an extra."""
-        self._spend(places, counted)
+    def _count(self, charge: Charge, counted: int, posts: Posts, hold: Hold | None = None) -> None:
+        """A new record is booked where its money was held; what its row alone would not say is an extra."""
         at, scopes = charge.at, charge.scopes
         if hold is not None and (hold.scopes != scopes or hold.at // _QUARTER != at // _QUARTER):
             self._beside(charge.id, at, scopes, -charge.cost)
             at, scopes = hold.at, hold.scopes
             self._beside(charge.id, at, scopes, charge.cost)
         if counted > charge.cost:
-            self._fear(places, counted - charge.cost)
+            _fear(posts, counted - charge.cost)
             self._beside(charge.id, at, scopes, counted - charge.cost, feared=True)
-        return self._crossings(places)
 
-    def _count_more(
-        self, hold: Hold, counted: int, cost: int, places: Sequence[Place]
-    ) -> tuple[Crossing, ...]:
+    def _count_more(self, hold: Hold, counted: int, cost: int, posts: Posts) -> None:
         """A record that was there before is settled at more than it says."""
         amount = counted - hold.booked
         feared = min(counted - cost, max(amount, 0))
-        self._spend(places, amount)
-        self._fear(places, feared)
+        _fear(posts, feared)
         self._beside(hold.id, hold.at, hold.scopes, amount - feared)
         self._beside(hold.id, hold.at, hold.scopes, feared, feared=True)
-        return self._crossings(places)
 
     def _beside(
         self, id_: str, at: float, scopes: tuple[Scope, ...], amount: int, *, feared: bool = False
@@ -256,50 +263,39 @@ class Books:
         if amount:
             self.changes.extras.append(Extra(id_, at, scopes, amount, feared))
 
-    def _fear(self, places: Sequence[Place], amount: int) -> None:
-        """So much of what counts as spent there is no bill."""
-        for place in places if amount else ():
-            self.accounts[place.key].unsettled += amount
-            self._changed(place.key)
-
-    def _overran(self, hold: Hold, at: float, counted: int, places: Sequence[Place]) -> None:
-        for place in places:
-            self.accounts[place.key].overrun += counted - hold.amount
-            self._event("overrun", place, hold.id, counted, at)
+    def _overran(self, hold: Hold, at: float, counted: int, posts: Posts) -> None:
+        for post in posts:
+            account, _ = post
+            account.overrun += counted - hold.amount
+            self._event("overrun", post, hold.id, counted, at)
 
     def _absorb(self, hold: Hold, cost: int) -> None:
         """A record of a call whose hold is not settled: no picodollar of it counts twice."""
-        places = self._places(hold)
+        posts = self._posts_of(hold)
         if hold.lapsed:
-            self._undo(hold, places)
+            _undo(hold, posts)
             self._dropped(hold.id)
             return
         part = min(max(cost, 0), hold.open)
         hold.booked += part
         self.changes.holds[hold.id] = hold
-        for place in places:
-            self.accounts[place.key].held -= part
-            self._changed(place.key)
+        for account, _ in posts:
+            account.held -= part
 
-    def _undo(self, hold: Hold, places: Sequence[Place]) -> None:
-        """Take a hold out of its accounts again."""
-        accounts, changed, amount = self.accounts, self.changes.accounts, hold.open
-        for place in places:
-            account = changed[place.key] = accounts[place.key]
-            if hold.lapsed:
-                account.spent -= amount
-                account.unsettled -= amount
-            else:
-                account.held -= amount
+    def _posts_of(self, within: Hold | Charge) -> Posts:
+        return self._posts(self.terms.places(within.scopes, within.at))
 
-    def _spend(self, places: Sequence[Place], amount: int) -> None:
+    def _posts(self, places: Places) -> Posts:
+        posts = self.changes.posts.get(places)
+        if posts is None:
+            posts = self.changes.posts[places] = self._looked_up(places.all)
+        return posts
+
+    def _looked_up(self, places: Iterable[Place]) -> Posts:
         accounts, changed = self.accounts, self.changes.accounts
-        for place in places:
-            account = changed[place.key] = accounts[place.key]
-            account.spent += amount
-
-    def _places(self, within: Hold | Charge) -> tuple[Place, ...]:
-        return self.terms.places(within.scopes, within.at).all
+        posts = tuple([(accounts[place.key], place) for place in places])
+        changed.update([(place.key, account) for account, place in posts])
+        return posts
 
     def _dropped(self, id_: str) -> Hold | None:
         hold = self.holds.pop(id_, None)
@@ -307,35 +303,57 @@ class Books:
             self.changes.holds[id_] = None
         return hold
 
-    def _crossings(self, places: Sequence[Place]) -> tuple[Crossing, ...]:
+    def _crossings(self, posts: Posts) -> tuple[Crossing, ...]:
         """The alert levels that were reached since they were last looked at, each once."""
-        crossed: list[Crossing] = []
-        for place in places:
-            account, levels = self.accounts[place.key], place.term.levels
-            reached = 0
-            for percent, level in levels:
-                if account.spent < level:
+        crossed: tuple[Crossing, ...] = ()
+        for account, place in posts:
+            spent, reached = account.spent, 0
+            for percent, level in place.term.levels:
+                if spent < level:
                     break
                 reached = percent
-            if reached == account.told:
-                continue
-            crossed += [
-                Crossing(place.term.limit, place.scope, percent, account.spent, place.resets_at)
-                for percent, _ in levels
-                if account.told < percent <= reached
-            ]
-            account.told = reached
-            self._changed(place.key)
-        return tuple(crossed)
+            if reached != account.told:
+                crossed += _crossed(account, place, reached)
+                account.told = reached
+        return crossed
 
-    def _event(self, kind: EventKind, place: Place, hold: str, amount: int, at: float) -> None:
-        account = self.accounts[place.key]
+    def _event(self, kind: EventKind, post: Post, hold: str, amount: int, at: float) -> None:
+        account, place = post
         self.changes.events.append(
             Event(kind, at, place.term.limit.id, place.scope, hold, amount, account.spent, account.held)
         )
 
-    def _changed(self, key: Key) -> None:
-        self.changes.accounts[key] = self.accounts[key]
+
+def _spend(posts: Posts, amount: int) -> None:
+    for account, _ in posts:
+        account.spent += amount
+
+
+def _undo(hold: Hold, posts: Posts, spent: int = 0) -> None:
+    """Take a hold out of its accounts again; so much is `spent` in its place."""
+    amount = hold.amount - hold.booked
+    if hold.lapsed:
+        for account, _ in posts:
+            account.spent += spent - amount
+            account.unsettled -= amount
+    else:
+        for account, _ in posts:
+            account.held -= amount
+            account.spent += spent
+
+
+def _fear(posts: Posts, amount: int) -> None:
+    """So much of what counts as spent there is no bill."""
+    for account, _ in posts:
+        account.unsettled += amount
+
+
+def _crossed(account: Account, place: Place, reached: int) -> tuple[Crossing, ...]:
+    return tuple(
+        Crossing(place.term.limit, place.scope, percent, account.spent, place.resets_at)
+        for percent, _ in place.term.levels
+        if account.told < percent <= reached
+    )
 
 
 def standing(place: Place, account: Account) -> Standing:

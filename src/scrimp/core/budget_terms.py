@@ -7,6 +7,8 @@ from datetime import tzinfo
 from math import inf
 from typing import NamedTuple, get_args
 
+import msgspec
+
 from scrimp.core.budget import EACH, Limit, Scope, ScopeKind
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.windows import ALWAYS, Span, span_of
@@ -63,7 +65,7 @@ class Term:
         return [self.place(scope, at) for scope in inside]
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """One account a call counts in, of which limit, and when it resets (None: never)."""
 
     term: Term
@@ -72,8 +74,11 @@ class Place(NamedTuple):
     resets_at: float | None
 
 
-class Places(NamedTuple):
-    """Every account a call counts in, and the ids of the limits, as long as none of them resets."""
+class Places(msgspec.Struct, frozen=True, eq=False):
+    """Every account a call counts in, and the ids of the limits, as long as none of them resets.
+
+    One is made for all calls within the same scopes: who asks again gets the same object.
+    """
 
     all: tuple[Place, ...]
     limits: tuple[str, ...]
@@ -86,6 +91,7 @@ class Terms:
 
     def __init__(self, terms: Iterable[Term] = ()) -> None:
         self.all: tuple[Term, ...] = tuple(sorted(terms, key=lambda term: by_width(term.limit)))
+        self.limits = tuple(term.limit for term in self.all)
         self._named: dict[Scope, tuple[Term, ...]] = {}
         self._each: dict[str, tuple[Term, ...]] = {}
         for term in self.all:

@@ -21,12 +21,6 @@ from scrimp.wire.response import Usage
 __all__ = ["Bills", "Draft", "output_estimate"]
 
 
-def _told(metered: Metered | None) -> tuple[str, ...]:
-    return (
-        () if metered is None or metered.missed is None else (f"the provider on the cache: {metered.missed}",)
-    )
-
-
 class Bills(msgspec.Struct, frozen=True, gc=False):
     """What an answer cost as far as is known, and the most it may turn out to have cost (None: no bound)."""
 
@@ -106,8 +100,14 @@ class Draft(msgspec.Struct, frozen=True):
         rest = found.total - sum(line.amount for line in found.lines if line.category in _INPUT)
         return plan.own.input_cost * usage.total_input // plan.total.mid + rest + extra
 
-    def _changes(self) -> tuple[str, ...]:
-        return tuple(f"{one.action}: {one.what}" for one in self.change.decisions) if self.change else ()
+    def _notes(self, found: Bill, metered: Metered | None) -> tuple[str, ...]:
+        """What levers did, what is not certain of the bill, and what the provider says of its cache."""
+        notes = found.notes
+        if self.change is not None:
+            notes = (*(f"{one.action}: {one.what}" for one in self.change.decisions), *notes)
+        if metered is not None and metered.missed is not None:
+            notes = (*notes, f"the provider on the cache: {metered.missed}")
+        return notes
 
     def _record(
         self,
@@ -119,36 +119,37 @@ class Draft(msgspec.Struct, frozen=True):
         miss: Diagnosis | None = None,
     ) -> Record:
         attempt, planned, model, found = self.attempt, self.planned, bills.model, bills.known
-        chosen = planned.plan.chosen.outcome if planned else None
+        chosen, prompt = (planned.plan.chosen.outcome, planned.prompt) if planned else (None, None)
+        # In their order: finding thirty names takes longer than all else about a record.
         return Record(
-            id=attempt.id,
-            call_id=attempt.call_id,
-            attempt=attempt.number,
-            started_at=answer.started_at if answer else self.started_at,
-            first_event_at=answer.first_event_at if answer else None,
-            ended_at=ended_at,
-            provider=answer.provider if answer else "anthropic",
-            model=model.id[:_LONGEST_NAME],
-            tags=attempt.tags,
-            mode=attempt.mode,
-            outcome="unknown" if metered is None else "complete" if metered.complete else "cut off",
-            status=answer.status if answer else None,
-            stream=attempt.stream,
-            usage=bills.usage,
-            cost=found.total,
-            measured=bills.exact and not found.estimated,
-            notes=(*self._changes(), *found.notes, *_told(metered)),
-            own_cost=self._own_cost(found, bills.usage) if metered else None,
-            predicted_read=chosen.read if chosen else None,
-            predicted_write=chosen.written if chosen else None,
-            prompt=planned.prompt.prefixes[-1] if planned and len(planned.prompt) else None,
-            message_id=metered.message_id if metered else None,
-            request_id=answer.request_id if answer else None,
-            fault=self.fault,
-            miss=miss.cause.value if miss else None,
-            lost=miss.lost if miss else None,
-            static_tokens=planned.static_tokens if planned else None,
-            window=model.window if model.known else None,
+            attempt.id,
+            attempt.call_id,
+            attempt.number,
+            answer.started_at if answer else self.started_at,
+            answer.first_event_at if answer else None,
+            ended_at,
+            answer.provider if answer else "anthropic",
+            model.id[:_LONGEST_NAME],
+            attempt.tags,
+            attempt.mode,
+            "unknown" if metered is None else "complete" if metered.complete else "cut off",
+            answer.status if answer else None,
+            attempt.stream,
+            bills.usage,
+            found.total,
+            bills.exact and not found.estimated,
+            self._notes(found, metered),
+            self._own_cost(found, bills.usage) if metered else None,
+            chosen.read if chosen else None,
+            chosen.written if chosen else None,
+            prompt.prefixes[-1] if prompt else None,
+            metered.message_id if metered else None,
+            answer.request_id if answer else None,
+            self.fault,
+            miss.cause.value if miss else None,
+            miss.lost if miss else None,
+            planned.static_tokens if planned else None,
+            model.window if model.known else None,
         )
 
 

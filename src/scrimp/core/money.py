@@ -18,9 +18,12 @@ _PER_MILLION = 10**6
 
 def usd(amount: int) -> str:
     """Picodollars as an exact decimal string of US dollars, without exponent or needless zeros."""
+    sign = "-" if amount < 0 else ""
     whole, rest = divmod(abs(amount), PICODOLLARS)
+    if not rest:
+        return f"{sign}{whole}"
     fraction = f"{rest:0{_PLACES}d}".rstrip("0")
-    return f"{'-' if amount < 0 else ''}{whole}{'.' + fraction if fraction else ''}"
+    return f"{sign}{whole}.{fraction}"
 
 
 def usd_per_million(rate: int) -> str:

@@ -43,7 +43,7 @@ class Tags(msgspec.Struct, frozen=True, gc=False):
         return self.agent or task_type or (self.run[-1] if self.run else None)
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One attempt. Money in picodollars, times in epoch seconds, tokens as billed.
 
     `id` is unique and makes writing twice harmless; `call_id` is shared by the attempts of one logical call,

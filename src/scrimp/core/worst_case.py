@@ -20,7 +20,6 @@ Not bounded here, because nothing that is published bounds it: searches of a `we
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -109,7 +108,7 @@ def _longest(own: Lifetime, markers: Iterable[Marker]) -> Lifetime:
     return own
 
 
-class _Work(NamedTuple):
+class _Work(msgspec.Struct, frozen=True, gc=False):
     """Tokens of all samplings of one attempt, and what is paid by the piece."""
 
     prompt: int
@@ -188,7 +187,7 @@ def _usable(known: int | None, body: Body, seen: Seen, model: Model) -> int | No
     """What bills have shown, where that bounds this request, and what may differ though it looks the same."""
     if known is None or may_shorten(body, model):
         return None
-    if any(tool.kind == "tool_search" for tool in seen.server_tools):
+    if seen.server_tools and any(tool.kind == "tool_search" for tool in seen.server_tools):
         return None  # it brings definitions that were in no bill
     return known + seen.remote * model.image_rule.max_tokens + _attribution(body)
 

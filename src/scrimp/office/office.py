@@ -265,10 +265,11 @@ class Office:
                 warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
     def _written(self, done: Promise[tuple[Crossing, ...]]) -> None:
-        self._kept(done)
-        if done.exception() is None:
-            for crossing in done.result():
-                self.audience.crossed(crossing)
+        if done.exception() is not None:
+            self._kept(done)
+            return
+        for crossing in done.result():
+            self.audience.crossed(crossing)
 
     def _kept(self, done: Promise[Any]) -> None:
         error = done.exception()

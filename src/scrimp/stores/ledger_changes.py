@@ -79,7 +79,7 @@ def _put(db: sqlite3.Connection, statements: Sequence[str], rows: Sequence[Row])
 
 
 def _hold_row(hold: Hold, scopes: Mapping[Any, str]) -> Row:
-    return hold.id, hold.amount, hold.at, hold.lease_until, scopes[hold.scopes], hold.booked, hold.lapsed
+    return hold.id, hold.amount, hold.at, hold.lease_until, scopes[hold.scopes], hold.booked, int(hold.lapsed)
 
 
 def _account_row(key: Key, account: Account) -> Row:

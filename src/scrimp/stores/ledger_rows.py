@@ -22,6 +22,8 @@ from scrimp.wire.response import Usage
 __all__ = ["COLUMNS", "Labels", "insert_records", "paths", "read_record"]
 
 Row = tuple[Any, ...]
+_Said = tuple[Tags, str, str, str, str, str | None]
+"""All that a record's label is made of."""
 
 _DIGEST_BYTES = 16
 _MOST_LABELS = 4096
@@ -29,10 +31,13 @@ _MOST_LABELS = 4096
 _INSERT = """INSERT INTO records (
     id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
     input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
-    predicted_read, predicted_write, prompt, message_id, request_id, fault, notes, usage, miss, lost,
-    static_tokens, window
+    predicted_read, predicted_write, prompt, message_id, request_id, notes, usage, static_tokens, window,
+    fault, miss, lost
 ) VALUES """
-_VALUES = f"({', '.join('?' * 30)})"
+_NO_TEXT, _NO_NUMBER = 0, ""
+"""For what most records do not have. `sqlite3` knows numbers, texts and bytearrays; of whatever else, None
+too, it asks around for somebody who can adapt it, which takes longer than writing it down."""
+_VALUES = f"({'?, ' * 27}nullif(?, {_NO_TEXT}), nullif(?, {_NO_TEXT}), nullif(?, '{_NO_NUMBER}'))"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = 32
 _INSERTS = [_INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in range(_AT_ONCE + 1)]
@@ -64,17 +69,18 @@ class Labels:
     """Keys of labels, remembered for one connection: most records have the label of one just before."""
 
     def __init__(self) -> None:
-        self._keys: dict[Label, int] = {}
+        self._keys: dict[_Said, int] = {}
         self._db: sqlite3.Connection | None = None
 
-    def key(self, db: sqlite3.Connection, label: Label) -> int:
-        """The key of `label`, which joins the table if it is new."""
+    def key(self, db: sqlite3.Connection, record: Record) -> int:
+        """The key of the label of `record`, which joins the table if it is new."""
         if db is not self._db:
             # A failed transaction costs its connection, so no key of one that was undone is remembered.
             self._keys, self._db = {}, db
-        known = self._keys.get(label)
+        said = record.tags, record.provider, record.model, record.mode, record.outcome, record.miss
+        known = self._keys.get(said)
         if known is None:
-            known = self._keys[label] = _label_key(db, label)
+            known = self._keys[said] = _label_key(db, label_of(record))
             forget_oldest(self._keys, _MOST_LABELS)
         return known
 
@@ -102,7 +108,7 @@ def insert_records(
 ) -> set[str]:
     """Add a row for each record whose id is new; returns the ids that are."""
     wanted = not_pruned(db, records, state.first_hour)
-    rows = [_row(record, labels.key(db, label_of(record))) for record in wanted]
+    rows = [_row(record, labels.key(db, record)) for record in wanted]
     added = 0
     for first in range(0, len(rows), _AT_ONCE):
         part = rows[first : first + _AT_ONCE]
@@ -114,6 +120,7 @@ def insert_records(
 
 def _row(record: Record, label: int) -> Row:
     usage = record.usage
+    written, for_1h = usage.cache_creation_input_tokens, usage.write_1h
     return (
         record.id,
         record.call_id,
@@ -124,27 +131,27 @@ def _row(record: Record, label: int) -> Row:
         record.first_event_at,
         record.ended_at,
         record.status,
-        record.stream,
+        int(record.stream),
         usage.input_tokens,
-        usage.write_5m,
-        usage.write_1h,
+        written - for_1h,
+        for_1h,
         usage.cache_read_input_tokens,
         usage.output_tokens,
         record.cost,
-        record.measured,
+        int(record.measured),
         record.own_cost,
         record.predicted_read,
         record.predicted_write,
-        record.prompt,
+        None if record.prompt is None else bytearray(record.prompt),
         record.message_id,
         record.request_id,
-        record.fault,
         _encode(record.notes).decode() if record.notes else "[]",
         _usage_text(usage),
-        record.miss,
-        record.lost,
         record.static_tokens,
         record.window,
+        _NO_TEXT if record.fault is None else record.fault,
+        _NO_TEXT if record.miss is None else record.miss,
+        _NO_NUMBER if record.lost is None else record.lost,
     )
 
 

@@ -81,7 +81,7 @@ class MemoryBudgets:
 
     def limits(self) -> Sequence[Limit]:
         """See `Budgets`."""
-        return [term.limit for term in self._books.terms.all]
+        return [*self._books.terms.limits]
 
     def put(self, limit: Limit) -> None:
         """See `Budgets`."""

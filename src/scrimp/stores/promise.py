@@ -20,6 +20,7 @@ __all__ = ["Promise", "kept", "together"]
 
 T = TypeVar("T")
 
+_Callbacks: TypeAlias = "tuple[Callable[[Promise[T]], object], ...]"
 _Waiters: TypeAlias = "dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]"
 
 
@@ -42,7 +43,7 @@ class Promise(Generic[T]):
         self._kept = False
         self._result: T | None = None
         self._error: BaseException | None = None
-        self._callbacks: tuple[Callable[[Promise[T]], object], ...] = ()
+        self._callbacks: _Callbacks[T] = ()
 
     def done(self) -> bool:
         """Whether there is a result or an error."""
@@ -50,7 +51,7 @@ class Promise(Generic[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waited for; raises the error, or TimeoutError after `timeout` seconds."""
-        error = self.exception(timeout)
+        error = self._error if self._kept else self.exception(timeout)
         if error is not None:
             raise error
         return cast(T, self._result)
@@ -72,7 +73,7 @@ class Promise(Generic[T]):
             if not self._kept:
                 self._callbacks += (callback,)
                 return
-        self._call(callback)
+        self._call((callback,))
 
     def keep(self, found: T | BaseException) -> None:
         """Give it its result, or its error, and tell whoever waits."""
@@ -82,24 +83,28 @@ class Promise(Generic[T]):
             self._result = found
         with self._lock:
             self._kept = True
-        for callback in self._callbacks:
-            self._call(callback)
-        self._callbacks = ()
+        callbacks, self._callbacks = self._callbacks, ()
+        self._call(callbacks)
 
-    def __await__(self) -> Generator[Any, None, T]:
+    async def settled(self) -> None:
+        """Returns once there is a result or an error, neither of which it tells."""
         if not self._kept:
             loop = asyncio.get_running_loop()
             waiter = loop.create_future()
             self.add_done_callback(partial(_wake, waiter))
             self._wanted(loop)
-            yield from waiter
+            await waiter
+
+    def __await__(self) -> Generator[Any, None, T]:
+        yield from self.settled().__await__()
         return self.result()
 
-    def _call(self, callback: Callable[[Promise[T]], object]) -> None:
-        try:
-            callback(self)
-        except Exception:
-            logging.getLogger("scrimp").exception("what waited for a store failed")
+    def _call(self, callbacks: _Callbacks[T]) -> None:
+        for callback in callbacks:
+            try:
+                callback(self)
+            except Exception:
+                logging.getLogger("scrimp").exception("what waited for a store failed")
 
 
 def kept(found: T | Exception) -> Promise[T]:

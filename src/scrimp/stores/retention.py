@@ -47,7 +47,7 @@ def prune_some(db: sqlite3.Connection, most: int = MOST) -> int:
 
 def not_pruned(db: sqlite3.Connection, records: Sequence[Record], first: int) -> Sequence[Record]:
     """Those of `records` that were not kept, counted and pruned before; `first` is the first kept hour."""
-    if all(hour_of(record.started_at) >= first for record in records):
+    if not records or hour_of(min([record.started_at for record in records])) >= first:
         return records
     return [record for record in records if not _was_pruned(db, record.id)]
 

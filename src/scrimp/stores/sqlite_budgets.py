@@ -54,7 +54,7 @@ class SqliteBudgets:
 
     def limits(self) -> Sequence[Limit]:
         """See `Budgets`."""
-        return [term.limit for term in self._file.recent().terms.all]
+        return [*self._file.recent().terms.limits]
 
     def put(self, limit: Limit) -> None:
         """See `Budgets`."""

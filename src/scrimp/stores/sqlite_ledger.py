@@ -46,7 +46,7 @@ class _Items(Appender[Item]):
     def submit(self, item: Item, *, awaited: bool = True) -> Promise[Any]:
         """See `Appender`."""
         if self.carrier is None:
-            return super().submit(item, awaited=awaited)
+            return self._writer.submit(item, awaited=awaited)
         return self.carrier.submit(item, awaited=awaited, otherwise=self._here)
 
     def flush(self) -> None:

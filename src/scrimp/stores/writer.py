@@ -17,6 +17,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from time import monotonic
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -90,20 +91,32 @@ class Writer(Generic[T]):
         """How many items wait, those of the batch being written left out."""
         return len(self._queue)
 
-    def submit(self, item: T, *, awaited: bool = True) -> Promise[Any]:
+    def submit(self, item: T | None, *, awaited: bool = True) -> Promise[Any]:
         """Write `item` soon; the promise is kept when it is durable, or carries the StoreError.
 
-        What is not `awaited` may take a moment or two longer, until somebody does wait for it.
+        What is not `awaited` may take a moment or two longer, until somebody does wait for it. With None for
+        an item, the promise is kept when everything before is durable or has failed.
         """
-        loop = _running_loop() if awaited else None
-        promise = self._put(item, at_once=awaited and loop is None)
-        if loop is not None:
+        promise: Promise[Any] = Promise(self._wanted)
+        loop, write_here = _running_loop() if awaited else None, False
+        with self._lock:
+            closed = self._closed
+            if not closed:
+                self._queue.append((item, promise))
+                write_here = self._thread is None and not self._start()
+                if (awaited and loop is None) or len(self._queue) >= ENOUGH:
+                    self._call()
+        if closed:
+            self._fail([(item, promise)], f"{self._name} is closed: nothing more is written")
+        elif write_here:
+            self._run()
+        elif loop is not None:
             self._wanted(loop)
         return promise
 
     def flush(self, timeout: float) -> None:
         """Wait until all that was submitted is durable or has failed; StoreError after `timeout` seconds."""
-        wait(self._put(None, at_once=True), timeout, self._name)
+        wait(self.submit(None, awaited=False), timeout, self._name)
 
     def close(self) -> None:
         """Let the thread end when it has written what was submitted; what is submitted later fails."""
@@ -126,22 +139,6 @@ class Writer(Generic[T]):
         self._queue.clear()
         self._called, self._turn, self._asked, self._writing = False, None, None, False
         self._thread = None
-
-    def _put(self, item: T | None, *, at_once: bool) -> Promise[Any]:
-        promise: Promise[Any] = Promise(self._wanted)
-        write_here = False
-        with self._lock:
-            closed = self._closed
-            if not closed:
-                self._queue.append((item, promise))
-                write_here = self._thread is None and not self._start()
-                if at_once or len(self._queue) >= ENOUGH:
-                    self._call()
-        if closed:
-            self._fail([(item, promise)], f"{self._name} is closed: nothing more is written")
-        elif write_here:
-            self._run()
-        return promise
 
     def _wanted(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Something is waited for: in a loop, which may bring more, or by a thread that does nothing else."""
@@ -249,10 +246,10 @@ class Writer(Generic[T]):
         if fault:
             self._fail(written, fault)
         else:
-            for number, (_, promise) in enumerate(written):
-                promise.keep(None if answers is None else answers[number])
-        for item, promise in batch:
-            if item is None:
+            for (_, promise), found in zip(written, answers or repeat(None), strict=False):
+                promise.keep(found)
+        for _, promise in batch if len(written) < len(batch) else ():
+            if not promise.done():
                 promise.keep(None)
 
     def _hand_over(self) -> None:
