@@ -47,7 +47,7 @@ bytes, or take several entries a call."""
 JUDGED_SECONDS = 300.0
 """Whether memory is flat is judged in soaks that last so long, and were filled before."""
 
-SETTLING = 40_000
+SETTLING = 60_000
 """Calls of the soak's own load before memory is judged: it brings what the filling does not, streams, errors,
 clients that leave, and tables for these fill too."""
 
