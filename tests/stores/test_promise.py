@@ -71,6 +71,23 @@ def test_an_error_is_raised_to_everybody_who_asks() -> None:
             promise.result()
 
 
+def test_who_only_waits_until_it_is_settled_is_not_told_how() -> None:
+    promise: Promise[int] = Promise()
+
+    async def main() -> bool:
+        waiting = asyncio.ensure_future(promise.settled())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        promise.keep(ValueError("no"))
+        await waiting
+        await promise.settled()
+        return promise.done()
+
+    assert asyncio.run(main())
+    with pytest.raises(ValueError, match="no"):
+        promise.result()
+
+
 def test_everybody_is_told_once_whatever_another_does(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -248,8 +248,8 @@ class Writer(Generic[T]):
         else:
             for (_, promise), found in zip(written, answers or repeat(None), strict=False):
                 promise.keep(found)
-        for _, promise in batch if len(written) < len(batch) else ():
-            if not promise.done():
+        for item, promise in batch:
+            if item is None:
                 promise.keep(None)
 
     def _hand_over(self) -> None:
