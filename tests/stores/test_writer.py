@@ -12,6 +12,7 @@ import pytest
 from scrimp.errors import StoreError
 from scrimp.stores.promise import Promise
 from scrimp.stores.writer import Writer, wait
+from tests.patience import eventually
 
 
 class Pages:
@@ -28,6 +29,12 @@ class Pages:
         if self.faults:
             raise self.faults.pop(0)
         self.batches.append(list(items))
+
+
+def closed_for_good(writer: Writer[str]) -> None:
+    """Until no thread of it is left that could still raise."""
+    writer.close()
+    eventually(lambda: all(thread.name != "scrimp pages" for thread in threading.enumerate()))
 
 
 def test_what_comes_while_it_writes_is_one_batch() -> None:
@@ -72,8 +79,8 @@ def test_a_fault_of_ours_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) 
     second.result(10)
     writer.submit("later").result(10)
     assert pages.batches == [["queued"], ["later"]]
+    closed_for_good(writer)
     assert seen == ["a bug"]
-    writer.close()
 
 
 def test_without_a_thread_the_caller_writes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,8 +136,8 @@ def test_who_waits_is_told_before_anything_else_can_go_wrong(monkeypatch: pytest
         assert writer.submit(item).result(10) is None
     writer.flush(10)
     assert pages.batches == [["a"], ["b"]]
+    closed_for_good(writer)
     assert "as an error" in seen
-    writer.close()
 
 
 def test_what_nobody_waits_for_goes_with_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
