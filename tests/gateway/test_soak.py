@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from benchmarks.soak import stage
 from benchmarks.soak.growth import Growth, Sample, growth
 from benchmarks.soak.stage import JUDGED_SECONDS, LEAST, Outcome, judged, soak
 
@@ -64,6 +65,22 @@ def test_nothing_is_lost_twice_or_held_and_nobody_hangs(tmp_path: Path) -> None:
     assert outcome.billed > 60 + 20
     assert set(heard) == {"filling, calls", "soaking, seconds"}
     assert all(sample.resident > sample.used > 10_000_000 for sample in outcome.memory)
+
+
+def test_memory_is_looked_at_once_its_own_load_has_filled_what_it_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "JUDGED_SECONDS", 1.0)
+    monkeypatch.setattr(stage, "SETTLING", 50)
+    heard: list[str] = []
+    outcome = soak(
+        1.0, folder=tmp_path, port=free_port(), filling=10, told=lambda what, _, __: heard.append(what)
+    )
+    assert outcome.settling == 50
+    assert outcome.memory[0].seconds == 0.0
+    assert outcome.memory[0].calls >= 50
+    assert heard.index("settling, calls") < heard.index("soaking, seconds")
+    assert [fault for fault in outcome.faults if "memory" not in fault] == []
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -103,7 +103,7 @@ class Promise(Generic[T]):
         for callback in callbacks:
             try:
                 callback(self)
-            except Exception:
+            except Exception:  # the others who wait are told all the same
                 logging.getLogger("scrimp").exception("what waited for a store failed")
 
 
