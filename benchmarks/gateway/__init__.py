@@ -13,8 +13,13 @@ The map:
     verdict.py     the ratios that are promised, and whether they hold
     tables.py      figures for people and for programs
 
-Upstream and load share one core. Two comparisons: every proxy as one process with another core to itself; and
-every proxy with the whole machine, as many workers as there are cores where it knows workers (scrimp and
-LiteLLM do; Portkey has no such mode, and stays one process of Node). In the second the load takes part of
-what the proxies could use: on a small machine, CPU time of a request says more than requests/s.
+Upstream and load share one core. Two comparisons, one after the other: every proxy as one process with
+another core to itself, where those that are not measured stand still, since what a proxy does while nobody
+asks it would make another one's streams late; then every proxy with several processes, as many workers as
+there are cores besides the load's where it knows workers (scrimp and LiteLLM do; Portkey has no such mode,
+and stays one process of Node).
+
+On two cores the second comparison has two workers all the same, and load and upstream take part of what they
+could use. A fast proxy loses most by that, so it is shown there and held against no bound; CPU time of a
+request says more.
 """

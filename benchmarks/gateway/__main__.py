@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from benchmarks.gateway.contenders import (
     PORTKEY,
     SCRIMP,
     WORKERS,
+    Cores,
     Running,
     cores,
     cpu_of,
@@ -33,7 +34,7 @@ _NAMES = {"scrimp": SCRIMP, "litellm": LITELLM, "portkey": PORTKEY}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit code."""
+    """Measure, print, and return the exit code: 1 where books are not exact, whatever the speed."""
     options = _parser().parse_args(arguments)
     if options.quick:
         options.rounds, options.seconds = 1, 0.6
@@ -43,41 +44,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_json(as_json(report))
     else:
         print_report(report)
-    return 0
+    return 1 if any(books.faults for books in report.books.values()) else 0
 
 
 def _measured(options: argparse.Namespace, folder: Path) -> Report:
-    wanted = [_NAMES[name] for name in options.only]
-    wanted += [spread(name) for name in wanted if WORKERS > 1 and not options.alone]
-    seed = str(options.seed)
-    proxy_core, load_core = cores()
-    if proxy_core == load_core:
+    """Every contender as one process, then, apart from those, with several."""
+    where = cores()
+    if where.one == where.load:
         print("no two cores to pin to: proxies, upstream and load disturb each other", file=sys.stderr)
+    wanted = [_NAMES[name] for name in options.only]
+    report = _compared([DIRECT, *wanted], options, folder, where)
+    if WORKERS > 1 and not options.alone:
+        report = report.joined(_compared(list(map(spread, wanted)), options, folder, where))
+    return report
+
+
+def _compared(names: Sequence[str], options: argparse.Namespace, folder: Path, where: Cores) -> Report:
+    seed = str(options.seed)
     with ExitStack() as stack:
         upstreams: dict[str, int] = {}
         beside: dict[str, list[int]] = {}
-        for name in (DIRECT, *_NAMES.values(), *map(spread, _NAMES.values())):
-            helper = serving("benchmarks.gateway.upstream", seed, core=load_core)
+        for name in names:
+            helper = serving("benchmarks.gateway.upstream", seed, core=where.load)
             process = stack.enter_context(helper)
             upstreams[name], beside[name] = _port(process.stdout), [process.pid]
-        load = stack.enter_context(serving("benchmarks.gateway.load", seed, core=load_core))
+        load = stack.enter_context(serving("benchmarks.gateway.load", seed, core=where.load))
         with ExitStack() as proxied:
             up: dict[str, Running] = {}
             for proxy in proxies(folder, upstreams, options.port):
-                if proxy.name in wanted:
-                    up[proxy.name] = proxied.enter_context(running(proxy, core=proxy_core))
-                    print(f"{proxy.name} serves", file=sys.stderr)
-            for name in set(wanted) - set(up):
+                up[proxy.name] = proxied.enter_context(running(proxy, where))
+                print(f"{proxy.name} serves", file=sys.stderr)
+            for name in set(names) - {DIRECT, *up}:
                 print(f"{name} is not installed: `make bench-gateway` does it", file=sys.stderr)
             idle = {name: one.memory() for name, one in up.items()}
             others = {name: partial(cpu_of, [load.pid, *pids]) for name, pids in beside.items()}
-            places = {DIRECT: Place(upstreams[DIRECT], {"x-api-key": "any"}, lambda: 0.0, others[DIRECT])}
-            places |= {
-                name: Place(
-                    one.proxy.port, one.proxy.headers, one.cpu, others[name], workers=one.proxy.workers
-                )
-                for name, one in up.items()
-            }
+            places = {name: _place(one, others[name]) for name, one in up.items()}
+            if DIRECT in names:
+                direct = Place(upstreams[DIRECT], {"x-api-key": "any"}, lambda: 0.0, others[DIRECT])
+                places = {DIRECT: direct, **places}
             table = measure(places, load, rounds=options.rounds, seconds=options.seconds)
             memory = {name: (idle[name], one.memory()) for name, one in up.items()}
             ours = [name for name in (SCRIMP, spread(SCRIMP)) if name in up]
@@ -85,6 +89,13 @@ def _measured(options: argparse.Namespace, folder: Path) -> Report:
         folders = {name: up[name].proxy.folder / "home" / "ledger.sqlite" for name in ours}
         books = {name: audited(folders[name], sums[name]) for name in ours}
         return Report(table, {name: one.start_seconds for name, one in up.items()}, memory, books)
+
+
+def _place(one: Running, beside: Callable[[], float]) -> Place:
+    """Only a lone process can stand still: one who looks after others would take them for dead."""
+    proxy = one.proxy
+    paused = one.paused if proxy.workers == 1 else nullcontext
+    return Place(proxy.port, proxy.headers, one.cpu, beside, proxy.workers, paused)
 
 
 def _port(stdout: object) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from typing import NamedTuple
 from benchmarks.gateway.bodies import MODEL, family
 
 __all__ = [
+    "CORES",
     "DIRECT",
     "LITELLM",
     "PORTKEY",
@@ -40,8 +42,9 @@ __all__ = [
 
 DIRECT, SCRIMP, LITELLM, PORTKEY = "direct", "scrimp", "LiteLLM proxy 1.109.1", "Portkey gateway 1.15.2"
 
-WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-"""As many as there are cores."""
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+WORKERS = min(CORES, max(2, CORES - 1))
+"""One for each core but that of load and upstream; two on two cores, where they have to share."""
 
 PROJECT = Path(__file__).parents[2]
 _LITELLM = PROJECT / ".sdks" / "litellm-proxy" / "bin" / "litellm"
@@ -94,8 +97,16 @@ window = "day"
 """
 
 
+class Cores(NamedTuple):
+    """For a proxy with one process, for one with several, and for upstream and load; None: any."""
+
+    one: str | None
+    several: str | None
+    load: str | None
+
+
 class Proxy(NamedTuple):
-    """How to start one, and what a caller sends besides the request. `workers`: one is kept on one core."""
+    """How to start one, and what a caller sends besides the request."""
 
     name: str
     port: int
@@ -121,39 +132,44 @@ class Running(NamedTuple):
         """Seconds of a processor used so far, all its processes together."""
         return sum(_cpu(pid) for pid in _family(self.process.pid))
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stands still inside the block: what it does while nobody asks it then takes nothing from others."""
+        pids = _family(self.process.pid)
+        _signalled(pids, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signalled(pids, signal.SIGCONT)
+
 
 def spread(name: str) -> str:
-    """What a contender is called where it has the whole machine."""
+    """What a contender is called where it has several processes, if it can."""
     return f"{name.partition(' ')[0]}, {'one process' if name == PORTKEY else f'{WORKERS} workers'}"
 
 
 def proxies(folder: Path, upstreams: Mapping[str, int], port: int) -> list[Proxy]:
-    """Those that are installed, each with its own upstream; they listen on `port` and the next ones.
-
-    Each as one process on one core, and then, where there are several, with all of them.
-    """
+    """Those named in `upstreams` that are installed; they listen on `port` and the next ones."""
     makers = [(SCRIMP, _scrimp)]
     makers += [(LITELLM, _litellm)] if _LITELLM.exists() else []
     makers += [(PORTKEY, _portkey)] if _PORTKEY.exists() else []
-    found = [
-        make(folder / f"{name.partition(' ')[0]}-1", upstreams[name], port + number, 1)
-        for number, (name, make) in enumerate(makers)
+    wanted = [(named, name, make) for name, make in makers for named in (name, spread(name))]
+    return [
+        make(
+            folder / named.replace(" ", "-"), upstreams[named], port + number, 1 if named == name else WORKERS
+        )
+        for number, (named, name, make) in enumerate(wanted)
+        if named in upstreams
     ]
-    if WORKERS > 1:
-        found += [
-            make(folder / f"{name.partition(' ')[0]}-all", upstreams[spread(name)], port + number, WORKERS)
-            for number, (name, make) in enumerate(makers, 3)
-        ]
-    return found
 
 
 @contextmanager
-def running(proxy: Proxy, *, core: int | None) -> Iterator[Running]:
-    """Serve inside the block, one worker on one core; told to stop at its end, and waited for."""
+def running(proxy: Proxy, cores: Cores) -> Iterator[Running]:
+    """Serve inside the block; told to stop at its end, and waited for."""
     with (proxy.folder / "log.txt").open("wb") as log:
         begin = time.monotonic()
         process = subprocess.Popen(
-            _pinned(proxy.command, core if proxy.workers == 1 else None),
+            _pinned(proxy.command, cores.one if proxy.workers == 1 else cores.several),
             cwd=proxy.folder,
             env={**os.environ, **proxy.env},
             stdin=subprocess.DEVNULL,
@@ -173,7 +189,7 @@ def running(proxy: Proxy, *, core: int | None) -> Iterator[Running]:
 
 
 @contextmanager
-def serving(module: str, *arguments: str, core: int | None) -> Iterator[subprocess.Popen[str]]:
+def serving(module: str, *arguments: str, core: str | None) -> Iterator[subprocess.Popen[str]]:
     """A helper process of this package that ends with its standard input."""
     command = _pinned([sys.executable, "-m", module, *arguments], core)
     with subprocess.Popen(
@@ -225,12 +241,12 @@ def _portkey(folder: Path, upstream: int, port: int, workers: int) -> Proxy:
     return Proxy(_name(PORTKEY, workers), port, command, headers, env, folder, workers)
 
 
-def cores() -> tuple[int | None, int | None]:
-    """The core for the proxy, and the one for upstream and load; None where none can be pinned."""
+def cores() -> Cores:
+    """Who runs where."""
     if shutil.which("taskset") is None or not hasattr(os, "sched_getaffinity"):
-        return None, None
-    usable = sorted(os.sched_getaffinity(0))
-    return usable[0], usable[-1]
+        return Cores(None, None, None)
+    usable = list(map(str, sorted(os.sched_getaffinity(0))))
+    return Cores(usable[0], ",".join(usable[:WORKERS]), usable[-1])
 
 
 def cpu_of(pids: Sequence[int]) -> float:
@@ -238,8 +254,8 @@ def cpu_of(pids: Sequence[int]) -> float:
     return sum(map(_cpu, pids))
 
 
-def _pinned(command: list[str], core: int | None) -> list[str]:
-    return command if core is None else ["taskset", "-c", str(core), *command]
+def _pinned(command: list[str], cores: str | None) -> list[str]:
+    return command if cores is None else ["taskset", "-c", cores, *command]
 
 
 def _wait_for_answer(proxy: Proxy, process: subprocess.Popen[bytes], deadline: float) -> None:
@@ -269,6 +285,12 @@ def _family(pid: int) -> list[int]:
     except OSError:
         children = []
     return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _signalled(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _resident(pid: int) -> int:

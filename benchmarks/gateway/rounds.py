@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from statistics import median
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ class Cell(NamedTuple):
 class Place(NamedTuple):
     """Where a contender listens, what it wants to be sent besides requests, and the CPU seconds it used.
 
-    `beside` are those of load and upstream.
+    `beside` are those of load and upstream. Inside the block that `paused` begins it stands still.
     """
 
     port: int
@@ -37,6 +38,7 @@ class Place(NamedTuple):
     cpu: Callable[[], float]
     beside: Callable[[], float]
     workers: int = 1
+    paused: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Figures(NamedTuple):
@@ -91,17 +93,29 @@ def measure(
     }
     for name in names:  # what is compiled, connected or learned once is there in a service too
         for cell in [cell for cell in CELLS[:-1] if name in found[cell.name]]:
-            _once(load, _job(cell, name, places[name], min(seconds, 0.4)))
+            with _alone(places, name):
+                _once(load, _job(cell, name, places[name], min(seconds, 0.4)))
     for number in range(rounds):
         for cell in CELLS:
             names = list(found[cell.name])
-            first = number % len(names)
+            first = number % max(1, len(names))
             for name in (*names[first:], *names[:first]):
                 place = places[name]
                 before, beside = place.cpu(), place.beside()
-                seen = _once(load, _job(cell, name, place, seconds))
+                with _alone(places, name):
+                    seen = _once(load, _job(cell, name, place, seconds))
                 _add(found[cell.name][name], seen, place.cpu() - before, place.beside() - beside)
     return found
+
+
+@contextmanager
+def _alone(places: Mapping[str, Place], name: str) -> Iterator[None]:
+    """All the others stand still."""
+    with ExitStack() as others:
+        for other, place in places.items():
+            if other != name:
+                others.enter_context(place.paused())
+        yield
 
 
 def _measured(cell: Cell, places: Mapping[str, Place]) -> list[str]:

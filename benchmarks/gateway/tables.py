@@ -14,12 +14,12 @@ from rich.table import Table
 from benchmarks.gateway.books import Books
 from benchmarks.gateway.contenders import DIRECT, SCRIMP
 from benchmarks.gateway.rounds import CELLS, Cell, Figures, quantile
-from benchmarks.gateway.verdict import added, beyond, promises
+from benchmarks.gateway.verdict import Promise, added, beyond, promises
 from benchmarks.report import machine
 
 __all__ = ["Report", "as_json", "print_report"]
 
-_LEAST_WIDTH = 130
+_LEAST_WIDTH = 150
 
 
 class Report(NamedTuple):
@@ -29,6 +29,12 @@ class Report(NamedTuple):
     started: Mapping[str, float]
     memory: Mapping[str, tuple[int, int]]
     books: Mapping[str, Books]
+
+    def joined(self, other: Report) -> Report:
+        """Of both."""
+        table = {cell: {**figures, **other.table[cell]} for cell, figures in self.table.items()}
+        started, memory = {**self.started, **other.started}, {**self.memory, **other.memory}
+        return Report(table, started, memory, {**self.books, **other.books})
 
 
 def print_report(report: Report) -> None:
@@ -45,10 +51,7 @@ def print_report(report: Report) -> None:
     for name, books in report.books.items():
         _print_books(console, name, books)
     for promise in promises(report.table):
-        word = "[green]PASS[/green]" if promise.kept else "[red]FAIL[/red]"
-        sign = "at most" if promise.at_most else "at least"
-        figure = f"{promise.figure:.2f} {promise.unit}"
-        console.print(f"{word}  {promise.what}: {figure} ({sign} {promise.bound:g})")
+        console.print(_promised(promise))
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -66,6 +69,14 @@ def as_json(report: Report) -> dict[str, Any]:
         "books": {name: {**books._asdict(), "faults": books.faults} for name, books in report.books.items()},
         "promises": [{**promise._asdict(), "kept": promise.kept} for promise in promises(report.table)],
     }
+
+
+def _promised(promise: Promise) -> str:
+    figure = f"{promise.what}: {promise.figure:.2f} {promise.unit}"
+    if not promise.judged:
+        return f"[dim]----  {figure} (not judged: no core for the load alone)[/dim]"
+    word = "[green]PASS[/green]" if promise.kept else "[red]FAIL[/red]"
+    return f"{word}  {figure} ({'at most' if promise.at_most else 'at least'} {promise.bound:g})"
 
 
 def _build() -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +12,18 @@ import msgspec
 import pytest
 from benchmarks.gateway.bodies import PACED, SIZES, Usage, asked_step, family, is_repeated, sent_again
 from benchmarks.gateway.books import Books, audited, counted
-from benchmarks.gateway.contenders import DIRECT, LITELLM, PORTKEY, SCRIMP, serving, spread
+from benchmarks.gateway.contenders import (
+    CORES,
+    DIRECT,
+    LITELLM,
+    PORTKEY,
+    SCRIMP,
+    WORKERS,
+    Proxy,
+    Running,
+    serving,
+    spread,
+)
 from benchmarks.gateway.load import Job, Seen
 from benchmarks.gateway.rounds import CELLS, Figures, quantile
 from benchmarks.gateway.tables import Report, as_json, print_report
@@ -108,6 +121,38 @@ def test_promises_are_ratios_of_medians() -> None:
     assert (late.figure, late.kept) == (0.9, True)
     assert not late._replace(figure=1.01).kept
     assert not late._replace(figure=float("nan")).kept
+
+
+def test_several_workers_are_judged_where_the_load_has_a_core_to_itself(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cores, judged in ((WORKERS, False), (WORKERS + 1, True)):
+        monkeypatch.setattr("benchmarks.gateway.verdict.CORES", cores)
+        several = [promise for promise in promises(TABLE) if spread(SCRIMP) in promise.what]
+        assert [promise.judged for promise in several] == 4 * [judged]
+        print_report(Report(TABLE, {}, {}, {}))
+        lines = capsys.readouterr().out.splitlines()
+        words = {line.partition(" ")[0] for line in lines if spread(SCRIMP) in line and "÷" in line}
+        assert words == ({"PASS", "FAIL"} if judged else {"----"})
+    assert WORKERS <= CORES
+
+
+def test_who_is_not_measured_stands_still(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        one = Running(Proxy("idle", 0, [], {}, {}, tmp_path), process, 0.0)
+        stat = Path(f"/proc/{process.pid}/stat")
+
+        def state() -> str:
+            return stat.read_text().rpartition(")")[2].split()[0]
+
+        with one.paused():
+            while state() != "T":
+                pass
+        while state() == "T":
+            pass
+        process.kill()
+    with one.paused():  # who is gone is not waited for
+        assert process.returncode
 
 
 def test_only_what_was_measured_is_judged_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
