@@ -5,11 +5,12 @@ Bounds are checked before a record joins a batch, so that a record that cannot b
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from scrimp.core.record import Record
+from scrimp.core.record import Record, Tags
 from scrimp.errors import StoreError
 
 __all__ = ["in_unicode", "keepable"]
@@ -20,8 +21,12 @@ _FIRST_TIME, _LAST_TIME = -62135596800.0, 253402300799.0
 """The years 1 to 9999, which is what dates reach."""
 
 _MOST = 2**63 - 1
+_LEAST = -_MOST
 _MOST_TOKENS = 2**40
 """Far beyond any response, and millions of them still add up within 64 bits."""
+
+_MOST_TAGS = 4096
+"""Remembered as checked."""
 
 
 def keepable(record: Record) -> Record:
@@ -30,6 +35,8 @@ def keepable(record: Record) -> Record:
     Raises StoreError where a number is out of range.
     """
     if _in_range(record):
+        if _is_plain(record):
+            return record
         try:
             return in_unicode(record)
         except OverflowError:
@@ -40,6 +47,7 @@ def keepable(record: Record) -> Record:
 def _in_range(record: Record) -> bool:
     """Whether times, tokens and amounts are; asked of every record, so nothing is made for it."""
     usage, first_event_at, ended_at = record.usage, record.first_event_at, record.ended_at
+    split = usage.cache_creation
     return (
         _FIRST_TIME <= record.started_at <= _LAST_TIME
         and (first_event_at is None or _FIRST_TIME <= first_event_at <= _LAST_TIME)
@@ -48,15 +56,54 @@ def _in_range(record: Record) -> bool:
         and 0 <= usage.output_tokens <= _MOST_TOKENS
         and 0 <= usage.cache_creation_input_tokens <= _MOST_TOKENS
         and 0 <= usage.cache_read_input_tokens <= _MOST_TOKENS
-        and 0 <= usage.write_1h <= _MOST_TOKENS
-        and -_MOST <= record.cost <= _MOST
-        and -_MOST <= (record.own_cost or 0) <= _MOST
-        and -_MOST <= record.attempt <= _MOST
-        and -_MOST <= (record.status or 0) <= _MOST
-        and -_MOST <= (record.predicted_read or 0) <= _MOST
-        and -_MOST <= (record.predicted_write or 0) <= _MOST
-        and -_MOST <= (record.lost or 0) <= _MOST
+        and (split is None or split.ephemeral_1h_input_tokens >= 0)
+        and _LEAST <= record.cost <= _MOST
+        and _LEAST <= (record.own_cost or 0) <= _MOST
+        and _LEAST <= record.attempt <= _MOST
+        and _LEAST <= (record.status or 0) <= _MOST
+        and _LEAST <= (record.predicted_read or 0) <= _MOST
+        and _LEAST <= (record.predicted_write or 0) <= _MOST
+        and _LEAST <= (record.lost or 0) <= _MOST
     )
+
+
+def _is_plain(record: Record) -> bool:
+    """Whether all its texts are ASCII, and its usage says no more than most do: nothing has to be replaced.
+
+    That is asked of every record, too, and true of most.
+    """
+    usage, split = record.usage, record.usage.cache_creation
+    return (
+        record.id.isascii()
+        and record.call_id.isascii()
+        and record.provider.isascii()
+        and record.model.isascii()
+        and record.mode.isascii()
+        and record.outcome.isascii()
+        and (not record.notes or all(map(str.isascii, record.notes)))
+        and (record.message_id is None or record.message_id.isascii())
+        and (record.request_id is None or record.request_id.isascii())
+        and (record.fault is None or record.fault.isascii())
+        and (record.miss is None or record.miss.isascii())
+        and _are_plain(record.tags)
+        and 0 <= (record.static_tokens or 0) <= _MOST_TOKENS
+        and 0 <= (record.window or 0) <= _MOST_TOKENS
+        and (split is None or 0 <= split.ephemeral_5m_input_tokens <= _MOST_TOKENS)
+        and (split is None or split.ephemeral_1h_input_tokens <= _MOST_TOKENS)
+        and usage.iterations is None
+        and usage.server_tool_use is None
+        and usage.output_tokens_details is None
+        and (usage.service_tier is None or usage.service_tier.isascii())
+        and (usage.speed is None or usage.speed.isascii())
+        and (usage.inference_geo is None or usage.inference_geo.isascii())
+        and (usage.fallback_credit is None or usage.fallback_credit.isascii())
+    )
+
+
+@lru_cache(_MOST_TAGS)
+def _are_plain(tags: Tags) -> bool:
+    """The same of tags, which come again and again."""
+    return in_unicode(tags) is tags
 
 
 def in_unicode(value: S) -> S:
