@@ -20,12 +20,16 @@ TAG_TEXTS = ("user", "task_type", "agent", "team", "key")
 USAGE_TEXTS = ("service_tier", "speed", "inference_geo", "fallback_credit")
 
 
+def _saying(kind: Any, name: str) -> Any:
+    return kind(**{name: HALF})
+
+
 def _with_halves() -> list[Record]:
     """Records with half a surrogate pair in one place each."""
     found: list[dict[str, Any]] = [{name: HALF} for name in TEXTS]
-    found += [{"tags": Tags(**{name: HALF})} for name in TAG_TEXTS]
+    found += [{"tags": _saying(Tags, name)} for name in TAG_TEXTS]
     found += [{"tags": Tags(run=("a", HALF))}, {"tags": Tags(run_ids=(HALF,))}, {"notes": ("a", HALF)}]
-    found += [{"usage": Usage(**{name: HALF})} for name in USAGE_TEXTS]
+    found += [{"usage": _saying(Usage, name)} for name in USAGE_TEXTS]
     found += [{"usage": Usage(iterations=(Iteration(type="message", model=HALF),))}]
     return [record(**fields) for fields in found]
 
