@@ -49,6 +49,10 @@ class _Items(Appender[Item]):
             return self._writer.submit(item, awaited=awaited)
         return self.carrier.submit(item, awaited=awaited, otherwise=self._here)
 
+    def ask(self, item: Item) -> Promise[Any]:
+        """See `Appender`; another process has to be told that somebody waits."""
+        return self.submit(item, awaited=self.carrier is not None)
+
     def flush(self) -> None:
         """See `Appender`."""
         if self.carrier is not None:
