@@ -12,6 +12,7 @@ import msgspec
 
 from scrimp.core.record import Record, Tags
 from scrimp.errors import StoreError
+from scrimp.wire.response import CacheCreation
 
 __all__ = ["in_unicode", "keepable"]
 
@@ -21,9 +22,11 @@ _FIRST_TIME, _LAST_TIME = -62135596800.0, 253402300799.0
 """The years 1 to 9999, which is what dates reach."""
 
 _MOST = 2**63 - 1
-_LEAST = -_MOST
 _MOST_TOKENS = 2**40
 """Far beyond any response, and millions of them still add up within 64 bits."""
+
+_BITS_OF_TOKENS, _BITS_OF_MONEY = 40, 63
+_NO_SPLIT = CacheCreation()
 
 _MOST_TAGS = 4096
 """Remembered as checked."""
@@ -34,9 +37,9 @@ def keepable(record: Record) -> Record:
 
     Raises StoreError where a number is out of range.
     """
+    if _is_plain(record):
+        return record
     if _in_range(record):
-        if _is_plain(record):
-            return record
         try:
             return in_unicode(record)
         except OverflowError:
@@ -45,9 +48,8 @@ def keepable(record: Record) -> Record:
 
 
 def _in_range(record: Record) -> bool:
-    """Whether times, tokens and amounts are; asked of every record, so nothing is made for it."""
+    """Whether times, tokens and amounts are."""
     usage, first_event_at, ended_at = record.usage, record.first_event_at, record.ended_at
-    split = usage.cache_creation
     return (
         _FIRST_TIME <= record.started_at <= _LAST_TIME
         and (first_event_at is None or _FIRST_TIME <= first_event_at <= _LAST_TIME)
@@ -56,25 +58,45 @@ def _in_range(record: Record) -> bool:
         and 0 <= usage.output_tokens <= _MOST_TOKENS
         and 0 <= usage.cache_creation_input_tokens <= _MOST_TOKENS
         and 0 <= usage.cache_read_input_tokens <= _MOST_TOKENS
-        and (split is None or split.ephemeral_1h_input_tokens >= 0)
-        and _LEAST <= record.cost <= _MOST
-        and _LEAST <= (record.own_cost or 0) <= _MOST
-        and _LEAST <= record.attempt <= _MOST
-        and _LEAST <= (record.status or 0) <= _MOST
-        and _LEAST <= (record.predicted_read or 0) <= _MOST
-        and _LEAST <= (record.predicted_write or 0) <= _MOST
-        and _LEAST <= (record.lost or 0) <= _MOST
+        and 0 <= usage.write_1h <= _MOST_TOKENS
+        and -_MOST <= record.cost <= _MOST
+        and -_MOST <= (record.own_cost or 0) <= _MOST
+        and -_MOST <= record.attempt <= _MOST
+        and -_MOST <= (record.status or 0) <= _MOST
+        and -_MOST <= (record.predicted_read or 0) <= _MOST
+        and -_MOST <= (record.predicted_write or 0) <= _MOST
+        and -_MOST <= (record.lost or 0) <= _MOST
     )
 
 
 def _is_plain(record: Record) -> bool:
-    """Whether all its texts are ASCII, and its usage says no more than most do: nothing has to be replaced.
+    """Whether numbers are in range beyond doubt, all texts ASCII, and the usage says no more than most do.
 
-    That is asked of every record, too, and true of most.
+    Asked of every record, and true of most: nothing is made for it, and counts are looked at together, as
+    none has a bit that is set beyond those it may have. Of all others the answer is in `_in_range`.
     """
-    usage, split = record.usage, record.usage.cache_creation
+    usage, first_event_at, ended_at = record.usage, record.first_event_at, record.ended_at
+    split = usage.cache_creation or _NO_SPLIT
+    counts = usage.input_tokens | usage.output_tokens | usage.cache_creation_input_tokens
+    counts |= usage.cache_read_input_tokens | split.ephemeral_5m_input_tokens
+    counts |= split.ephemeral_1h_input_tokens | record.attempt | (record.status or 0)
+    counts |= (record.predicted_read or 0) | (record.predicted_write or 0)
+    counts |= (record.static_tokens or 0) | (record.window or 0)
+    money = record.cost | (record.own_cost or 0) | (record.lost or 0)
     return (
-        record.id.isascii()
+        not counts >> _BITS_OF_TOKENS
+        and not money >> _BITS_OF_MONEY
+        and first_event_at is not None
+        and ended_at is not None
+        and 0.0 <= record.started_at <= first_event_at <= ended_at <= _LAST_TIME
+        and usage.iterations is None
+        and usage.server_tool_use is None
+        and usage.output_tokens_details is None
+        and (usage.service_tier is None or usage.service_tier.isascii())
+        and (usage.speed is None or usage.speed.isascii())
+        and (usage.inference_geo is None or usage.inference_geo.isascii())
+        and (usage.fallback_credit is None or usage.fallback_credit.isascii())
+        and record.id.isascii()
         and record.call_id.isascii()
         and record.provider.isascii()
         and record.model.isascii()
@@ -86,17 +108,6 @@ def _is_plain(record: Record) -> bool:
         and (record.fault is None or record.fault.isascii())
         and (record.miss is None or record.miss.isascii())
         and _are_plain(record.tags)
-        and 0 <= (record.static_tokens or 0) <= _MOST_TOKENS
-        and 0 <= (record.window or 0) <= _MOST_TOKENS
-        and (split is None or 0 <= split.ephemeral_5m_input_tokens <= _MOST_TOKENS)
-        and (split is None or split.ephemeral_1h_input_tokens <= _MOST_TOKENS)
-        and usage.iterations is None
-        and usage.server_tool_use is None
-        and usage.output_tokens_details is None
-        and (usage.service_tier is None or usage.service_tier.isascii())
-        and (usage.speed is None or usage.speed.isascii())
-        and (usage.inference_geo is None or usage.inference_geo.isascii())
-        and (usage.fallback_credit is None or usage.fallback_credit.isascii())
     )
 
 
