@@ -168,16 +168,15 @@ class SqliteLedger:
         books = self._books
         state = books.open(db)
         records = [item.record for item in items if isinstance(item, Kept)]
-        last = state.last if records else None
         if not books.concern(items):
-            insert_records(db, records, self._labels, state)
-            books.save(db, records_after=last)
+            books.save(db, records=len(insert_records(db, records, self._labels, state)))
             return [()] * len(items)
         books.load(db, items)
         asked = [item.at for item in items if isinstance(item, Ask)]
         if asked:
             books.recover(db, max(asked))
         new = insert_records(db, records, self._labels, state)
+        added = len(new)
         answers = [answer(books.books, item, new, books.unavailable) for item in items]
-        books.save(db, records_after=last)
+        books.save(db, records=added)
         return answers
