@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 from scrimp.core.budget_books import Account, Accounts, Books
 from scrimp.core.budget_terms import Key, Terms
@@ -107,14 +108,16 @@ class SqliteBooks:
             self.books.holds.setdefault(hold.id, hold)
         return sum(self.books.lapse(hold.id, recorded=_bill_is_known(db, hold.id)) for hold in due)
 
-    def save(self, db: sqlite3.Connection, *, records: int = 0) -> None:
-        """Write down what has changed, as the last thing in a transaction; so many records are new."""
+    def save(self, db: sqlite3.Connection, *, records: int = 0, sums: Sequence[tuple[Any, ...]] = ()) -> None:
+        """Write down what has changed, as the last thing in a transaction; so many records are new, and add
+        up to this."""
         changes, found = self.books.changes, self._found
         self._holding = self._holding or bool(changes.holds)
-        save(db, changes, records_after=found.last if records else None)
+        save(db, changes, sums)
         holds = [hold for hold in changes.holds.values() if hold is not None and not hold.lapsed]
         first = min([found.next_lease, *[hold.lease_until for hold in holds]])
-        self._remembered.leave(db, found._replace(last=found.last + records, next_lease=first))
+        left = State(found.version, found.ledger, found.first_hour, found.last + records, first)
+        self._remembered.leave(db, left)
         changes.clear()
         if len(self.books.accounts) > _MOST_ACCOUNTS or len(self.books.holds) > _MOST_HOLDS:
             self._db = None

@@ -169,14 +169,15 @@ class SqliteLedger:
         state = books.open(db)
         records = [item.record for item in items if isinstance(item, Kept)]
         if not books.concern(items):
-            books.save(db, records=len(insert_records(db, records, self._labels, state)))
+            added = insert_records(db, records, self._labels, state)
+            books.save(db, records=len(added.ids), sums=added.sums)
             return [()] * len(items)
         books.load(db, items)
         asked = [item.at for item in items if isinstance(item, Ask)]
         if asked:
             books.recover(db, max(asked))
-        new = insert_records(db, records, self._labels, state)
-        added = len(new)
+        added = insert_records(db, records, self._labels, state)
+        new = set(added.ids)
         answers = [answer(books.books, item, new, books.unavailable) for item in items]
-        books.save(db, records=added)
+        books.save(db, records=len(added.ids), sums=added.sums)
         return answers
