@@ -228,7 +228,8 @@ def written_then(db: sqlite3.Connection, records: Sequence[Record]) -> None:
         [label] = db.execute("SELECT key FROM labels WHERE digest = ?", (digest,)).fetchone()
         for run_id in tags.run_ids:
             db.execute("INSERT OR IGNORE INTO label_runs VALUES (?, ?)", (run_id, label))
-        row = (*ledger_rows._row(item, label)[:25], item.fault)
+        now = ledger_rows._row(item, label)
+        row = (*now[:18], *now[20:27], item.fault)  # without what was not kept then
         db.execute(f"INSERT INTO records ({OLD_COLUMNS}) VALUES ({', '.join('?' * 26)})", row)  # noqa: S608 - our own words only
         if has_misses and item.miss:
             db.execute("DROP TRIGGER IF EXISTS records_stay_as_they_are")

@@ -29,47 +29,42 @@ _LOW = 2**32 - 1
 _encode = msgspec.json.Encoder().encode
 
 
-def added_up(rows: Sequence[Row], at: Mapping[str, int], kinds: Mapping[int, int]) -> list[Row]:
-    """What rows of records add up to, by hour and label.
+def added_up(addends: Mapping[tuple[int, int], Sequence[Row]], kinds: Mapping[int, int]) -> list[Row]:
+    """What records add up to, by label and hour; `kinds` says which kind each label has.
 
-    `at` says where in a row each of its columns is, `kinds` which kind each label has.
+    An addend is what one record adds: its tokens (plain, written for 5m and 1h, read, put out), its cost,
+    whether that is measured, own cost and size of tools and system (None: unknown), and what was lost, or
+    anything that is not true where nothing was.
     """
-    hour_at, label_at = at["hour"], at["label"]
-    groups: dict[tuple[int, int], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row[hour_at], row[label_at]), []).append(row)
     return [
-        (hour, label, hour // _HOURS_A_DAY, kinds[label], *_sums(found, at))
-        for (hour, label), found in groups.items()
+        (hour, label, hour // _HOURS_A_DAY, kinds[label], len(found), *_sums(found))
+        for (label, hour), found in addends.items()
     ]
 
 
-def _sums(rows: Sequence[Row], at: Mapping[str, int]) -> Row:
-    """The sums of some rows in the order of `SUMS`, and their sizes."""
-    columns = list(zip(*rows, strict=True))
-    costs, owns = columns[at["cost"]], columns[at["own_cost"]]
+def _sums(addends: Sequence[Row]) -> Row:
+    """The sums after the number of attempts, in the order of `SUMS`, and the sizes."""
+    *counts, costs, measured, owns, sizes, losses = zip(*addends, strict=True)
     cost = sum(costs)
-    estimated = [amount for amount, sure in zip(costs, columns[at["measured"]], strict=True) if not sure]
-    compared = cost
+    estimated, compared = 0, cost
+    if 0 in measured:
+        estimated = sum([amount for amount, sure in zip(costs, measured, strict=True) if not sure])
     if None in owns:
         compared = sum([amount for amount, own in zip(costs, owns, strict=True) if own is not None])
-    own, lost = sum(filter(None, owns)), sum(filter(None, columns[at["lost"]]))
-    sizes = Counter(columns[at["static_tokens"]])
+        owns = tuple([own for own in owns if own is not None])
+    own, lost = sum(owns), sum(filter(None, losses))
     return (
-        len(rows),
-        *[sum(columns[place]) for place in [at[name] for name in _COUNTED]],
-        *(cost >> 32, cost & _LOW, sum(estimated) >> 32, sum(estimated) & _LOW),
+        *map(sum, counts),
+        *(cost >> 32, cost & _LOW, estimated >> 32, estimated & _LOW),
         *(own >> 32, own & _LOW, compared >> 32, compared & _LOW, lost >> 32, lost & _LOW),
         _sizes(sizes),
     )
 
 
-_COUNTED = ("input_tokens", "write_5m", "write_1h", "read", "output_tokens")
-
-
-def _sizes(found: Mapping[int | None, int]) -> str:
-    rounded: Counter[int] = Counter()
-    for tokens, calls in found.items():
+def _sizes(static_tokens: Sequence[int | None]) -> str:
+    rounded: dict[int, int] = {}
+    for tokens, calls in Counter(static_tokens).items():
         if tokens is not None:
-            rounded[rounded_size(tokens)] += calls
+            size = rounded_size(tokens)
+            rounded[size] = rounded.get(size, 0) + calls
     return _encode(rounded).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -29,18 +30,17 @@ _Said = tuple[Tags, str, str, str, str, str | None]
 _DIGEST_BYTES = 16
 _MOST_LABELS = 4096
 
-_WRITTEN = """
+_INSERT = """INSERT INTO records (
     id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
-    input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
-    predicted_read, predicted_write, prompt, message_id, request_id, notes, usage, static_tokens, window,
-    fault, miss, lost
-"""
-_AT = {name.strip(): place for place, name in enumerate(_WRITTEN.split(","))}
-_INSERT = f"INSERT INTO records ({_WRITTEN}) VALUES "  # noqa: S608 - our own words only
+    input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost, static_tokens, lost,
+    predicted_read, predicted_write, prompt, message_id, request_id, notes, usage, window, fault, miss
+) VALUES """
+_LABEL_AND_HOUR, _ADDEND = slice(3, 5), slice(10, 20)
+"""Where in a row that is to be written is what `added_up` wants to know."""
 _NO_TEXT, _NO_NUMBER = 0, ""
 """For what most records do not have. `sqlite3` knows numbers, texts and bytearrays; of whatever else, None
 too, it asks around for somebody who can adapt it, which takes longer than writing it down."""
-_VALUES = f"({'?, ' * 27}nullif(?, {_NO_TEXT}), nullif(?, {_NO_TEXT}), nullif(?, '{_NO_NUMBER}'))"
+_VALUES = f"({'?, ' * 19}nullif(?, '{_NO_NUMBER}'), {'?, ' * 8}nullif(?, {_NO_TEXT}), nullif(?, {_NO_TEXT}))"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = 32
 _INSERTS = [_INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in range(_AT_ONCE + 1)]
@@ -130,12 +130,16 @@ def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: La
         new = {id_ for (id_,) in db.execute("SELECT id FROM records WHERE seq > ?", (state.last,))}
         # Of several with one id the first is the one that was written.
         rows = list({row[0]: row for row in reversed(rows) if row[0] in new}.values())
-    return Added({row[0] for row in rows}, added_up(rows, _AT, kinds))
+    addends: defaultdict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        addends[row[_LABEL_AND_HOUR]].append(row[_ADDEND])
+    return Added({row[0] for row in rows}, added_up(addends, kinds))
 
 
 def _row(record: Record, label: int) -> Row:
     usage = record.usage
-    written, for_1h = usage.cache_creation_input_tokens, usage.write_1h
+    written = usage.cache_creation_input_tokens
+    for_1h = usage.write_1h if written else 0
     return (
         record.id,
         record.call_id,
@@ -146,15 +150,17 @@ def _row(record: Record, label: int) -> Row:
         record.first_event_at,
         record.ended_at,
         record.status,
-        int(record.stream),
+        1 if record.stream else 0,
         usage.input_tokens,
         written - for_1h,
         for_1h,
         usage.cache_read_input_tokens,
         usage.output_tokens,
         record.cost,
-        int(record.measured),
+        1 if record.measured else 0,
         record.own_cost,
+        record.static_tokens,
+        _NO_NUMBER if record.lost is None else record.lost,
         record.predicted_read,
         record.predicted_write,
         None if record.prompt is None else bytearray(record.prompt),
@@ -162,11 +168,9 @@ def _row(record: Record, label: int) -> Row:
         record.request_id,
         _encode(record.notes).decode() if record.notes else "[]",
         _usage_text(usage),
-        record.static_tokens,
         record.window,
         _NO_TEXT if record.fault is None else record.fault,
         _NO_TEXT if record.miss is None else record.miss,
-        _NO_NUMBER if record.lost is None else record.lost,
     )
 
 
