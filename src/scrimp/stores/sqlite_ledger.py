@@ -167,13 +167,13 @@ class SqliteLedger:
         """One transaction: records, what they sum up to, and what becomes of the money held for them."""
         books = self._books
         state = books.open(db)
-        records = [item.record for item in items if isinstance(item, Kept)]
+        records = [item.record for item in items if type(item) is Kept]
         if not books.concern(items):
             added = insert_records(db, records, self._labels, state)
             books.save(db, records=len(added.ids), sums=added.sums)
             return [()] * len(items)
         books.load(db, items)
-        asked = [item.at for item in items if isinstance(item, Ask)]
+        asked = [item.at for item in items if type(item) is Ask]
         if asked:
             books.recover(db, max(asked))
         added = insert_records(db, records, self._labels, state)
