@@ -6,7 +6,6 @@ of the rows that were just written, takes longer for that than for writing them.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,9 +61,12 @@ def _sums(addends: Sequence[Row]) -> Row:
 
 
 def _sizes(static_tokens: Sequence[int | None]) -> str:
+    calls: dict[int | None, int] = {}
+    for tokens in static_tokens:
+        calls[tokens] = calls.get(tokens, 0) + 1
     rounded: dict[int, int] = {}
-    for tokens, calls in Counter(static_tokens).items():
+    for tokens, number in calls.items():
         if tokens is not None:
             size = rounded_size(tokens)
-            rounded[size] = rounded.get(size, 0) + calls
+            rounded[size] = rounded.get(size, 0) + number
     return _encode(rounded).decode()

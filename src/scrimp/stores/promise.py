@@ -53,7 +53,8 @@ class Promise(Generic[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waited for; raises the error, or TimeoutError after `timeout` seconds."""
-        self._wait(timeout)
+        if self._found is _NOT_YET:
+            self._wait(timeout)
         found = self._found
         if isinstance(found, BaseException):
             raise found
@@ -61,7 +62,8 @@ class Promise(Generic[T]):
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error, or None where there is a result; waited for as `result` is."""
-        self._wait(timeout)
+        if self._found is _NOT_YET:
+            self._wait(timeout)
         found = self._found
         return found if isinstance(found, BaseException) else None
 
@@ -90,13 +92,12 @@ class Promise(Generic[T]):
         return self.result()
 
     def _wait(self, timeout: float | None) -> None:
-        if self._found is _NOT_YET:
-            told = threading.Lock()
-            told.acquire()
-            self.add_done_callback(lambda _: told.release())
-            self._wanted(None)
-            if not told.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
-                raise TimeoutError
+        told = threading.Lock()
+        told.acquire()
+        self.add_done_callback(lambda _: told.release())
+        self._wanted(None)
+        if not told.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
+            raise TimeoutError
 
     def _call(self) -> None:
         """Call everybody who waits, in order; another thread may be doing the same."""
