@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import stat
@@ -18,6 +19,7 @@ from scrimp.core.budget import EACH, Ask, Held, Limit, Refusal, Scope, Settlemen
 from scrimp.errors import BudgetUnavailable, StoreError
 from scrimp.stores import limits_file
 from scrimp.stores.ledger_items import Kept
+from scrimp.stores.ledger_state import Remembered, State, look
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from tests.patience import PATIENCE
 from tests.stores.records import NOON, record
@@ -416,3 +418,52 @@ def test_a_batch_larger_than_a_statement_takes(ledger: SqliteLedger) -> None:
     members = {found.scope.name: (found.spent, found.held) for found in standings[1:]}
     assert members == {f"u\0{number}": (3, 0) if number < 70 else (0, 10) for number in range(100)}
     assert ledger.totals()[0].attempts == 70
+
+
+def test_what_is_remembered_of_the_file_is_what_it_says(
+    path: Path, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered, told, looks = Remembered.look, [], itertools.count()
+
+    def compared(self: Remembered, db: sqlite3.Connection) -> State:
+        found, now = remembered(self, db), look(db)
+        assert found._replace(next_lease=0) == now._replace(next_lease=0)
+        assert found.next_lease <= now.next_lease
+        told.append(found)
+        return found
+
+    monkeypatch.setattr(Remembered, "look", compared)
+    monkeypatch.setattr("scrimp.stores.ledger_state.look", lambda db: (next(looks), look(db))[1])
+    ledger.budgets.put(limit(1_000_000))
+    other = SqliteLedger(path)
+    for number in range(12):
+        for name in ("settled", "released", "extended"):
+            reserve(ledger, ask(f"{name}-{number}"))
+        kept = record(id=f"settled-{number}", cost=5)
+        ledger.record(kept, Settlement(kept.id, 5))
+        ledger.record(kept)  # once more: it is there
+        ledger.budgets.release(f"released-{number}").result(PATIENCE)
+        ledger.budgets.extend(f"extended-{number}", NOON + 7200).result(PATIENCE)
+        if number % 4 == 1:
+            other.record(record())
+        if number % 4 == 2:
+            ledger.prune(NOON - 86400)
+        if number == 6:
+            ledger.budgets.put(limit(2_000_000, Scope("user", "u_42")))
+    assert next(looks) < len(told) / 2
+    assert told[-1].last == 12 + 3
+    other.close()
+
+
+def test_a_lease_runs_out_in_time_though_earlier_ones_were_settled(path: Path, ledger: SqliteLedger) -> None:
+    ledger.budgets.put(limit(1_000))
+    for name, seconds in (("first", 100.0), ("second", 200.0), ("third", 300.0)):
+        reserve(ledger, Ask(name, 10, NOON, NOON + seconds, EVERYBODY))
+    ledger.budgets.release("first").result(PATIENCE)
+
+    def unsettled(at: float) -> int:
+        reserve(ledger, Ask(f"at-{at}", 1, NOON + at, NOON + 9_000, EVERYBODY))
+        query = "SELECT count(*) FROM budget_holds WHERE lapsed"
+        return int(sqlite3.connect(path).execute(query).fetchone()[0])
+
+    assert [unsettled(at) for at in (150.0, 199.0, 200.0, 250.0, 299.0, 301.0)] == [0, 0, 1, 1, 1, 2]

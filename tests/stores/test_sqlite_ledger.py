@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from scrimp.core.record import Record, Tags
@@ -20,6 +21,7 @@ from scrimp.errors import StoreError
 from scrimp.stores import ledger_rows
 from scrimp.stores.appending import Appender
 from scrimp.stores.ledger import Group, Query
+from scrimp.stores.ledger_items import Kept
 from scrimp.stores.ledger_schema import LEDGER
 from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.migrations import Schema
@@ -228,7 +230,8 @@ def written_then(db: sqlite3.Connection, records: Sequence[Record]) -> None:
         [label] = db.execute("SELECT key FROM labels WHERE digest = ?", (digest,)).fetchone()
         for run_id in tags.run_ids:
             db.execute("INSERT OR IGNORE INTO label_runs VALUES (?, ?)", (run_id, label))
-        row = (*ledger_rows._row(item, label)[:25], item.fault)
+        now = ledger_rows._row(item, label)
+        row = (*now[:18], *now[20:27], item.fault)  # without what was not kept then
         db.execute(f"INSERT INTO records ({OLD_COLUMNS}) VALUES ({', '.join('?' * 26)})", row)  # noqa: S608 - our own words only
         if has_misses and item.miss:
             db.execute("DROP TRIGGER IF EXISTS records_stay_as_they_are")
@@ -349,3 +352,24 @@ def test_a_folder_in_the_way_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"Not a directory|File exists"):
         SqliteLedger(tmp_path / "file" / "ledger.sqlite").record(record())
+
+
+def test_of_a_batch_only_what_is_new_is_added_to_the_sums(tmp_path: Path) -> None:
+    ledger, asked = SqliteLedger(tmp_path / "ledger.sqlite"), MemoryLedger()
+    known = record(id="known", cost=5, static_tokens=1_234)
+    ledger.record(known)
+    batch = [
+        record(id="twice", cost=2**40, own_cost=-7, measured=False, static_tokens=1_231, lost=2**33),
+        record(id="twice", cost=11, own_cost=13, static_tokens=8, lost=17),
+        msgspec.structs.replace(known, cost=19),
+        record(id="else", cost=-(2**35), tags=Tags(user="u_1"), static_tokens=None),
+        record(id="before", cost=23, started_at=NOON - 86400 * 30_000, own_cost=29, static_tokens=99_999),
+    ]
+    ledger._store._write([Kept(one, None) for one in batch])
+    for one in (known, *batch):
+        asked.record(one)
+    assert ledger.totals(("day", "user", "run_id")) == asked.totals(("day", "user", "run_id"))
+    assert ledger.totals(("hour",)) == asked.totals(("hour",))
+    assert ledger.totals() == asked.totals()
+    assert ledger.static_sizes() == asked.static_sizes()
+    ledger.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -322,3 +323,30 @@ def test_who_blocks_a_loop_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) 
     asyncio.run(main())
     assert pages.batches == [["a"], ["b"]]
     writer.close()
+
+
+def test_nothing_is_left_where_the_thread_ends_just_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scrimp.stores.writer.LINGER", 0.0)
+    monkeypatch.setattr("scrimp.stores.writer.MOMENT", 1e-6)
+    switched = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    pages = Pages()
+    writer = Writer(pages.write, name="pages")
+    kept: list[None] = []
+
+    def submit(number: int) -> None:
+        names = [f"{number}-{step}" for step in range(150)]
+        kept.extend([writer.submit(name, awaited=name.endswith("0")).result(10) for name in names])
+
+    try:
+        threads = [threading.Thread(target=submit, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(switched)
+    assert len(kept) == 6 * 150
+    written = [item for batch in pages.batches for item in batch]
+    assert sorted(written) == sorted(f"{number}-{step}" for number in range(6) for step in range(150))
+    closed_for_good(writer)

@@ -70,7 +70,7 @@ class Alerts:
         self._crossings = Throttle(float("inf"))
         self._refusals = Throttle(self._rules.refused_every)
         self._busts = Throttle(self._rules.busts_every, at_least=self._rules.bust_from)
-        self._outliers = Outliers()
+        self._outliers = Outliers() if "outlier" in self._rules.kinds else None
 
     def crossed(self, crossing: Crossing) -> None:
         """A limit's spending reached one of its fractions: told once for each window and member."""
@@ -103,7 +103,7 @@ class Alerts:
 
     def recorded(self, record: Record) -> None:
         """A call was written down: its user or run may stand out now."""
-        if "outlier" not in self._rules.kinds:
+        if self._outliers is None:
             return
         for scope, outlier in self._outliers.add(record):
             self._tell(outlying(scope, outlier, record.tags, self._clock()))

@@ -20,18 +20,20 @@ class Outliers:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._day = -1
+        self._since = self._until = 0.0
         self._users = Peers()
         self._runs: dict[str, Peers] = {}
         survive_forks(self)
 
     def add(self, record: Record) -> list[tuple[Scope, Outlier]]:
         """Count a call; those who stand out since it."""
+        at = record.started_at
         with self._lock:
-            day = int(record.started_at // _DAY)
-            if day > self._day:
-                self._day, self._users, self._runs = day, Peers(), {}
-            return self._found(record) if day == self._day and record.cost else []
+            if at >= self._until:
+                self._since = at // _DAY * _DAY
+                self._until = self._since + _DAY
+                self._users, self._runs = Peers(), {}
+            return self._found(record) if at >= self._since and record.cost else []
 
     def pause(self) -> None:
         """See `Forkable`."""

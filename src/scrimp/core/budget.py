@@ -8,7 +8,7 @@ has to hold. Money in picodollars, times in epoch seconds.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, final
 
 import msgspec
 
@@ -76,6 +76,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.scope}/{self.window}"
 
 
+@final
 class Ask(msgspec.Struct, frozen=True, gc=False):
     """Hold `amount` in every one of `scopes`, or nowhere. `id` is the attempt's, which its record has too.
 

@@ -18,6 +18,7 @@ once for all calls that count in the same ones, and is among the changes from th
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -31,8 +32,12 @@ _QUARTER = 900.0
 """Windows begin at a full quarter of an hour of UTC in every zone there is."""
 
 
-class Account(msgspec.Struct, gc=False):
-    """Counts of one member in one window, picodollars. `told` is the highest alert given, per cent."""
+@dataclass(slots=True)
+class Account:
+    """Counts of one member in one window, picodollars. `told` is the highest alert given, per cent.
+
+    Every call changes several: a field of a struct of msgspec takes some ten times as long to set.
+    """
 
     spent: int = 0
     held: int = 0
@@ -125,6 +130,8 @@ class Books:
         self.accounts = Accounts() if accounts is None else accounts
         self.holds: dict[str, Hold] = {} if holds is None else holds
         self.changes = Changes()
+        self._quarter = 0.0
+        """When the quarter of an hour began that was looked at last."""
 
     def reserve(self, ask: Ask) -> Held | Refusal:
         """Hold the money in every account it counts in, or in none. Asking again changes nothing."""
@@ -137,7 +144,7 @@ class Books:
         posts, amount = self._posts(places), ask.amount
         for post in posts:
             account, place = post
-            if account.spent + account.held + amount > place.term.limit.amount:
+            if account.spent + account.held + amount > place.term.amount:
                 return self._refused(ask, post)
         for account, _ in posts:
             account.held += amount
@@ -241,13 +248,20 @@ class Books:
     def _count(self, charge: Charge, counted: int, posts: Posts, hold: Hold | None = None) -> None:
         """A new record is booked where its money was held; what its row alone would not say is an extra."""
         at, scopes = charge.at, charge.scopes
-        if hold is not None and (hold.scopes != scopes or hold.at // _QUARTER != at // _QUARTER):
+        if hold is not None and (hold.scopes != scopes or not self._within_a_quarter(hold.at, at)):
             self._beside(charge.id, at, scopes, -charge.cost)
             at, scopes = hold.at, hold.scopes
             self._beside(charge.id, at, scopes, charge.cost)
         if counted > charge.cost:
             _fear(posts, counted - charge.cost)
             self._beside(charge.id, at, scopes, counted - charge.cost, feared=True)
+
+    def _within_a_quarter(self, one: float, two: float) -> bool:
+        """Whether every window there is holds both times or neither."""
+        since = self._quarter
+        if not since <= one < since + _QUARTER:
+            since = self._quarter = one // _QUARTER * _QUARTER
+        return since <= two < since + _QUARTER
 
     def _count_more(self, hold: Hold, counted: int, cost: int, posts: Posts) -> None:
         """A record that was there before is settled at more than it says."""
@@ -307,6 +321,8 @@ class Books:
         """The alert levels that were reached since they were last looked at, each once."""
         crossed: tuple[Crossing, ...] = ()
         for account, place in posts:
+            if account.spent < place.term.first_level and not account.told:
+                continue
             spent, reached = account.spent, 0
             for percent, level in place.term.levels:
                 if spent < level:

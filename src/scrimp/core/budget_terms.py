@@ -31,7 +31,7 @@ class Key(NamedTuple):
 class Term:
     """A limit at work. `series` names its counts: another zone or window is another series."""
 
-    __slots__ = ("_span", "levels", "limit", "series", "zone")
+    __slots__ = ("_span", "amount", "first_level", "levels", "limit", "series", "zone")
 
     def __init__(self, limit: Limit, series: str, zone: tzinfo) -> None:
         self.limit = limit
@@ -39,6 +39,8 @@ class Term:
         self.zone = zone
         # The least whole amount that is so many per cent of the limit, or more.
         self.levels = tuple((part, -(-limit.amount * part // 100)) for part in sorted(limit.alert_at))
+        self.amount = limit.amount
+        self.first_level = self.levels[0][1] if self.levels else inf
         self._span = ALWAYS if limit.window == "total" else Span(0.0, 0.0)
 
     @property

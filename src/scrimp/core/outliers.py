@@ -79,10 +79,11 @@ class Peers:
 
     def add(self, name: str, amount: int) -> Outlier | None:
         """Count `amount` more for `name`; the outlier that it is from now on, else None."""
-        spent = self._spent[name] = self._spent.pop(name, 0) + amount
-        if len(self._spent) > self._most:
-            oldest = next(iter(self._spent))
-            del self._spent[oldest]
+        by_name = self._spent
+        spent = by_name[name] = by_name.pop(name, 0) + amount
+        if len(by_name) > self._most:
+            oldest = next(iter(by_name))
+            del by_name[oldest]
             self._told.discard(oldest)
         self._wait -= 1
         if self._wait < 0:

@@ -59,8 +59,12 @@ class Audience:
             self._tell(self._bill_listeners, "billed", command)
 
     def recorded(self, record: Record) -> None:
-        """See `Listener`."""
-        self._tell(self._listeners, "recorded", record)
+        """See `Listener`; every call passes here."""
+        for listener in self._listeners:
+            try:
+                listener.recorded(record)
+            except Exception as error:  # noqa: BLE001 - as below
+                self._failed(listener, error)
 
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:
         """See `Listener`."""
@@ -80,4 +84,7 @@ class Audience:
             try:
                 getattr(listener, what)(*about)
             except Exception as error:  # noqa: BLE001 - a listener's failure is no failure of the call
-                self._fault(f"{type(listener).__name__} could not take in a call", error)
+                self._failed(listener, error)
+
+    def _failed(self, listener: object, error: Exception) -> None:
+        self._fault(f"{type(listener).__name__} could not take in a call", error)

@@ -65,6 +65,10 @@ class Appender(Generic[T]):
         """
         return self._writer.submit(item, awaited=awaited)
 
+    def ask(self, item: T) -> Promise[Any]:
+        """Append one item for somebody who is about to wait for its answer, by which it begins."""
+        return self.submit(item, awaited=False)
+
     def append(self, item: T) -> Any:
         """Append one item and wait until it is durable; its answer. Raises StoreError."""
         return wait(self.submit(item), self.patience, self._name)

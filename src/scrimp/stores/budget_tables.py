@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Any, cast
 
 import msgspec
@@ -29,6 +30,7 @@ __all__ = [
     "m0004_budgets",
     "m0006_feared",
     "members_of",
+    "next_lease",
     "read_extras",
     "read_holds",
     "series_of",
@@ -156,6 +158,13 @@ def due_holds(db: sqlite3.Connection, now: float) -> list[Hold]:
     """Holds whose lease has run out and who were not told yet."""
     query = f"SELECT {_HOLD} FROM budget_holds WHERE NOT lapsed AND lease_until <= ?"  # noqa: S608 - as above
     return [_hold(row) for row in db.execute(query, (now,))]
+
+
+def next_lease(db: sqlite3.Connection, now: float) -> float:
+    """When the first lease runs out of those that have not."""
+    query = "SELECT min(lease_until) FROM budget_holds WHERE NOT lapsed AND lease_until > ?"
+    [found] = db.execute(query, (now,)).fetchone()
+    return inf if found is None else float(found)
 
 
 def read_holds(db: sqlite3.Connection, most: int = -1) -> list[Hold]:

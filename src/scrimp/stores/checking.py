@@ -5,12 +5,14 @@ Bounds are checked before a record joins a batch, so that a record that cannot b
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from scrimp.core.record import Record
+from scrimp.core.record import Record, Tags
 from scrimp.errors import StoreError
+from scrimp.wire.response import CacheCreation
 
 __all__ = ["in_unicode", "keepable"]
 
@@ -23,12 +25,20 @@ _MOST = 2**63 - 1
 _MOST_TOKENS = 2**40
 """Far beyond any response, and millions of them still add up within 64 bits."""
 
+_BITS_OF_TOKENS, _BITS_OF_MONEY = 40, 63
+_NO_SPLIT = CacheCreation()
+
+_MOST_TAGS = 4096
+"""Remembered as checked."""
+
 
 def keepable(record: Record) -> Record:
     """The record as it will be kept: itself, but for lone surrogates, which become `?`.
 
     Raises StoreError where a number is out of range.
     """
+    if _is_plain(record):
+        return record
     if _in_range(record):
         try:
             return in_unicode(record)
@@ -38,7 +48,7 @@ def keepable(record: Record) -> Record:
 
 
 def _in_range(record: Record) -> bool:
-    """Whether times, tokens and amounts are; asked of every record, so nothing is made for it."""
+    """Whether times, tokens and amounts are."""
     usage, first_event_at, ended_at = record.usage, record.first_event_at, record.ended_at
     return (
         _FIRST_TIME <= record.started_at <= _LAST_TIME
@@ -57,6 +67,54 @@ def _in_range(record: Record) -> bool:
         and -_MOST <= (record.predicted_write or 0) <= _MOST
         and -_MOST <= (record.lost or 0) <= _MOST
     )
+
+
+def _is_plain(record: Record) -> bool:
+    """Whether numbers are in range beyond doubt, all texts ASCII, and the usage says no more than most do.
+
+    Asked of every record, and true of most: nothing is made for it, and counts are looked at together, as
+    none has a bit that is set beyond those it may have. Of all others the answer is in `_in_range`.
+    """
+    usage, first_event_at, ended_at = record.usage, record.first_event_at, record.ended_at
+    split = usage.cache_creation or _NO_SPLIT
+    counts = usage.input_tokens | usage.output_tokens | usage.cache_creation_input_tokens
+    counts |= usage.cache_read_input_tokens | split.ephemeral_5m_input_tokens
+    counts |= split.ephemeral_1h_input_tokens | record.attempt | (record.status or 0)
+    counts |= (record.predicted_read or 0) | (record.predicted_write or 0)
+    counts |= (record.static_tokens or 0) | (record.window or 0)
+    money = record.cost | (record.own_cost or 0) | (record.lost or 0)
+    return (
+        not counts >> _BITS_OF_TOKENS
+        and not money >> _BITS_OF_MONEY
+        and first_event_at is not None
+        and ended_at is not None
+        and 0.0 <= record.started_at <= first_event_at <= ended_at <= _LAST_TIME
+        and usage.iterations is None
+        and usage.server_tool_use is None
+        and usage.output_tokens_details is None
+        and (usage.service_tier is None or usage.service_tier.isascii())
+        and (usage.speed is None or usage.speed.isascii())
+        and (usage.inference_geo is None or usage.inference_geo.isascii())
+        and (usage.fallback_credit is None or usage.fallback_credit.isascii())
+        and record.id.isascii()
+        and record.call_id.isascii()
+        and record.provider.isascii()
+        and record.model.isascii()
+        and record.mode.isascii()
+        and record.outcome.isascii()
+        and (not record.notes or all(map(str.isascii, record.notes)))
+        and (record.message_id is None or record.message_id.isascii())
+        and (record.request_id is None or record.request_id.isascii())
+        and (record.fault is None or record.fault.isascii())
+        and (record.miss is None or record.miss.isascii())
+        and _are_plain(record.tags)
+    )
+
+
+@lru_cache(_MOST_TAGS)
+def _are_plain(tags: Tags) -> bool:
+    """The same of tags, which come again and again."""
+    return in_unicode(tags) is tags
 
 
 def in_unicode(value: S) -> S:

@@ -129,7 +129,7 @@ class Database:
             connection = slot.connection or self._open(slot)
             connection.execute("BEGIN IMMEDIATE" if slot is self._writer else "BEGIN")
             result = work(connection)
-            connection.execute("COMMIT")
+            connection.commit()
             finished = True
         finally:
             if not finished:

@@ -2,7 +2,7 @@
 
 A statement hands the interpreter to other threads some seven times and has to win it back each time, from
 an event loop that may be busy: that costs more than the rows. So each table gets its rows by one statement,
-and the sums of records, which need none of our own, are those of one view's trigger.
+and what is to be done elsewhere is done by one view's trigger.
 """
 
 from __future__ import annotations
@@ -18,31 +18,42 @@ from scrimp.core.budget import Event
 from scrimp.core.budget_books import Account, Changes, Extra, Hold
 from scrimp.core.budget_terms import Key
 from scrimp.stores.budget_views import MOST_EVENTS
-from scrimp.stores.ledger_sums import roll_ups
+from scrimp.stores.ledger_adding import SUMMED
+from scrimp.stores.ledger_sums import ADD_TO_SUMS
 
 __all__ = ["open_changes", "save"]
 
 Row = tuple[Any, ...]
 
+_COLUMNS = (*SUMMED, "ended")
 _WRITTEN = (
     "PRAGMA temp_store = MEMORY",
-    "CREATE TEMP VIEW written AS SELECT 0 AS records_after, '' AS ended",
+    f"CREATE TEMP VIEW written AS SELECT {', '.join(f'0 AS {name}' for name in _COLUMNS)}",
     f"""CREATE TEMP TRIGGER written_down INSTEAD OF INSERT ON written BEGIN
-        {"; ".join(roll_ups("NEW.records_after"))};
+        {"; ".join(ADD_TO_SUMS)};
         DELETE FROM budget_holds WHERE id IN (SELECT value FROM json_each(NEW.ended));
     END""",  # noqa: S608 - our own words only, here and below
 )
 """A view that lasts as long as its connection: what is put into it is done by its trigger, in one go."""
 
+_NOTHING_SUMMED = (None,) * len(SUMMED)
+_NOTHING_ENDED = ("[]",)
+
 _AT_ONCE = 32
+
+
+def _rows_of(columns: int) -> list[str]:
+    """Places for any number of rows."""
+    row = f"({', '.join('?' * columns)})"
+    return [", ".join([row] * rows) for rows in range(_AT_ONCE + 1)]
 
 
 def _puts(table: str, columns: int) -> list[str]:
     """Statements that put any number of rows into a table."""
-    row = f"({', '.join('?' * columns)})"
-    return [f"INSERT OR REPLACE INTO {table} VALUES {', '.join([row] * n)}" for n in range(_AT_ONCE + 1)]  # noqa: S608 - as above
+    return [f"INSERT OR REPLACE INTO {table} VALUES {rows}" for rows in _rows_of(columns)]  # noqa: S608 - as above
 
 
+_PUT_WRITTEN = [f"INSERT INTO written VALUES {row}" for row in _rows_of(len(_COLUMNS))]  # noqa: S608 - as above
 _PUT_HOLDS = _puts("budget_holds", 7)
 _PUT_ACCOUNTS = _puts("budget_accounts", 8)
 _PUT_EXTRAS = _puts("budget_extras", 6)
@@ -58,14 +69,17 @@ def open_changes(db: sqlite3.Connection) -> None:
         db.execute(statement)
 
 
-def save(db: sqlite3.Connection, changes: Changes, *, records_after: int | None = None) -> None:
-    """Write down what is new of budgets, and add up the records after this number, if there may be any."""
+def save(db: sqlite3.Connection, changes: Changes, sums: Sequence[Row]) -> None:
+    """Write down what is new of budgets, and add to the sums of records what new ones add up to."""
     scopes = _Texts()
     _put(db, _PUT_HOLDS, [_hold_row(hold, scopes) for hold in changes.holds.values() if hold is not None])
     _put(db, _PUT_ACCOUNTS, [_account_row(key, account) for key, account in changes.accounts.items()])
     ended = [id_ for id_, hold in changes.holds.items() if hold is None]
-    if ended or records_after is not None:
-        db.execute("INSERT INTO written VALUES (?, ?)", (records_after, _text(ended)))
+    if ended:
+        first, *others = sums or (_NOTHING_SUMMED,)
+        _put(db, _PUT_WRITTEN, [(*first, _text(ended)), *[one + _NOTHING_ENDED for one in others]])
+    elif sums:
+        _put(db, _PUT_WRITTEN, [one + _NOTHING_ENDED for one in sums])
     _put(db, _PUT_EXTRAS, [_extra_row(extra, scopes) for extra in changes.extras])
     if changes.events:
         _put(db, _PUT_EVENTS, [_event_row(event) for event in changes.events[-MOST_EVENTS:]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from scrimp.stores.budget_views import charge_of
 __all__ = ["Extended", "Item", "Kept", "Released", "answer", "fault_of", "holds_in"]
 
 
+@final
 class Kept(msgspec.Struct, frozen=True, gc=False):
     """A record to write, and the hold it settles."""
 
@@ -23,12 +24,14 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     settlement: Settlement | None
 
 
+@final
 class Released(msgspec.Struct, frozen=True):
     """A hold to release."""
 
     hold: str
 
 
+@final
 class Extended(msgspec.Struct, frozen=True):
     """A lease to make longer."""
 
@@ -37,33 +40,34 @@ class Extended(msgspec.Struct, frozen=True):
 
 
 Item: TypeAlias = Kept | Ask | Released | Extended
-"""What a ledger's writer is given."""
+"""What a ledger's writer is given. Told apart by `type`: `isinstance` asks the classes of msgspec in Python's
+slowest way."""
 
 
 def holds_in(items: Sequence[Item]) -> list[str]:
     """Every hold that a batch may touch."""
     ids = []
     for item in items:
-        if isinstance(item, Kept):
+        if type(item) is Kept:
             ids.append(item.record.id)
             if item.settlement is not None:
                 ids.append(item.settlement.hold)
         else:
-            ids.append(item.id if isinstance(item, Ask) else item.hold)
+            ids.append(item.id if type(item) is Ask else item.hold)
     return ids
 
 
 def answer(books: Books, item: Item, new: set[str], unavailable: str | None) -> Any:
     """Do what an item says. `new` are the ids of records that were not there before, and not yet counted;
     `unavailable` is why no money can be held."""
-    if isinstance(item, Kept):
+    if type(item) is Kept:
         record = item.record
         is_new = record.id in new
         new.discard(record.id)
         return books.book(charge_of(record), item.settlement, new=is_new)
-    if isinstance(item, Ask):
+    if type(item) is Ask:
         return books.reserve(item) if unavailable is None else BudgetUnavailable(unavailable)
-    if isinstance(item, Released):
+    if type(item) is Released:
         return books.release(item.hold)
     return books.extend(item.hold, item.lease_until)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec.structs import astuple, fields
@@ -15,11 +16,12 @@ from msgspec.structs import astuple, fields
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.record import Record, Tags
 from scrimp.stores.adding import Label, hour_of, label_of
+from scrimp.stores.ledger_adding import added_up
 from scrimp.stores.ledger_state import State
 from scrimp.stores.retention import not_pruned
 from scrimp.wire.response import Usage
 
-__all__ = ["COLUMNS", "Labels", "insert_records", "paths", "read_record"]
+__all__ = ["COLUMNS", "Added", "Labels", "insert_records", "paths", "read_record"]
 
 Row = tuple[Any, ...]
 _Said = tuple[Tags, str, str, str, str, str | None]
@@ -30,14 +32,15 @@ _MOST_LABELS = 4096
 
 _INSERT = """INSERT INTO records (
     id, call_id, attempt, label, hour, started_at, first_event_at, ended_at, status, stream,
-    input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost,
-    predicted_read, predicted_write, prompt, message_id, request_id, notes, usage, static_tokens, window,
-    fault, miss, lost
+    input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost, static_tokens, lost,
+    predicted_read, predicted_write, prompt, message_id, request_id, notes, usage, window, fault, miss
 ) VALUES """
+_LABEL_AND_HOUR, _ADDEND = slice(3, 5), slice(10, 20)
+"""Where in a row that is to be written is what `added_up` wants to know."""
 _NO_TEXT, _NO_NUMBER = 0, ""
 """For what most records do not have. `sqlite3` knows numbers, texts and bytearrays; of whatever else, None
 too, it asks around for somebody who can adapt it, which takes longer than writing it down."""
-_VALUES = f"({'?, ' * 27}nullif(?, {_NO_TEXT}), nullif(?, {_NO_TEXT}), nullif(?, '{_NO_NUMBER}'))"
+_VALUES = f"({'?, ' * 19}nullif(?, '{_NO_NUMBER}'), {'?, ' * 8}nullif(?, {_NO_TEXT}), nullif(?, {_NO_TEXT}))"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = 32
 _INSERTS = [_INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in range(_AT_ONCE + 1)]
@@ -65,15 +68,22 @@ _said: Callable[..., msgspec.Struct] = msgspec.defstruct(
 _paths = msgspec.json.Decoder(tuple[str, ...])
 
 
+class Added(NamedTuple):
+    """What came of inserting records: the ids of those that are new, and what these add to the sums."""
+
+    ids: set[str]
+    sums: Sequence[Row]
+
+
 class Labels:
     """Keys of labels, remembered for one connection: most records have the label of one just before."""
 
     def __init__(self) -> None:
-        self._keys: dict[_Said, int] = {}
+        self._keys: dict[_Said, tuple[int, int]] = {}
         self._db: sqlite3.Connection | None = None
 
-    def key(self, db: sqlite3.Connection, record: Record) -> int:
-        """The key of the label of `record`, which joins the table if it is new."""
+    def key(self, db: sqlite3.Connection, record: Record) -> tuple[int, int]:
+        """The key of the label of `record`, which joins the table if it is new, and of its kind."""
         if db is not self._db:
             # A failed transaction costs its connection, so no key of one that was undone is remembered.
             self._keys, self._db = {}, db
@@ -85,42 +95,51 @@ class Labels:
         return known
 
 
-def _label_key(db: sqlite3.Connection, label: Label) -> int:
+def _label_key(db: sqlite3.Connection, label: Label) -> tuple[int, int]:
     digest = blake2b(msgspec.json.encode(label), digest_size=_DIGEST_BYTES).digest()
-    found = db.execute("SELECT key FROM labels WHERE digest = ?", (digest,)).fetchone()
+    found = db.execute("SELECT key, kind FROM labels WHERE digest = ?", (digest,)).fetchone()
     if found is not None:
-        return cast(int, found[0])
+        return cast("tuple[int, int]", found)
     run, run_ids = (msgspec.json.encode(path).decode() for path in (label.run, label.run_ids))
     root = label.run_ids[0] if label.run_ids else None
-    kind = _label_key(db, label._replace(run_ids=())) if label.run_ids else None
+    kind = _label_key(db, label._replace(run_ids=()))[0] if label.run_ids else None
     row = (digest, *label[:4], run, run_ids, *label[6:], root, kind)
-    key = db.execute(_NEW_LABEL, row).lastrowid
+    key = cast(int, db.execute(_NEW_LABEL, row).lastrowid)
     if kind is None:
         db.execute("UPDATE labels SET kind = key WHERE key = ?", (key,))
     db.executemany(
         "INSERT INTO label_runs VALUES (?, ?)", [(run_id, key) for run_id in dict.fromkeys(label.run_ids)]
     )
-    return cast(int, key)
+    return key, key if kind is None else kind
 
 
-def insert_records(
-    db: sqlite3.Connection, records: Sequence[Record], labels: Labels, state: State
-) -> set[str]:
-    """Add a row for each record whose id is new; returns the ids that are."""
+def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: Labels, state: State) -> Added:
+    """Add a row for each record whose id is new."""
     wanted = not_pruned(db, records, state.first_hour)
-    rows = [_row(record, labels.key(db, record)) for record in wanted]
+    kinds: dict[int, int] = {}
+    rows = []
+    for record in wanted:
+        label, kind = labels.key(db, record)
+        kinds[label] = kind
+        rows.append(_row(record, label))
     added = 0
     for first in range(0, len(rows), _AT_ONCE):
         part = rows[first : first + _AT_ONCE]
         added += db.execute(_INSERTS[len(part)], [*chain.from_iterable(part)]).rowcount
-    if added == len(wanted):
-        return {record.id for record in wanted}
-    return {id_ for (id_,) in db.execute("SELECT id FROM records WHERE seq > ?", (state.last,))}
+    if added < len(rows):
+        new = {id_ for (id_,) in db.execute("SELECT id FROM records WHERE seq > ?", (state.last,))}
+        # Of several with one id the first is the one that was written.
+        rows = list({row[0]: row for row in reversed(rows) if row[0] in new}.values())
+    addends: defaultdict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        addends[row[_LABEL_AND_HOUR]].append(row[_ADDEND])
+    return Added({row[0] for row in rows}, added_up(addends, kinds))
 
 
 def _row(record: Record, label: int) -> Row:
     usage = record.usage
-    written, for_1h = usage.cache_creation_input_tokens, usage.write_1h
+    written = usage.cache_creation_input_tokens
+    for_1h = usage.write_1h if written else 0
     return (
         record.id,
         record.call_id,
@@ -131,15 +150,17 @@ def _row(record: Record, label: int) -> Row:
         record.first_event_at,
         record.ended_at,
         record.status,
-        int(record.stream),
+        1 if record.stream else 0,
         usage.input_tokens,
         written - for_1h,
         for_1h,
         usage.cache_read_input_tokens,
         usage.output_tokens,
         record.cost,
-        int(record.measured),
+        1 if record.measured else 0,
         record.own_cost,
+        record.static_tokens,
+        _NO_NUMBER if record.lost is None else record.lost,
         record.predicted_read,
         record.predicted_write,
         None if record.prompt is None else bytearray(record.prompt),
@@ -147,11 +168,9 @@ def _row(record: Record, label: int) -> Row:
         record.request_id,
         _encode(record.notes).decode() if record.notes else "[]",
         _usage_text(usage),
-        record.static_tokens,
         record.window,
         _NO_TEXT if record.fault is None else record.fault,
         _NO_TEXT if record.miss is None else record.miss,
-        _NO_NUMBER if record.lost is None else record.lost,
     )
 
 

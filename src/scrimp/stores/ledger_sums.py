@@ -12,7 +12,7 @@ import sqlite3
 from hashlib import blake2b
 from typing import Any, cast
 
-__all__ = ["NEVER", "SUMS", "m0005_more_labels", "roll_ups"]
+__all__ = ["ADD_TO_SUMS", "NEVER", "SUMS", "m0005_more_labels"]
 
 _COUNTS = ("attempts", "input_tokens", "write_5m", "write_1h", "read", "output_tokens")
 _AMOUNTS = ("cost", "estimated", "own", "compared", "lost")
@@ -34,6 +34,19 @@ _SIZE = """CASE WHEN static_tokens < 1000 THEN static_tokens
 _COLUMNS = ", ".join(f"{name} INTEGER NOT NULL" for name in SUMS)
 _ADDED = ", ".join(f"sum({name})" for name in SUMS)
 _UPDATED = ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
+
+_NEW = ", ".join(f"NEW.{name}" for name in SUMS)
+ADD_TO_SUMS = (
+    f"""INSERT INTO hours SELECT NEW.hour, NEW.label, {_NEW} WHERE NEW.hour IS NOT NULL
+    ON CONFLICT (hour, label) DO UPDATE SET {_UPDATED}""",
+    f"""INSERT INTO days SELECT NEW.day, NEW.kind, {_NEW} WHERE NEW.hour IS NOT NULL
+    ON CONFLICT (day, label) DO UPDATE SET {_UPDATED}""",
+    """INSERT INTO sizes SELECT NEW.day, NEW.kind, CAST(key AS INTEGER), value
+    FROM json_each(NEW.sizes) WHERE NEW.hour IS NOT NULL
+    ON CONFLICT (day, label, tokens) DO UPDATE SET calls = calls + excluded.calls""",
+)
+"""Of a trigger that is given what new records add to the sums of one hour and label, and of their day and
+kind; without an hour there is nothing to add."""
 
 _SUM_TABLES = (
     f"""CREATE TABLE hours (
@@ -88,19 +101,15 @@ _RETENTION = (
 _SAID = "provider, model, mode, outcome, run, user, task_type, agent"
 
 
-def roll_ups(after: str) -> tuple[str, ...]:
-    """Statements that add the records written after number `after` to the sums."""
+def _roll_ups() -> tuple[str, ...]:
+    """Statements that add up all records there are."""
     return (
-        f"""INSERT INTO hours SELECT hour, label, {_ADDED}
-        FROM numbers WHERE seq > {after} GROUP BY hour, label
-        ON CONFLICT (hour, label) DO UPDATE SET {_UPDATED}""",  # noqa: S608 - as above
+        f"INSERT INTO hours SELECT hour, label, {_ADDED} FROM numbers GROUP BY hour, label",  # noqa: S608 - as above
         f"""INSERT INTO days SELECT {_DAY_OF_HOUR} AS day, kind, {_ADDED}
-        FROM numbers CROSS JOIN labels ON key = label WHERE seq > {after} GROUP BY day, kind
-        ON CONFLICT (day, label) DO UPDATE SET {_UPDATED}""",  # noqa: S608 - as above
+        FROM numbers CROSS JOIN labels ON key = label GROUP BY day, kind""",  # noqa: S608 - as above
         f"""INSERT INTO sizes SELECT {_DAY_OF_HOUR} AS day, kind, {_SIZE} AS tokens, count(*)
-        FROM records CROSS JOIN labels ON key = label WHERE seq > {after} AND static_tokens IS NOT NULL
-        GROUP BY day, kind, tokens
-        ON CONFLICT (day, label, tokens) DO UPDATE SET calls = calls + excluded.calls""",  # noqa: S608 - as above
+        FROM records CROSS JOIN labels ON key = label WHERE static_tokens IS NOT NULL
+        GROUP BY day, kind, tokens""",  # noqa: S608 - as above
     )
 
 
@@ -115,7 +124,7 @@ def m0005_more_labels(db: sqlite3.Connection) -> None:
         BEGIN SELECT raise(ABORT, 'records are never changed'); END"""
     )
     _set_kinds(db)
-    for statement in (*_RETENTION, "DROP VIEW numbers", "DROP TABLE hours", *_SUM_TABLES, *roll_ups("0")):
+    for statement in (*_RETENTION, "DROP VIEW numbers", "DROP TABLE hours", *_SUM_TABLES, *_roll_ups()):
         db.execute(statement)
 
 

@@ -14,14 +14,16 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
 __all__ = ["Promise", "kept", "together"]
 
 T = TypeVar("T")
 
-_Callbacks: TypeAlias = "tuple[Callable[[Promise[T]], object], ...]"
 _Waiters: TypeAlias = "dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]"
+
+_NOT_YET: Any = object()
+"""In the place of what is found, until it is."""
 
 
 def _nothing(_: asyncio.AbstractEventLoop | None) -> None:
@@ -33,62 +35,52 @@ class Promise(Generic[T]):
 
     `await` it, or block on `result`; giving up waiting changes nothing for anybody else. `wanted` is told of
     either: the event loop that waits, None for a thread that blocks.
+
+    There is no lock: a list is added to and taken from by one thread at a time anyway, and whoever takes a
+    callback out of it is the one who calls it.
     """
 
-    __slots__ = ("_callbacks", "_error", "_kept", "_lock", "_result", "_wanted")
+    __slots__ = ("_callbacks", "_found", "_wanted")
 
     def __init__(self, wanted: Callable[[asyncio.AbstractEventLoop | None], object] = _nothing) -> None:
         self._wanted = wanted
-        self._lock = threading.Lock()
-        self._kept = False
-        self._result: T | None = None
-        self._error: BaseException | None = None
-        self._callbacks: _Callbacks[T] = ()
+        self._found: T | BaseException = _NOT_YET
+        self._callbacks: list[Callable[[Promise[T]], object]] = []
 
     def done(self) -> bool:
         """Whether there is a result or an error."""
-        return self._kept
+        return self._found is not _NOT_YET
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waited for; raises the error, or TimeoutError after `timeout` seconds."""
-        error = self._error if self._kept else self.exception(timeout)
-        if error is not None:
-            raise error
-        return cast(T, self._result)
+        if self._found is _NOT_YET:
+            self._wait(timeout)
+        found = self._found
+        if isinstance(found, BaseException):
+            raise found
+        return found
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error, or None where there is a result; waited for as `result` is."""
-        if not self._kept:
-            told = threading.Lock()
-            told.acquire()
-            self.add_done_callback(lambda _: told.release())
-            self._wanted(None)
-            if not told.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
-                raise TimeoutError
-        return self._error
+        if self._found is _NOT_YET:
+            self._wait(timeout)
+        found = self._found
+        return found if isinstance(found, BaseException) else None
 
     def add_done_callback(self, callback: Callable[[Promise[T]], object]) -> None:
         """Call `callback` with this promise once it is kept: in the thread that keeps it, or here and now."""
-        with self._lock:
-            if not self._kept:
-                self._callbacks += (callback,)
-                return
-        self._call((callback,))
+        self._callbacks.append(callback)
+        if self._found is not _NOT_YET:
+            self._call()
 
     def keep(self, found: T | BaseException) -> None:
         """Give it its result, or its error, and tell whoever waits."""
-        if isinstance(found, BaseException):
-            self._error = found
-        else:
-            self._result = found
-        with self._lock:
-            self._kept = True
-        callbacks, self._callbacks = self._callbacks, ()
-        self._call(callbacks)
+        self._found = found
+        self._call()
 
     async def settled(self) -> None:
         """Returns once there is a result or an error, neither of which it tells."""
-        if not self._kept:
+        if self._found is _NOT_YET:
             loop = asyncio.get_running_loop()
             waiter = loop.create_future()
             self.add_done_callback(partial(_wake, waiter))
@@ -99,8 +91,22 @@ class Promise(Generic[T]):
         yield from self.settled().__await__()
         return self.result()
 
-    def _call(self, callbacks: _Callbacks[T]) -> None:
-        for callback in callbacks:
+    def _wait(self, timeout: float | None) -> None:
+        told = threading.Lock()
+        told.acquire()
+        self.add_done_callback(lambda _: told.release())
+        self._wanted(None)
+        if not told.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
+            raise TimeoutError
+
+    def _call(self) -> None:
+        """Call everybody who waits, in order; another thread may be doing the same."""
+        callbacks = self._callbacks
+        while callbacks:
+            try:
+                callback = callbacks.pop(0)
+            except IndexError:  # the other one was quicker
+                return
             try:
                 callback(self)
             except Exception:  # the others who wait are told all the same

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from math import inf
+from typing import Any
 
 from scrimp.core.budget_books import Account, Accounts, Books
 from scrimp.core.budget_terms import Key, Terms
@@ -22,6 +23,7 @@ from scrimp.stores.budget_tables import (
     find_account,
     find_holds,
     forget_series,
+    next_lease,
     read_extras,
     read_holds,
     series_of,
@@ -29,7 +31,7 @@ from scrimp.stores.budget_tables import (
 from scrimp.stores.budget_views import BILL_KNOWN
 from scrimp.stores.ledger_changes import save
 from scrimp.stores.ledger_items import Item, Kept, holds_in
-from scrimp.stores.ledger_state import State, look
+from scrimp.stores.ledger_state import Remembered, State
 from scrimp.stores.limits_file import Limits, LimitsFile
 
 __all__ = ["SqliteBooks", "check_ledger"]
@@ -58,8 +60,8 @@ class SqliteBooks:
         self._file = limits
         self._limits: Limits | None = None
         self._db: sqlite3.Connection | None = None
-        self._version = -1
-        self._next_lease = inf
+        self._found = State(-1, "", 0, 0, inf)
+        self._remembered = Remembered()
         self._series: set[str] = set()
         self._complete = False
         self._holding = False
@@ -76,7 +78,7 @@ class SqliteBooks:
         """Bring the books up to date with the file and the limits; how the file is found. Raises nothing of
         its own: `unavailable` says why nothing can be decided, and what is written then is counted when it
         can be."""
-        state = look(db)
+        state = self._remembered.look(db)
         self._refresh(db, state)
         limits = self._wanted(state.ledger)
         if limits is not self._limits:
@@ -98,24 +100,33 @@ class SqliteBooks:
 
     def recover(self, db: sqlite3.Connection, now: float) -> int:
         """Count what was held by those who died as spent; how many holds that were."""
-        due = due_holds(db, now) if self._next_lease <= now else ()
+        if self._found.next_lease > now:
+            return 0
+        due = due_holds(db, now)
+        self._found = self._found._replace(next_lease=next_lease(db, now))
         for hold in due:
             self.books.holds.setdefault(hold.id, hold)
         return sum(self.books.lapse(hold.id, recorded=_bill_is_known(db, hold.id)) for hold in due)
 
-    def save(self, db: sqlite3.Connection, *, records_after: int | None = None) -> None:
-        """Write down what has changed; records after this number are new."""
-        self._holding = self._holding or bool(self.books.changes.holds)
-        save(db, self.books.changes, records_after=records_after)
-        self.books.changes.clear()
+    def save(self, db: sqlite3.Connection, *, records: int = 0, sums: Sequence[tuple[Any, ...]] = ()) -> None:
+        """Write down what has changed, as the last thing in a transaction; so many records are new, and add
+        up to this."""
+        changes, found = self.books.changes, self._found
+        self._holding = self._holding or bool(changes.holds)
+        save(db, changes, sums)
+        holds = [hold for hold in changes.holds.values() if hold is not None and not hold.lapsed]
+        first = min([found.next_lease, *[hold.lease_until for hold in holds]])
+        left = State(found.version, found.ledger, found.first_hour, found.last + records, first)
+        self._remembered.leave(db, left)
+        changes.clear()
         if len(self.books.accounts) > _MOST_ACCOUNTS or len(self.books.holds) > _MOST_HOLDS:
             self._db = None
 
     def _refresh(self, db: sqlite3.Connection, state: State) -> None:
         """Forget what another connection may have changed; a failed transaction costs its connection."""
-        self._next_lease = state.next_lease
-        if db is not self._db or state.version != self._version:
-            self._db, self._version, self._limits = db, state.version, None
+        before, self._found = self._found, state
+        if db is not self._db or state.version != before.version:
+            self._db, self._limits = db, None
             self._series = series_of(db)
             self._complete = False
             self._holding = bool(read_holds(db, 1))

@@ -41,7 +41,7 @@ class SqliteBudgets:
             return kept(error)
         ask = keepable_ask(ask)
         if terms.limit(ask.scopes):
-            return self._store.submit(ask)
+            return self._store.ask(ask)
         return kept(Held(ask.id, ask.amount))
 
     def release(self, hold: str) -> Promise[None]:

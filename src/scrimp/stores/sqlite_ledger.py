@@ -49,6 +49,10 @@ class _Items(Appender[Item]):
             return self._writer.submit(item, awaited=awaited)
         return self.carrier.submit(item, awaited=awaited, otherwise=self._here)
 
+    def ask(self, item: Item) -> Promise[Any]:
+        """See `Appender`; another process has to be told that somebody waits."""
+        return self.submit(item, awaited=self.carrier is not None)
+
     def flush(self) -> None:
         """See `Appender`."""
         if self.carrier is not None:
@@ -163,17 +167,17 @@ class SqliteLedger:
         """One transaction: records, what they sum up to, and what becomes of the money held for them."""
         books = self._books
         state = books.open(db)
-        records = [item.record for item in items if isinstance(item, Kept)]
-        last = state.last if records else None
+        records = [item.record for item in items if type(item) is Kept]
         if not books.concern(items):
-            insert_records(db, records, self._labels, state)
-            books.save(db, records_after=last)
+            added = insert_records(db, records, self._labels, state)
+            books.save(db, records=len(added.ids), sums=added.sums)
             return [()] * len(items)
         books.load(db, items)
-        asked = [item.at for item in items if isinstance(item, Ask)]
+        asked = [item.at for item in items if type(item) is Ask]
         if asked:
             books.recover(db, max(asked))
-        new = insert_records(db, records, self._labels, state)
+        added = insert_records(db, records, self._labels, state)
+        new = set(added.ids)
         answers = [answer(books.books, item, new, books.unavailable) for item in items]
-        books.save(db, records_after=last)
+        books.save(db, records=len(added.ids), sums=added.sums)
         return answers

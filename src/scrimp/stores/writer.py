@@ -98,20 +98,17 @@ class Writer(Generic[T]):
         an item, the promise is kept when everything before is durable or has failed.
         """
         promise: Promise[Any] = Promise(self._wanted)
-        loop, write_here = _running_loop() if awaited else None, False
-        with self._lock:
-            closed = self._closed
-            if not closed:
-                self._queue.append((item, promise))
-                write_here = self._thread is None and not self._start()
-                if (awaited and loop is None) or len(self._queue) >= ENOUGH:
-                    self._call()
-        if closed:
+        if self._closed:
             self._fail([(item, promise)], f"{self._name} is closed: nothing more is written")
-        elif write_here:
-            self._run()
-        elif loop is not None:
-            self._wanted(loop)
+            return promise
+        queue = self._queue
+        queue.append((item, promise))  # before looking: a thread that ends looks once more, too
+        if self._thread is None:
+            self._begin()
+        if len(queue) >= ENOUGH and not self._called:
+            self._wanted(None)
+        if awaited:
+            self._wanted(_running_loop())
         return promise
 
     def flush(self, timeout: float) -> None:
@@ -181,6 +178,13 @@ class Writer(Generic[T]):
             except RuntimeError:  # it is closed: what it brought is written in a moment
                 self._turn = None
 
+    def _begin(self) -> None:
+        """See to it that somebody writes: a thread, or where there can be none, this one."""
+        with self._lock:
+            here = self._thread is None and not self._start()
+        if here:
+            self._run()
+
     def _start(self) -> bool:
         """Start the thread; False where the system allows none, or nobody would wait for it any more."""
         if not threading.main_thread().is_alive():
@@ -248,9 +252,10 @@ class Writer(Generic[T]):
         else:
             for (_, promise), found in zip(written, answers or repeat(None), strict=False):
                 promise.keep(found)
-        for item, promise in batch:
-            if item is None:
-                promise.keep(None)
+        if len(written) < len(batch):
+            for item, promise in batch:
+                if item is None:
+                    promise.keep(None)
 
     def _hand_over(self) -> None:
         """Where a fault of ours ends this thread, the next one takes the queue: nobody waits for ever."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import floor
 
 import msgspec
 
@@ -62,12 +63,17 @@ class CallLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 def call_line(record: Record) -> CallLine:
     """The line of a record."""
-    usage, tags, began = record.usage, record.tags, record.started_at
-    prompt, read, hour = usage.total_input, usage.cache_read_input_tokens, usage.write_1h
-    used, saved, miss = record.window_used, record.saved, miss_of(record)
-    written = usage.cache_creation_input_tokens
+    usage, tags, began, window = record.usage, record.tags, record.started_at, record.window
+    prompt, read, written = (
+        usage.total_input,
+        usage.cache_read_input_tokens,
+        usage.cache_creation_input_tokens,
+    )
+    hour = usage.write_1h if written else 0
+    saved, miss = record.saved, record.miss and miss_of(record)
+    first, ended = record.first_event_at, record.ended_at
     return CallLine(
-        time_of(record.ended_at or began),
+        time_of(ended or began),
         "call",
         record.id,
         record.call_id,
@@ -87,12 +93,12 @@ def call_line(record: Record) -> CallLine:
         record.attempt or None,
         _Tokens(usage.input_tokens, written - hour, hour, read, usage.output_tokens),
         _rounded(read / prompt) if prompt else None,
-        None if used is None else _rounded(used),
+        _rounded(prompt / window) if window else None,
         usd(record.cost),
         record.measured,
         None if saved is None else usd(saved),
-        _seconds(began, record.first_event_at),
-        _seconds(began, record.ended_at),
+        None if first is None else _rounded(first - began),
+        None if ended is None else _rounded(ended - began),
         miss,
         usd(record.lost) if record.lost is not None and miss is not None else None,
         record.predicted_read,
@@ -102,8 +108,8 @@ def call_line(record: Record) -> CallLine:
 
 def time_of(at: float) -> str:
     """Epoch seconds as a time in UTC, to the millisecond."""
-    second, micros = divmod(round(at * _MICROS), _MICROS)
-    return f"{_second(second)}.{micros // 1000:03d}Z"
+    second, micros = divmod(floor(at * _MICROS + 0.5), _MICROS)
+    return _second(second) + _MILLIS[micros // 1000]
 
 
 @lru_cache(maxsize=64)
@@ -113,10 +119,7 @@ def _second(second: int) -> str:
 
 _MICROS = 10**6
 _PARTS = 10**4
-
-
-def _seconds(since: float, until: float | None) -> float | None:
-    return None if until is None else _rounded(until - since)
+_MILLIS = [f".{millis:03d}Z" for millis in range(1000)]
 
 
 def _rounded(value: float) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from scrimp.core.budget import Crossing, Refusal
 from scrimp.core.causes import Diagnosis
@@ -26,6 +27,8 @@ _MODELS = 100
 _AT_A_STRETCH = 64
 
 Key = tuple[str, ...]
+_Said = tuple[Any, ...]
+"""Model, mode, outcome, status and labels of a call, as its record has them."""
 
 
 class _Series:
@@ -51,23 +54,35 @@ class _Series:
         self.first = Histogram(_SECONDS)
         self.duration = Histogram(_SECONDS)
 
-    def add(self, record: Record) -> None:
-        usage, cost = record.usage, record.cost
-        written, hour = usage.cache_creation_input_tokens, usage.write_1h
-        self.calls += 1
-        self.plain += usage.input_tokens
-        self.write_5m += written - hour
-        self.write_1h += hour
-        self.read += usage.cache_read_input_tokens
-        self.output += usage.output_tokens
+    def add(self, records: Iterable[Record]) -> None:
+        """Count calls; what most of them change is looked up once for all."""
+        calls = plain = written = hours = read = output = cost = own = 0
+        first, duration = self.first, self.duration
+        for record in records:
+            usage, spent, own_cost, began = record.usage, record.cost, record.own_cost, record.started_at
+            calls += 1
+            plain += usage.input_tokens
+            read += usage.cache_read_input_tokens
+            output += usage.output_tokens
+            if usage.cache_creation_input_tokens:
+                written += usage.cache_creation_input_tokens
+                hours += usage.write_1h
+            cost += spent
+            own += spent if own_cost is None else own_cost
+            if not record.measured:
+                self.estimated += spent
+            if record.first_event_at is not None:
+                first.add(record.first_event_at - began)
+            if record.ended_at is not None:
+                duration.add(record.ended_at - began)
+        self.calls += calls
+        self.plain += plain
+        self.write_5m += written - hours
+        self.write_1h += hours
+        self.read += read
+        self.output += output
         self.cost += cost
-        self.own += cost if record.own_cost is None else record.own_cost
-        if not record.measured:
-            self.estimated += cost
-        if record.first_event_at is not None:
-            self.first.add(record.first_event_at - record.started_at)
-        if record.ended_at is not None:
-            self.duration.add(record.ended_at - record.started_at)
+        self.own += own
 
     def merge(self, other: _Series) -> None:
         for name in ("calls", "cost", "estimated", "own", *_KINDS):
@@ -154,23 +169,38 @@ class CallMetrics:
 
     def _count(self) -> None:
         """Count what waits; under the lock, while others may add to it."""
-        while self._waiting:
-            record = self._waiting.popleft()
-            status = "" if record.status is None else str(record.status)
-            key: Key = (self._models.of(record.model), record.mode, record.outcome, status)
-            if self._labels:
-                key += tuple(
-                    values.of(getattr(record.tags, label))
-                    for label, values in zip(self._labels, self._values, strict=True)
-                )
-            series = self._series.get(key)
-            if series is None:
-                series = self._series[key] = _Series()
-            series.add(record)
-            miss = miss_of(record)
-            if miss is not None:
-                self._misses[miss] += 1
-                self._lost[miss] += record.lost or 0
+        waiting, labels = self._waiting, self._labels
+        alike: dict[_Said, list[Record]] = {}
+        while waiting:
+            record = waiting.popleft()
+            said: _Said = (record.model, record.mode, record.outcome, record.status)
+            if labels:
+                said += tuple([getattr(record.tags, label) for label in labels])
+            known = alike.get(said)
+            if known is None:
+                alike[said] = [record]
+            else:
+                known.append(record)
+            if record.miss is not None:
+                self._count_miss(record)
+        for said, records in alike.items():
+            self._series_of(said).add(records)
+
+    def _series_of(self, said: _Said) -> _Series:
+        """Where calls that say this are counted."""
+        model, mode, outcome, status, *values = said
+        key: Key = (self._models.of(model), mode, outcome, "" if status is None else str(status))
+        key += tuple([known.of(value) for known, value in zip(self._values, values, strict=True)])
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series()
+        return series
+
+    def _count_miss(self, record: Record) -> None:
+        miss = miss_of(record)
+        if miss is not None:
+            self._misses[miss] += 1
+            self._lost[miss] += record.lost or 0
 
     def _expose_money(self, into: Exposition, owners: list[tuple[Key, _Series]]) -> None:
         amounts: tuple[tuple[str, str, str, Callable[[_Series], int]], ...] = (
