@@ -43,7 +43,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/office/reshaping.py:_asked",  # a lever's own failure: the request goes on without it
     "src/scrimp/office/reshaping.py:tell",  # the same, once the call is over
     "src/scrimp/office/listening.py:_tell",  # a listener's failure is told, and no call suffers
-    "src/scrimp/gateway/app.py:__call__",  # the boundary of the gateway: whatever escapes ends as an error
+    "src/scrimp/gateway/app.py:serve",  # the boundary of the gateway: whatever escapes ends as an error
     "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
     "src/scrimp/gateway/messages.py:_planned",  # the same
     "src/scrimp/gateway/lasting.py:lasting",  # work beside the calls begins again, and that it failed is told
