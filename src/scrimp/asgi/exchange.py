@@ -119,21 +119,22 @@ class Exchange:
         """The head of the answer. Raises RuntimeError for a header that is none."""
         self.response_started = True
         self.expects_continue = False
-        lines = [STATUS_LINE[status], *[b"%b: %b\r\n" % header for header in headers]]
+        lines = [b": ".join(header) for header in headers]
         said = {name.lower(): value for name, value in headers}
         closing = b"connection" in said and said[b"connection"].lower().find(b"close") >= 0
         if closing:
             self.keep_alive = False
         elif not self.keep_alive:
-            lines.append(b"connection: close\r\n")
+            lines.append(b"connection: close")
         if b"transfer-encoding" in said and said[b"transfer-encoding"].lower() == b"chunked":
             self.chunked = True
         elif b"content-length" in said:
             self._left = int(said[b"content-length"])
         elif self.method != "HEAD" and status not in _WITHOUT_BODY:
             self.chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        head = b"".join(lines)
+            lines.append(b"transfer-encoding: chunked")
+        lines.append(b"")
+        head = STATUS_LINE[status] + b"\r\n".join(lines)
         # One look at all of it: one at each name and value takes several times as long.
         if len(head) - len(head.translate(None, _CONTROLS)) != 2 * len(lines):
             raise RuntimeError("a header of the answer has characters that no header can have")

@@ -126,11 +126,11 @@ def bill(
     `facts` resolves the models of iterations and holds the fees; the bundled facts unless given.
     """
     account = _Account(
-        day=None if at is None else day_of(at),
-        batch=usage.service_tier == "batch" if batch is None else batch,
-        fast=usage.speed == "fast" if fast is None else fast,
-        geo=usage.inference_geo if geo is None else geo,
-        facts=facts or default(),
+        facts or default(),
+        None if at is None else day_of(at),
+        usage.service_tier == "batch" if batch is None else batch,
+        usage.speed == "fast" if fast is None else fast,
+        usage.inference_geo if geo is None else geo,
     )
     parts = usage.iterations
     if parts is None or (len(parts) == 1 and parts[0].type == "message" and parts[0].model is None):
@@ -147,39 +147,38 @@ def bill(
 
 def day_of(at: float | date) -> date:
     """The day, in UTC, of a time in epoch seconds; a date is that day."""
-    if isinstance(at, date):
+    if type(at) is not float and isinstance(at, date):
         return at.astimezone(UTC).date() if isinstance(at, datetime) else at
     return _day(at // _DAY_SECONDS)
 
 
-class _Account:
+class _Account(msgspec.Struct, gc=False):
     """The lines of one bill while it is added up, under one request's terms."""
 
-    __slots__ = ("batch", "day", "facts", "fast", "geo", "lines", "notes", "total")
-
-    def __init__(self, *, day: date | None, batch: bool, fast: bool, geo: str | None, facts: Facts) -> None:
-        self.facts = facts
-        self.day = day
-        self.batch = batch
-        self.fast = fast
-        self.geo = geo
-        self.lines: list[Line] = []
-        self.notes: list[str] = []
-        self.total = 0
+    facts: Facts
+    day: date | None
+    batch: bool
+    fast: bool
+    geo: str | None
+    lines: list[Line] = []
+    notes: list[str] = []
+    total: int = 0
 
     def add(self, counts: TokenCounts, model: Model, part: str = "response") -> None:
         """Bill one set of token counts at one model's rates."""
+        plain, written = counts.input_tokens, counts.cache_creation_input_tokens
+        read, output = counts.cache_read_input_tokens, counts.output_tokens
         rates = model.rates(
-            self.day, prompt_tokens=counts.total_input, batch=self.batch, fast=self.fast, geo=self.geo
+            self.day, prompt_tokens=plain + written + read, batch=self.batch, fast=self.fast, geo=self.geo
         )
-        if counts.input_tokens:
-            self.line("input", counts.input_tokens, rates.input, model, part)
-        if counts.cache_creation_input_tokens:
+        if plain:
+            self.line("input", plain, rates.input, model, part)
+        if written:
             self._add_writes(counts, rates, model, part)
-        if counts.cache_read_input_tokens:
-            self.line("read", counts.cache_read_input_tokens, rates.read, model, part)
-        if counts.output_tokens:
-            self.line("output", counts.output_tokens, rates.output, model, part)
+        if read:
+            self.line("read", read, rates.read, model, part)
+        if output:
+            self.line("output", output, rates.output, model, part)
 
     def line(self, category: Category, quantity: int, rate: int, model: Model, part: str) -> None:
         """Add one line."""

@@ -33,7 +33,7 @@ from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way, lines_of
 from scrimp.gateway.whole import read_whole
 from scrimp.office import CallDesk, Office, Reading
 from scrimp.runs import Run
-from scrimp.wire.betas import BETAS_HEADER, betas_in, joined_betas
+from scrimp.wire.betas import BETAS_HEADER, joined_betas
 from scrimp.wire.dumps import dumps
 from scrimp.wire.request import with_markers
 from scrimp.wire.splice import Layout, splice_markers
@@ -109,7 +109,7 @@ class Call:
         self.call_id: str | None = None
         self._own = True
         self._large = len(asked.text) > _LARGE
-        self._betas = _betas(inbound)
+        self._betas = inbound.headers.betas
         self._reshapes = bool(office.levers) and asked.caller.mode != "observe"
         if self._reshapes and asked.body.get("thread") is not None:
             self._refuse_thread()
@@ -160,18 +160,18 @@ class Call:
 
     def _new_attempt(self, call_id: str, number: int) -> Attempt:
         asked = self._asked
-        return Attempt(
-            id=self._ways.ids.new(),
-            call_id=call_id,
-            number=number,
-            body=asked.body,
-            mode=asked.caller.mode,
-            tags=self._tags,
-            stream=asked.body.get("stream") is True,
-            max_context=self._ways.max_context,
-            plans=self._plans,
-            betas=frozenset(self._betas),
-            reshapes=self._reshapes,
+        return Attempt(  # by position: see CONTRIBUTING.md
+            self._ways.ids.new(),
+            call_id,
+            number,
+            asked.body,
+            asked.caller.mode,
+            self._tags,
+            asked.body.get("stream") is True,
+            self._ways.max_context,
+            self._plans,
+            frozenset(self._betas),
+            self._reshapes,
             asked=self._own,
         )
 
@@ -251,7 +251,7 @@ class Call:
                 return Answer(400, started_at, started_at, "anthropic", fault=self._fault, refused=True)
             response = await self._ways.way.send("POST", self._url, *self._outgoing(None))
         answer = self._answered(response, started_at)
-        if response.status < 400 and self._desk.follows and self._asked.body.get("stream") is not True:
+        if response.status < 400 and self._desk.follows() and self._asked.body.get("stream") is not True:
             self._response = await self._gathered(response)
         return answer
 
@@ -308,32 +308,17 @@ class Call:
             self._response = response
         else:
             response.close()  # the answer that was there before is the client's
-        headers = response.headers
-        if response.status < 400:
+        status, headers = response.status, response.headers
+        if status < 400:
             self._office.met(headers)
-            streams = "text/event-stream" in headers.get("content-type", "")
-            self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds)
-        return Answer(
-            status=response.status,
-            started_at=started_at,
-            first_event_at=self._ways.clock(),
-            provider="anthropic",
-            request_id=headers.get("request-id"),
-            fault=self._fault,
-        )
+            streams = headers.get("content-type", "").find("text/event-stream") >= 0
+            self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds())
+        request_id = headers.get("request-id")
+        return Answer(status, started_at, self._ways.clock(), "anthropic", request_id, self._fault)
 
 
 _NO_THREADS = "scrimp: histories may be changed here, which threads do not show; send the whole request"
 _NO_THREADS_DETAILS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
-
-
-def _betas(inbound: Inbound) -> tuple[str, ...]:
-    """What the caller's `anthropic-beta` headers say; there may be several."""
-    if _BETAS not in inbound.headers:
-        return ()
-    return betas_in(
-        ",".join(value.decode("latin-1") for name, value in inbound.headers.raw if name == _BETAS)
-    )
 
 
 def _without(headers: Headers, left_out: bytes) -> Headers:
