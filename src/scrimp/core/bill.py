@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -40,6 +39,9 @@ CATEGORIES: tuple[Category, ...] = ("input", "write_5m", "write_1h", "read", "ou
 
 _DAY_SECONDS = 86400
 _EPOCH = date(1970, 1, 1).toordinal()
+_latest = [(0, date.fromordinal(_EPOCH))]
+"""When the day began that was asked for last, and that day: nearly all calls are of the same."""
+
 _NO_SPLIT = "the usage does not say which writes were for 5m and which for 1h: counted as 5m"
 _FALLBACK = "a fallback: every attempt is billed as listed, though a refusal before any output may be free"
 _SUMMED = "the prompts of several samplings are summed: their sum decided the price tier"
@@ -149,7 +151,11 @@ def day_of(at: float | date) -> date:
     """The day, in UTC, of a time in epoch seconds; a date is that day."""
     if type(at) is not float and isinstance(at, date):
         return at.astimezone(UTC).date() if isinstance(at, datetime) else at
-    return _day(at // _DAY_SECONDS)
+    begin, day = _latest[0]
+    if not 0.0 <= at - begin < _DAY_SECONDS:
+        number = int(at // _DAY_SECONDS)
+        begin, day = _latest[0] = number * _DAY_SECONDS, date.fromordinal(_EPOCH + number)
+    return day
 
 
 class _Account(msgspec.Struct, gc=False):
@@ -253,11 +259,6 @@ def _add_doubts(account: _Account, usage: Usage, model: Model) -> None:
         account.notes.append(_CREDIT)
     if usage.service_tier == "priority":
         account.notes.append(_PRIORITY)
-
-
-@lru_cache(maxsize=4096)
-def _day(number: float) -> date:
-    return date.fromordinal(_EPOCH + int(number))
 
 
 def _line_json(line: Line) -> dict[str, object]:

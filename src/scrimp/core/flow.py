@@ -158,7 +158,7 @@ def _prepared(
         fault = planned.reason
     if plan and (attempt.mode == "observe" or attempt.untouched is not None):
         plan = plan.untouched()
-    model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
+    model = plan.asked.model if plan else facts.resolve(str(attempt.body.get("model", "")))
     started_at, watched = clock(), None
     if plan:
         cuts = change is not None and change.cuts

@@ -150,7 +150,7 @@ class Call:
         retries = self._ways.retries if said is None else 0
         if self.call_id is None:
             key = self._inbound.headers.get(_IDEMPOTENCY_KEY)
-            self.call_id = key.decode("latin-1") if key else f"{self._ways.ids.new()}c"
+            self.call_id = key.decode("latin-1") if key else self._ways.ids.new() + "c"
         for again in range(retries + 1):
             pause = await self._attempt(self._new_attempt(self.call_id, before + again), retries - again)
             if pause is None:

@@ -195,16 +195,17 @@ class Office:
         """Where calls are written down. Raises `StoreError` or `InputError` where it cannot be opened."""
         if self._ledger is not None:
             return self._ledger
+        here = os.getpid()
         process, opened = self._opened
-        if opened is None or process != os.getpid():  # where home is is asked of the file system: once
+        if opened is None or process != here:  # where home is is asked of the file system: once
             opened = home_ledger(self.hear)
-            self._opened = os.getpid(), opened
+            self._opened = here, opened
         return opened
 
     def budgets(self) -> Budgets | None:
         """What limits calls, where anything does. Raises `BudgetUnavailable` where that cannot be told."""
         try:
-            budgets = self.ledger.budgets
+            budgets = (self.ledger if self._ledger is None else self._ledger).budgets
         except (StoreError, InputError) as error:  # no ledger, so no limits in it; writing will fail too
             self.fault("the ledger cannot be opened", error)
             return None
@@ -217,7 +218,8 @@ class Office:
 
     def keep(self, record: Record, settlement: Settlement | None = None) -> None:
         """Hand a record to the ledger; a failure to write it is told when it is known."""
-        self.ledger.submit(record, settlement).add_done_callback(self._written)
+        ledger = self.ledger if self._ledger is None else self._ledger
+        ledger.submit(record, settlement).add_done_callback(self._written)
         self.audience.recorded(record)
 
     def met(self, headers: Mapping[str, str]) -> None:
