@@ -156,7 +156,8 @@ class Exchange:
             self.transport.write(head + body)
         if over:
             self.response_complete = True
-            self.wake()
+            if self._waiting is not None:
+                self.wake()
             if not self.keep_alive:
                 self.transport.close()
             self.connection.on_response_complete()

@@ -222,7 +222,7 @@ class GatedDesk(CallDesk):
     """
 
     def __init__(self, office: Office, gating: Gating, *, stream: bool, run: Run | None = None) -> None:
-        super().__init__(office, run)
+        CallDesk.__init__(self, office, run)
         self._gating = gating
         self._stream = stream
         self.waited = 0.0

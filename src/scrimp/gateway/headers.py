@@ -62,15 +62,15 @@ class Fields(dict[bytes, bytes]):
         self.betas = _betas(raw) if _BETAS in self else ()
         self.secrets: list[bytes] | None = None
         """What is shown as a key; None: nobody has looked."""
-        self._onwards: dict[tuple[tuple[bytes, bytes] | None, bool], bytes] = {}
+        self._onwards: tuple[tuple[bytes, bytes] | None, bool, bytes] | None = None
 
     def onwards(self, credential: tuple[bytes, bytes] | None, *, plain: bool) -> bytes:
         """What `upwards` makes of them, as `lines_of` has it. Raises as that does."""
-        found = self._onwards.get((credential, plain))
-        if found is None:
-            found = lines_of(upwards(self.raw, credential, plain=plain))
-            self._onwards = {(credential, plain): found}
-        return found
+        found = self._onwards
+        if found is None or found[0] != credential or found[1] is not plain:
+            lines = lines_of(upwards(self.raw, credential, plain=plain))
+            found = self._onwards = credential, plain, lines
+        return found[2]
 
 
 def upwards(headers: Headers, credential: tuple[bytes, bytes] | None, *, plain: bool) -> Headers:

@@ -70,7 +70,9 @@ class Inbound(Exchange):
     def __init__(self, connection: Connection, head: Head, length: bytes) -> None:
         """`length` is what `content-length` says, where there is one."""
         method, self.path, self.query, headers, alive = head
-        super().__init__(connection, method, keep_alive=alive, expects_continue=headers.expects_continue)
+        Exchange.__init__(
+            self, connection, method, keep_alive=alive, expects_continue=headers.expects_continue
+        )
         self.headers = headers
         self.length = length
         self.deadline = 0.0
@@ -82,10 +84,6 @@ class Inbound(Exchange):
         self.upstream: str | None = None
         self.taken_at = 0.0
         self._late: Ended = "no answer"
-
-    def enter(self) -> None:
-        """It is served from now on, until it is over or the client leaves."""
-        self.connection.lost = self.left
 
     def leave(self) -> None:
         """It is over: a client that still waits for an answer waits in vain."""

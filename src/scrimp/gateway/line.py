@@ -234,7 +234,8 @@ class Line(asyncio.Protocol):
             return
         answer.end()
         if self._parser.should_keep_alive() and not self._transport.is_closing():
-            self.go_on()
+            if self._paused:
+                self.go_on()
             self.since = monotonic()
             self._idle.append(self)
         else:

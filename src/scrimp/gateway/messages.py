@@ -214,8 +214,9 @@ class Call:
             said = f"scrimp: upstream {self._asked.caller.upstream!r}: {error}"
             raise RefusedError(502, said, upstream=True) from None
         response = self._answer()
-        if response.status >= 400:
-            self._ways.metrics.upstream_failed(str(response.status))
+        if response.status < 400:  # it is billed, whatever its headers say
+            return None
+        self._ways.metrics.upstream_failed(str(response.status))
         if left > 0 and is_worth_retrying(response.status, response.headers):
             pause = self._pause(self._ways.retries - left + 1, response.headers)
             if pause is not None:

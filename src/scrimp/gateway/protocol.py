@@ -122,9 +122,10 @@ class GatewayProtocol(Protocol):
         self._asked = True
         self._since = monotonic()
         self._most = again.most
-        self.begin(Inbound(self, again.head, length))
+        inbound = Inbound(self, again.head, length)
+        self.begin(inbound)
         self.on_body(body)
-        self.on_message_complete()
+        inbound.more_body = False
 
     def on_message_begin(self) -> None:
         """See uvicorn."""
@@ -193,7 +194,8 @@ class GatewayProtocol(Protocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self.serve(self.pipeline.pop()[0])
         elif not self._reading:

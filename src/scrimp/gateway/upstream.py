@@ -116,7 +116,7 @@ class Way:
     def _sweep(self) -> None:
         """Close what has been idle for too long."""
         for idle in self._idle.values():
-            while idle and not _is_fresh(idle[0], monotonic()):
+            while idle and (idle[0].is_closed() or monotonic() - idle[0].since > _IDLE_SECONDS):
                 idle.popleft().close()
         self._sweeping = self._loop.call_later(_IDLE_SECONDS, self._sweep)
 
@@ -126,14 +126,10 @@ def _kept(idle: deque[Line]) -> Line | None:
     now = monotonic()
     while idle:
         line = idle.pop()
-        if _is_fresh(line, now):
+        if now - line.since <= _IDLE_SECONDS and not line.is_closed():
             return line
         line.close()
     return None
-
-
-def _is_fresh(line: Line, now: float) -> bool:
-    return now - line.since <= _IDLE_SECONDS and not line.is_closed()
 
 
 def lines_of(headers: Headers) -> bytes:
