@@ -117,6 +117,7 @@ class Draft(msgspec.Struct, frozen=True):
         miss: Diagnosis | None = None,
     ) -> Record:
         attempt, planned, model, found = self.attempt, self.planned, bills.model, bills.known
+        told = self.change is not None or (metered is not None and metered.missed is not None)
         chosen, prompt = (planned.plan.chosen.outcome, planned.asked.prompt) if planned else (None, None)
         # In their order: finding thirty names takes longer than all else about a record.
         return Record(
@@ -136,7 +137,7 @@ class Draft(msgspec.Struct, frozen=True):
             bills.usage,
             found.total,
             bills.exact and found.measured and not found.notes,
-            self._notes(found, metered),
+            self._notes(found, metered) if told else found.notes,
             self._own_cost(found, bills.usage) if metered else None,
             chosen.read if chosen else None,
             chosen.write_5m + chosen.write_1h if chosen else None,

@@ -241,7 +241,7 @@ _object_in = msgspec.json.Decoder(dict[str, Any])
 
 def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
     """Meter a response that was not streamed; raises ResponseError when it cannot be metered."""
-    found = _quickly(body) if isinstance(body, bytes) else None
+    found = _quickly(body) if type(body) is bytes else None
     if found is not None:
         return found
     response = read_response(body)

@@ -252,7 +252,8 @@ class Call:
                 return Answer(400, started_at, started_at, "anthropic", fault=self._fault, refused=True)
             response = await self._ways.way.send("POST", self._url, *self._outgoing(None))
         answer = self._answered(response, started_at)
-        if response.status < 400 and self._desk.follows() and self._asked.body.get("stream") is not True:
+        follows = self._reshapes and response.status < 400 and self._desk.follows()
+        if follows and self._asked.body.get("stream") is not True:
             self._response = await self._gathered(response)
         return answer
 

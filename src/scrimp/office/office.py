@@ -85,7 +85,7 @@ class Office:
 
     def plan(self, command: Plan) -> Planned | None:
         """Plan a request under the lock."""
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             return workspace.plan(command.body, self.clock(), again=command.again, label=command.label)
 
@@ -119,7 +119,7 @@ class Office:
 
     def most_tokens(self, planned: Planned) -> int | None:
         """A hard bound on the prompt's length, where bills have taught one."""
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             return workspace.most_tokens(planned)
 
@@ -160,7 +160,7 @@ class Office:
     def began(self, command: Began) -> None:
         """The response began: the planned entries are there."""
         answer = command.answer
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             workspace.sent(command.planned, answer.started_at, answer.first_event_at)
             if command.watched is not None:
@@ -177,7 +177,7 @@ class Office:
     def billed(self, command: Billed) -> Diagnosis | None:
         """Learn from a bill, and say why it shows less read than it should."""
         watched, found = command.watched, None
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             workspace.billed(command.planned, command.usage, command.message_id, command.edited)
             if watched is not None:
