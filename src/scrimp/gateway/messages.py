@@ -151,8 +151,16 @@ class Call:
         if self.call_id is None:
             key = self._inbound.headers.get(_IDEMPOTENCY_KEY)
             self.call_id = key.decode("latin-1") if key else self._ways.ids.new() + "c"
-        for again in range(retries + 1):
-            pause = await self._attempt(self._new_attempt(self.call_id, before + again), retries - again)
+        for left in range(retries, -1, -1):
+            attempt = self._new_attempt(self.call_id, before + retries - left)
+            try:
+                await self._carried_out(attempt)
+            except (BudgetExceeded, ContextExceeded, LoopStopped, BudgetUnavailable) as error:
+                raise _refusal(error) from None
+            except UpstreamError as error:
+                pause = self._after_failure(error, left)
+            else:
+                pause = self._after_answer(self._answer(), left)
             if pause is None:
                 break
             await asyncio.sleep(pause)
@@ -181,39 +189,31 @@ class Call:
             raise RefusedError.for_good(400, _NO_THREADS, details=_NO_THREADS_DETAILS)
         self._reshapes = False
 
-    async def _attempt(self, attempt: Attempt, left: int) -> float | None:
-        """One attempt; the seconds until the next, or None when its answer is the client's."""
+    def _carried_out(self, attempt: Attempt) -> Awaitable[None]:
+        """One attempt, from its plan to the beginning of its answer."""
         self._response, self._fault = None, None
         self._inbound.within(monotonic() + self._ways.answer_seconds, "no answer")
         call = flow(attempt, self._office.facts, self._ways.clock)
         gating = self._ways.gating
-        try:
-            if gating is None or attempt.mode == "observe":
-                self._desk = CallDesk(self._office, self._ways.run)
-                self._desk.large = self._large
-                await adrive(call, self._desk, self._send)
-            else:
-                self._desk = desk = GatedDesk(self._office, gating, stream=attempt.stream, run=self._ways.run)
-                desk.large = self._large
-                await adrive(call, desk, self._send, desk.plan)
-        except BudgetExceeded as error:
-            raise RefusedError.for_good(402, str(error)) from None
-        except ContextExceeded as error:
-            # Clients that compact when the API says so know it by how this begins.
-            said = f"prompt is too long: {error.tokens} tokens > {error.limit} maximum (scrimp: {error})"
-            raise RefusedError.for_good(400, said) from None
-        except LoopStopped as error:
-            raise RefusedError.for_good(400, f"scrimp: {error}") from None
-        except BudgetUnavailable as error:
-            raise RefusedError.for_now(503, f"scrimp: {error}") from None
-        except UpstreamError as error:
-            self._ways.metrics.upstream_failed(error.kind)
-            if left > 0:
-                self._ways.metrics.retried(error.kind)
-                return self._pause(self._ways.retries - left + 1, {})
-            said = f"scrimp: upstream {self._asked.caller.upstream!r}: {error}"
-            raise RefusedError(502, said, upstream=True) from None
-        response = self._answer()
+        if gating is None or attempt.mode == "observe":
+            self._desk = CallDesk(self._office, self._ways.run)
+            self._desk.large = self._large
+            return adrive(call, self._desk, self._send)
+        self._desk = desk = GatedDesk(self._office, gating, stream=attempt.stream, run=self._ways.run)
+        desk.large = self._large
+        return adrive(call, desk, self._send, desk.plan)
+
+    def _after_failure(self, error: UpstreamError, left: int) -> float | None:
+        """The seconds until the next attempt. Raises `RefusedError` where none is left."""
+        self._ways.metrics.upstream_failed(error.kind)
+        if left > 0:
+            self._ways.metrics.retried(error.kind)
+            return self._pause(self._ways.retries - left + 1, {})
+        said = f"scrimp: upstream {self._asked.caller.upstream!r}: {error}"
+        raise RefusedError(502, said, upstream=True) from None
+
+    def _after_answer(self, response: UpstreamAnswer, left: int) -> float | None:
+        """The seconds until the next attempt; None: the answer is the client's."""
         if response.status < 400:  # it is billed, whatever its headers say
             return None
         self._ways.metrics.upstream_failed(str(response.status))
@@ -321,6 +321,19 @@ class Call:
 
 _NO_THREADS = "scrimp: histories may be changed here, which threads do not show; send the whole request"
 _NO_THREADS_DETAILS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+
+
+def _refusal(error: Exception) -> RefusedError:
+    """Why nothing went out, as clients read it."""
+    if isinstance(error, BudgetExceeded):
+        return RefusedError.for_good(402, str(error))
+    if isinstance(error, ContextExceeded):
+        # Clients that compact when the API says so know it by how this begins.
+        said = f"prompt is too long: {error.tokens} tokens > {error.limit} maximum (scrimp: {error})"
+        return RefusedError.for_good(400, said)
+    if isinstance(error, LoopStopped):
+        return RefusedError.for_good(400, f"scrimp: {error}")
+    return RefusedError.for_now(503, f"scrimp: {error}")
 
 
 def _without(headers: Headers, left_out: bytes) -> Headers:
