@@ -32,7 +32,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/alerting/outbox.py:_deliver",  # a way out that fails is told, and the next alert goes on
     "src/scrimp/caching_tools/flight.py:land",  # a result that cannot be copied is there all the same
     "src/scrimp/cli/app.py:main",  # the boundary of the command line: whatever escapes becomes one clear line
-    "src/scrimp/core/flow.py:_reserved",  # whatever ends the wait for a hold, the hold is released
+    "src/scrimp/core/flow.py:_prepared",  # whatever ends the wait for a hold, the hold is released
     "src/scrimp/core/flow.py:flow",  # whatever ends a call, it is written down, and raised again
     "src/scrimp/core/flow.py:_followed",  # what was asked once more failed: the answer before it is there
     "src/scrimp/drive.py:adrive",  # hands what sending raised to the flow, which raises it again
@@ -44,7 +44,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/office/reshaping.py:tell",  # the same, once the call is over
     "src/scrimp/office/listening.py:_tell",  # a listener's failure is told, and no call suffers
     "src/scrimp/office/listening.py:recorded",  # the same
-    "src/scrimp/gateway/app.py:__call__",  # the boundary of the gateway: whatever escapes ends as an error
+    "src/scrimp/gateway/app.py:serve",  # the boundary of the gateway: whatever escapes ends as an error
     "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
     "src/scrimp/gateway/messages.py:_planned",  # the same
     "src/scrimp/gateway/lasting.py:lasting",  # work beside the calls begins again, and that it failed is told

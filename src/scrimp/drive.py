@@ -72,10 +72,13 @@ async def adrive(
     while command is not None:
         kind = type(command)
         try:
+            decided = desk.reserve(command) if kind is Reserve else None
+            if decided is not None:
+                await decided.settled()  # `reserved` raises its error, in words of its own
             if kind is Send:
                 answer = await send(command)
             elif kind is Reserve:
-                answer = await _reserved(command, desk)
+                answer = desk.reserved(command, decided)
             elif kind is Plan and plan is not None:
                 answer = await plan(command)
             elif kind is Meter and desk.later(flow, command):
@@ -91,13 +94,6 @@ async def adrive(
             command = flow.send(answer)
         except StopIteration:
             return
-
-
-async def _reserved(command: Reserve, desk: Desk) -> Any:
-    decided = desk.reserve(command)
-    if decided is not None:
-        await decided.settled()  # `reserved` raises its error, in words of its own
-    return desk.reserved(command, decided)
 
 
 def resume(flow: Flow, desk: Desk, answer: Any) -> None:

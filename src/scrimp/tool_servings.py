@@ -25,20 +25,18 @@ class _Servings:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[str, dict[str, int]] = {}
+        self.counts: dict[str, dict[str, int]] = {}
         survive_forks(self)
 
     def add(self, owner: str, tool: str) -> None:
         with self._lock:
-            counts = self._counts.setdefault(owner, {})
+            counts = self.counts.setdefault(owner, {})
             counts[tool] = counts.get(tool, 0) + 1
-            forget_oldest(self._counts, _OWNERS)
+            forget_oldest(self.counts, _OWNERS)
 
     def take(self, owner: str) -> dict[str, int]:
-        if owner not in self._counts:  # every call asks, and few have anything
-            return {}
         with self._lock:
-            return self._counts.pop(owner, {})
+            return self.counts.pop(owner, {})
 
     def pause(self) -> None:
         """See `forking.Forkable`."""
@@ -50,7 +48,7 @@ class _Servings:
 
     def restart(self) -> None:
         """See `forking.Forkable`: what was counted is the parent's to write down."""
-        self._counts.clear()
+        self.counts.clear()
         self._lock.release()
 
 
@@ -64,7 +62,10 @@ def served(owner: str, tool: str) -> None:
 
 def take_notes(tags: Tags) -> tuple[str, ...]:
     """What the record of a call says of results served since the record before it."""
-    counts = _servings.take(owner_of(tags))
+    owner = owner_of(tags)
+    if owner not in _servings.counts:  # every call asks, and few have anything
+        return ()
+    counts = _servings.take(owner)
     if not counts:
         return ()
     total = sum(counts.values())

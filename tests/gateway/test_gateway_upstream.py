@@ -212,7 +212,7 @@ def test_an_answer_that_breaks_off_gives_what_came_and_then_says_so(wire: bytes)
         assert await answer.part() == b"01234"
         with pytest.raises(BrokenOffError):
             await answer.part()
-        assert not answer.over
+        assert not answer.is_over()
 
     run(one_answer(wire), use)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -13,9 +13,9 @@ import pytest
 from uvicorn.server import ServerState
 
 from scrimp.asgi.listening import quiet_config
-from scrimp.asgi.shapes import App
 from scrimp.gateway import parts, serving
 from scrimp.gateway.buffered import Buffered
+from scrimp.gateway.inbound import Inbound
 from scrimp.gateway.protocol import Allowed, GatewayProtocol
 from scrimp.gateway.watch import Watch
 from tests.gateway.doors import door, request_bytes
@@ -65,13 +65,16 @@ class Client(asyncio.Transport):
     def resume_reading(self) -> None: ...
 
 
-def answering_after(seconds: float) -> App:
-    async def app(scope: Any, receive: Any, send: Any) -> None:
+def answering_after(seconds: float) -> Callable[[Inbound], Coroutine[Any, Any, None]]:
+    async def serve(inbound: Inbound) -> None:
         await asyncio.sleep(seconds)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"{}"})
+        await inbound.respond(200, [], b"{}")
 
-    return app
+    return serve
+
+
+async def no_app(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("the gateway's own connections need no ASGI")
 
 
 @pytest.fixture
@@ -82,10 +85,12 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     @asynccontextmanager
     async def connection(seconds: float = 0.0) -> AsyncIterator[Client]:
         state, allowed = ServerState(), Allowed(9_000, 9_000, 9_000, 1.0, 1.0, IDLE)
-        config = quiet_config(answering_after(seconds), keep_alive=IDLE)
+        config = quiet_config(no_app, keep_alive=IDLE)
         looking = asyncio.create_task(Watch(10 * EVERY).run(partial(serving._look, state)))
         with socket.socket() as own:
-            yield Client(GatewayProtocol(allowed, Buffered(2**20), config, state), own)
+            serving_ = answering_after(seconds)
+            made = GatewayProtocol(serving_, config, state, allowed=allowed, buffered=Buffered(2**20))
+            yield Client(made, own)
             looking.cancel()
 
     return connection

@@ -46,7 +46,7 @@ async def twice(way: Way, url: str) -> list[bytes]:
 async def when_it_ended(way: Way, url: str) -> list[bytes]:
     """Two answers, the second one asked for when the connection of the first is no more."""
     first = await get(way, url)
-    while not all(line.closed for line in way._target(url).idle):
+    while not all(line.is_closed() for line in way._target(url).idle):
         await asyncio.sleep(0.001)
     return [first[1], (await get(way, url))[1]]
 

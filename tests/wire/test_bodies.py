@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrimp.errors import RequestError
-from scrimp.wire.bodies import Bodies
+from scrimp.wire.bodies import Bodies, Decoded
 from scrimp.wire.loads import loads
 from scrimp.wire.markers import MarkerEdit
 from scrimp.wire.splice import splice_markers
@@ -96,7 +96,8 @@ def test_messages_are_taken_over_and_their_places_known() -> None:
     first: Any = bodies.read(body("a", "b" * 500, max_tokens=1)).value
     raw = body("a", "b" * 500, "c", max_tokens=2)
     value: Any
-    value, layout = bodies.read(raw)
+    found = bodies.read(raw)
+    value, layout = found.value, found.layout
     assert value == json.loads(raw)
     assert [one is other for one, other in zip(value["messages"], first["messages"], strict=False)] == [
         True
@@ -119,7 +120,7 @@ def test_messages_are_taken_over_and_their_places_known() -> None:
 )
 def test_what_is_no_usual_body_is_read_all_the_same(raw: bytes) -> None:
     bodies = Bodies(short=0)
-    assert bodies.read(raw) == bodies.read(raw) == (json.loads(raw), None)
+    assert bodies.read(raw) == bodies.read(raw) == Decoded(json.loads(raw))
 
 
 def test_the_bodies_remembered_are_bounded_and_the_least_recent_go() -> None:

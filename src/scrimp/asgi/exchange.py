@@ -1,14 +1,14 @@
-"""One request and its answer on a connection, framed as HTTP/1.1, for ASGI and for who goes without it."""
+"""One request and its answer on a connection, framed as HTTP/1.1."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol
+from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from scrimp.asgi.shapes import Headers, Message, Scope
+from scrimp.asgi.shapes import Headers
 
 __all__ = ["Carrier", "Exchange"]
 
@@ -52,19 +52,15 @@ class Exchange:
         "parts",
         "response_complete",
         "response_started",
-        "scope",
         "size",
         "transport",
     )
 
-    def __init__(
-        self, connection: Carrier, scope: Scope, *, keep_alive: bool, expects_continue: bool
-    ) -> None:
-        self.scope: Any = scope
+    def __init__(self, connection: Carrier, method: str, *, keep_alive: bool, expects_continue: bool) -> None:
         self.connection = connection
         self.transport = connection.transport
         self.flow = connection.flow
-        self.method: str = scope["method"]
+        self.method = method
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
         """Whether the client waits for a word before it sends the body."""
@@ -80,27 +76,6 @@ class Exchange:
         self._left = 0  # of the answer, where its head says how long it is
         self._news = False
         self._waiting: asyncio.Future[None] | None = None
-
-    async def receive(self) -> Message:
-        """See ASGI."""
-        await self.came()
-        if self.disconnected or self.response_complete:
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": self.taken(), "more_body": self.more_body}
-
-    async def send(self, message: Message) -> None:
-        """See ASGI. Raises RuntimeError where the application does not keep to it."""
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        expected = "http.response.body" if self.response_started else "http.response.start"
-        if message["type"] != expected or self.response_complete:
-            raise RuntimeError(f"{message['type']} is not what comes next in an answer")
-        if self.response_started:
-            self.put(message.get("body", b""), over=not message.get("more_body", False))
-        else:
-            self.begin(message["status"], message["headers"])
 
     def take(self, body: bytes) -> None:
         """A part of the request's body came."""
@@ -144,21 +119,22 @@ class Exchange:
         """The head of the answer. Raises RuntimeError for a header that is none."""
         self.response_started = True
         self.expects_continue = False
-        lines = [STATUS_LINE[status], *[b"%b: %b\r\n" % header for header in headers]]
+        lines = [b": ".join(header) for header in headers]
         said = {name.lower(): value for name, value in headers}
         closing = b"connection" in said and said[b"connection"].lower().find(b"close") >= 0
         if closing:
             self.keep_alive = False
         elif not self.keep_alive:
-            lines.append(b"connection: close\r\n")
+            lines.append(b"connection: close")
         if b"transfer-encoding" in said and said[b"transfer-encoding"].lower() == b"chunked":
             self.chunked = True
         elif b"content-length" in said:
             self._left = int(said[b"content-length"])
         elif self.method != "HEAD" and status not in _WITHOUT_BODY:
             self.chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        head = b"".join(lines)
+            lines.append(b"transfer-encoding: chunked")
+        lines.append(b"")
+        head = STATUS_LINE[status] + b"\r\n".join(lines)
         # One look at all of it: one at each name and value takes several times as long.
         if len(head) - len(head.translate(None, _CONTROLS)) != 2 * len(lines):
             raise RuntimeError("a header of the answer has characters that no header can have")
@@ -180,7 +156,8 @@ class Exchange:
             self.transport.write(head + body)
         if over:
             self.response_complete = True
-            self.wake()
+            if self._waiting is not None:
+                self.wake()
             if not self.keep_alive:
                 self.transport.close()
             self.connection.on_response_complete()

@@ -13,9 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from scrimp.asgi.cycle import Cycle
 from scrimp.asgi.exchange import Exchange
-from scrimp.asgi.shapes import HANG_UP, Scope
+from scrimp.asgi.shapes import HANG_UP
 
-__all__ = ["Protocol"]
+__all__ = ["Protocol", "parts_of"]
 
 _PAUSED_AT = 65_536
 """Bytes that may wait for the application before the client has to."""
@@ -33,12 +33,6 @@ class Protocol(HttpToolsProtocol):
         # asyncio leaves Nagle's algorithm on for sockets it did not open itself: 40 ms a streamed answer.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
-
-    def exchange(self, scope: Scope, *, keep_alive: bool) -> Exchange:
-        """The request whose head is there."""
-        cycle = Cycle(self, scope, keep_alive=keep_alive, expects_continue=self.expect_100_continue)
-        scope["extensions"] = {HANG_UP: cycle.hang_up}
-        return cycle
 
     def serve(self, exchange: Exchange) -> None:
         """Begin to serve a request."""
@@ -60,7 +54,7 @@ class Protocol(HttpToolsProtocol):
         """As uvicorn's own, without upgrades and without a limit on connections."""
         parser = self.parser
         version = parser.get_http_version()
-        path, raw_path, query = _parts_of(self.url)
+        path, raw_path, query = parts_of(self.url)
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": _ASGI,
@@ -75,14 +69,19 @@ class Protocol(HttpToolsProtocol):
             "query_string": query,
             "headers": self.headers,
         }
-        before = self.cycle
         keep_alive = version != "1.0" and parser.should_keep_alive()
-        cycle = self.cycle = self.exchange(scope, keep_alive=keep_alive)
+        cycle = Cycle(self, scope, keep_alive=keep_alive, expects_continue=self.expect_100_continue)
+        scope["extensions"] = {HANG_UP: cycle.hang_up}
+        self.begin(cycle)
+
+    def begin(self, exchange: Exchange) -> None:
+        """There is the head of a request."""
+        before, self.cycle = self.cycle, exchange
         if before is None or before.response_complete:
-            self.serve(cycle)
+            self.serve(exchange)
         else:  # sent before the answer to the one before it came: it has to wait
             self.flow.pause_reading()
-            self.pipeline.appendleft((cast("Any", cycle), self.app))
+            self.pipeline.appendleft((cast("Any", exchange), self.app))
 
     def on_body(self, body: bytes) -> None:
         """See uvicorn."""
@@ -103,7 +102,7 @@ class Protocol(HttpToolsProtocol):
 
 
 @lru_cache(_TARGETS)
-def _parts_of(target: bytes) -> tuple[str, bytes, bytes]:
+def parts_of(target: bytes) -> tuple[str, bytes, bytes]:
     """The path, the same as it came, and the query of what a request is for."""
     url = httptools.parse_url(target)
     path = url.path.decode("ascii")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -40,6 +39,9 @@ CATEGORIES: tuple[Category, ...] = ("input", "write_5m", "write_1h", "read", "ou
 
 _DAY_SECONDS = 86400
 _EPOCH = date(1970, 1, 1).toordinal()
+_latest = [(0, date.fromordinal(_EPOCH))]
+"""When the day began that was asked for last, and that day: nearly all calls are of the same."""
+
 _NO_SPLIT = "the usage does not say which writes were for 5m and which for 1h: counted as 5m"
 _FALLBACK = "a fallback: every attempt is billed as listed, though a refusal before any output may be free"
 _SUMMED = "the prompts of several samplings are summed: their sum decided the price tier"
@@ -126,11 +128,11 @@ def bill(
     `facts` resolves the models of iterations and holds the fees; the bundled facts unless given.
     """
     account = _Account(
-        day=None if at is None else day_of(at),
-        batch=usage.service_tier == "batch" if batch is None else batch,
-        fast=usage.speed == "fast" if fast is None else fast,
-        geo=usage.inference_geo if geo is None else geo,
-        facts=facts or default(),
+        facts or default(),
+        None if at is None else day_of(at),
+        usage.service_tier == "batch" if batch is None else batch,
+        usage.speed == "fast" if fast is None else fast,
+        usage.inference_geo if geo is None else geo,
     )
     parts = usage.iterations
     if parts is None or (len(parts) == 1 and parts[0].type == "message" and parts[0].model is None):
@@ -147,39 +149,42 @@ def bill(
 
 def day_of(at: float | date) -> date:
     """The day, in UTC, of a time in epoch seconds; a date is that day."""
-    if isinstance(at, date):
+    if type(at) is not float and isinstance(at, date):
         return at.astimezone(UTC).date() if isinstance(at, datetime) else at
-    return _day(at // _DAY_SECONDS)
+    begin, day = _latest[0]
+    if not 0.0 <= at - begin < _DAY_SECONDS:
+        number = int(at // _DAY_SECONDS)
+        begin, day = _latest[0] = number * _DAY_SECONDS, date.fromordinal(_EPOCH + number)
+    return day
 
 
-class _Account:
+class _Account(msgspec.Struct, gc=False):
     """The lines of one bill while it is added up, under one request's terms."""
 
-    __slots__ = ("batch", "day", "facts", "fast", "geo", "lines", "notes", "total")
-
-    def __init__(self, *, day: date | None, batch: bool, fast: bool, geo: str | None, facts: Facts) -> None:
-        self.facts = facts
-        self.day = day
-        self.batch = batch
-        self.fast = fast
-        self.geo = geo
-        self.lines: list[Line] = []
-        self.notes: list[str] = []
-        self.total = 0
+    facts: Facts
+    day: date | None
+    batch: bool
+    fast: bool
+    geo: str | None
+    lines: list[Line] = []
+    notes: list[str] = []
+    total: int = 0
 
     def add(self, counts: TokenCounts, model: Model, part: str = "response") -> None:
         """Bill one set of token counts at one model's rates."""
+        plain, written = counts.input_tokens, counts.cache_creation_input_tokens
+        read, output = counts.cache_read_input_tokens, counts.output_tokens
         rates = model.rates(
-            self.day, prompt_tokens=counts.total_input, batch=self.batch, fast=self.fast, geo=self.geo
+            self.day, prompt_tokens=plain + written + read, batch=self.batch, fast=self.fast, geo=self.geo
         )
-        if counts.input_tokens:
-            self.line("input", counts.input_tokens, rates.input, model, part)
-        if counts.cache_creation_input_tokens:
+        if plain:
+            self.line("input", plain, rates.input, model, part)
+        if written:
             self._add_writes(counts, rates, model, part)
-        if counts.cache_read_input_tokens:
-            self.line("read", counts.cache_read_input_tokens, rates.read, model, part)
-        if counts.output_tokens:
-            self.line("output", counts.output_tokens, rates.output, model, part)
+        if read:
+            self.line("read", read, rates.read, model, part)
+        if output:
+            self.line("output", output, rates.output, model, part)
 
     def line(self, category: Category, quantity: int, rate: int, model: Model, part: str) -> None:
         """Add one line."""
@@ -254,11 +259,6 @@ def _add_doubts(account: _Account, usage: Usage, model: Model) -> None:
         account.notes.append(_CREDIT)
     if usage.service_tier == "priority":
         account.notes.append(_PRIORITY)
-
-
-@lru_cache(maxsize=4096)
-def _day(number: float) -> date:
-    return date.fromordinal(_EPOCH + int(number))
 
 
 def _line_json(line: Line) -> dict[str, object]:

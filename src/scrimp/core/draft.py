@@ -42,20 +42,16 @@ class Draft(msgspec.Struct, frozen=True):
     change: Change | None = None
     held: Held | None = None
 
-    @property
-    def cuts(self) -> bool:
-        """Whether the cache is broken on purpose: that is no miss."""
-        return self.change is not None and self.change.cuts
-
     def kept(self, record: Record, most: int | None = None) -> Keep:
         """The record, and what its hold comes to: `most`, or all of it where nothing else bounds the bill.
 
         What is only feared stays within the hold, which bounds it already.
         """
-        if self.held is None:
+        held = self.held
+        if held is None:
             return Keep(record)
-        feared = self.held.amount if most is None else min(most, self.held.amount)
-        return Keep(record, Settlement(self.held.id, max(record.cost, feared)))
+        feared = held.amount if most is None or most > held.amount else most
+        return Keep(record, Settlement(held.id, max(feared, record.cost)))
 
     def untouched(self, fault: str) -> Draft:
         """The caller's own request went out."""
@@ -71,8 +67,10 @@ class Draft(msgspec.Struct, frozen=True):
     def bills(self, answer: Answer, metered: Metered, usage: Usage, facts: Facts) -> Bills:
         """The bill as the provider counts it, or the nearest to it that a broken stream allows."""
         # The model asked for also says where it runs, which has a price; the answer names the model alone.
-        answered = facts.resolve(metered.model) if metered.model else self.model
-        model = self.model if answered.id == self.model.id else answered
+        model, named = self.model, metered.model
+        if named and named != model.id:
+            answered = facts.resolve(named)
+            model = model if answered.id == model.id else answered
         found = bill(usage, model, at=answer.started_at, facts=facts)
         if metered.complete and metered.input_exact:
             return Bills(usage, model, found, exact=True, most=found.total)
@@ -119,7 +117,8 @@ class Draft(msgspec.Struct, frozen=True):
         miss: Diagnosis | None = None,
     ) -> Record:
         attempt, planned, model, found = self.attempt, self.planned, bills.model, bills.known
-        chosen, prompt = (planned.plan.chosen.outcome, planned.prompt) if planned else (None, None)
+        told = self.change is not None or (metered is not None and metered.missed is not None)
+        chosen, prompt = (planned.plan.chosen.outcome, planned.asked.prompt) if planned else (None, None)
         # In their order: finding thirty names takes longer than all else about a record.
         return Record(
             attempt.id,
@@ -137,12 +136,12 @@ class Draft(msgspec.Struct, frozen=True):
             attempt.stream,
             bills.usage,
             found.total,
-            bills.exact and not found.estimated,
-            self._notes(found, metered),
+            bills.exact and found.measured and not found.notes,
+            self._notes(found, metered) if told else found.notes,
             self._own_cost(found, bills.usage) if metered else None,
             chosen.read if chosen else None,
-            chosen.written if chosen else None,
-            prompt.prefixes[-1] if prompt else None,
+            chosen.write_5m + chosen.write_1h if chosen else None,
+            prompt.prefixes[-1] if prompt is not None and prompt.prefixes else None,
             metered.message_id if metered else None,
             answer.request_id if answer else None,
             self.fault,
@@ -174,7 +173,13 @@ _OLDER_SHARE = {"claude-3": 7, "claude-4.7": 10}
 """Tenths of the newer tokenizer's tokens that a family needs for the same output."""
 
 
+def _estimates(tenths: int) -> Callable[[OutputChars], int]:
+    return lambda seen: -(-estimate_output(seen) * tenths // 10)
+
+
+_ESTIMATES = {family: _estimates(tenths) for family, tenths in _OLDER_SHARE.items()}
+
+
 def output_estimate(model: Model) -> Callable[[OutputChars], int]:
     """How many output tokens of `model` a broken stream's characters were."""
-    tenths = _OLDER_SHARE[model.tokenizer]
-    return lambda seen: -(-estimate_output(seen) * tenths // 10)
+    return _ESTIMATES[model.tokenizer]

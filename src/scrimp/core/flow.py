@@ -60,7 +60,8 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
     attempt, plan, change = draft.attempt, draft.planned, draft.change
     edits = plan.plan.edits if plan else ()
     try:
-        answer = yield Send(edits, _diagnosed(attempt, plan, facts), _changed(own, change))
+        previous = _diagnosed(attempt, plan, facts) if plan and plan.previous is not None else None
+        answer = yield Send(edits, previous, None if change is None else _changed(own, change))
     except GeneratorExit:
         raise
     except BaseException as error:  # a cancelled call may have been billed like any other
@@ -89,8 +90,7 @@ def flow(attempt: Attempt, facts: Facts, clock: Callable[[], float]) -> Generato
         yield draft.kept(draft.unanswered(clock()))
         return
     if plan and metered.input_exact:
-        found = yield _billed(plan, watched, metered, draft)
-        miss = found if isinstance(found, Diagnosis) and not draft.cuts else None
+        miss = _missed((yield _billed(plan, watched, metered, draft)), change)
     bills = draft.bills(answer, metered, metered.usage, facts)
     record = draft.billed(answer, finished, bills, miss)
     yield draft.kept(record, bills.most)
@@ -118,9 +118,9 @@ def _untouched(own: Attempt, answer: Answer) -> Attempt:
     return msgspec.structs.replace(own, id=f"{own.id}-", untouched=answer.fault or "")
 
 
-def _changed(own: Attempt, change: Change | None) -> Change | None:
+def _changed(own: Attempt, change: Change) -> Change | None:
     """What is to be sent in place of the request, if anything: levers may have words for the ledger alone."""
-    if change is None or (change.body is own.body and not change.betas and own.follows is None):
+    if change.body is own.body and not change.betas and own.follows is None:
         return None
     return change
 
@@ -141,7 +141,10 @@ def _another(draft: Draft, found: Any, record: Record) -> Attempt | None:
 def _prepared(
     attempt: Attempt, facts: Facts, clock: Callable[[], float]
 ) -> Generator[Command, Any, tuple[Draft, Watched | None]]:
-    """The request reshaped, planned, watched and paid for."""
+    """The request reshaped, planned, watched and paid for.
+
+    Raises, having dropped the plan, where a limit says no.
+    """
     change = None
     if attempt.reshapes or attempt.follows is not None:
         change = yield from _reshaped(attempt)
@@ -149,19 +152,29 @@ def _prepared(
         attempt = msgspec.structs.replace(attempt, body=change.body)
     planned = None
     if attempt.plans:
-        planned = yield Plan(attempt.body, again=attempt.number > 0, label=attempt.tags.label)
+        planned = yield Plan(attempt.body, attempt.number > 0, attempt.tags.label)
     plan, fault = planned if isinstance(planned, Planned) else None, attempt.untouched
     if plan is None and isinstance(planned, Fault):
         fault = planned.reason
     if plan and (attempt.mode == "observe" or attempt.untouched is not None):
         plan = plan.untouched()
-    model = plan.model if plan else facts.resolve(str(attempt.body.get("model", "")))
+    model = plan.asked.model if plan else facts.resolve(str(attempt.body.get("model", "")))
     started_at, watched = clock(), None
     if plan:
         cuts = change is not None and change.cuts
         watched = yield Foresee(plan, attempt.body, attempt.tags, cuts)
         watched = watched if isinstance(watched, Watched) else None
-    held = yield from _reserved(Reserve(attempt, model, plan), watched)
+    try:
+        if plan and attempt.max_context is not None and plan.plan.total.mid > attempt.max_context:
+            raise ContextExceeded(plan.plan.total.mid, attempt.max_context, model.window)
+        held = yield Reserve(attempt, model, plan)
+    except GeneratorExit:
+        raise
+    except BaseException:  # a call cancelled while it waits may get its hold all the same
+        yield from _dropped(plan, watched)
+        yield Release(attempt.id)
+        raise
+    held = held if held is not None and isinstance(held, Held) and held.limits else None
     return Draft(attempt, plan, model, fault, started_at, change, held), watched
 
 
@@ -179,29 +192,21 @@ def _reshaped(attempt: Attempt) -> Generator[Command, Any, Change | None]:
 
 def _billed(plan: Planned, watched: Watched | None, metered: Metered, draft: Draft) -> Billed:
     usage, tags, edited = metered.usage or Usage(), draft.attempt.tags, metered.edited
-    return Billed(plan, usage, metered.message_id, watched, metered.missed, tags, edited, draft.cuts)
+    cuts = draft.change is not None and draft.change.cuts
+    return Billed(plan, usage, metered.message_id, watched, metered.missed, tags, edited, cuts)
+
+
+def _missed(found: Any, change: Change | None) -> Diagnosis | None:
+    """What the bill shows of a miss; where the cache is broken on purpose, that is none."""
+    if found is None or (change is not None and change.cuts):
+        return None
+    return found if isinstance(found, Diagnosis) else None
 
 
 def _answered(finished: Finished) -> Answered:
     metered = finished.metered
     usage = metered.usage or Usage()
     return Answered(usage, metered.stop_reason, metered.complete, finished.ended_at, edited=metered.edited)
-
-
-def _reserved(asked: Reserve, watched: Watched | None) -> Generator[Command, Any, Held | None]:
-    """The money held for the request; raises, having dropped the plan, where a limit says no."""
-    attempt, plan = asked.attempt, asked.planned
-    try:
-        if plan and attempt.max_context is not None and plan.plan.total.mid > attempt.max_context:
-            raise ContextExceeded(plan.plan.total.mid, attempt.max_context, plan.model.window)
-        held = yield asked
-    except GeneratorExit:
-        raise
-    except BaseException:  # a call cancelled while it waits may get its hold all the same
-        yield from _dropped(plan, watched)
-        yield Release(attempt.id)
-        raise
-    return held if isinstance(held, Held) and held.limits else None
 
 
 def _released(draft: Draft) -> Generator[Command, Any, None]:
@@ -223,9 +228,9 @@ def _never_sent(error: BaseException | None) -> bool:
     return False
 
 
-def _diagnosed(attempt: Attempt, planned: Planned | None, facts: Facts) -> str | None:
+def _diagnosed(attempt: Attempt, planned: Planned, facts: Facts) -> str | None:
     """The answer to compare with, where asking is new to nobody: the caller did not, and the API can tell."""
-    if planned is None or planned.previous is None or "diagnostics" in attempt.body:
+    if "diagnostics" in attempt.body:
         return None
     if attempt.mode == "observe" or attempt.untouched is not None:
         return None

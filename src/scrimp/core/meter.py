@@ -241,7 +241,7 @@ _object_in = msgspec.json.Decoder(dict[str, Any])
 
 def meter_response(body: bytes | Mapping[str, Any]) -> Metered:
     """Meter a response that was not streamed; raises ResponseError when it cannot be metered."""
-    found = _quickly(body) if isinstance(body, bytes) else None
+    found = _quickly(body) if type(body) is bytes else None
     if found is not None:
         return found
     response = read_response(body)
@@ -265,14 +265,10 @@ def _quickly(body: bytes) -> Metered | None:
         return None
     if usage is None:
         return None
+    missed = None if found.diagnostics is None else _missed(found.diagnostics)
+    edited = None if found.context_management is None else _edited(found.context_management)
     return Metered(
-        usage=usage,
-        model=found.model,
-        message_id=found.id,
-        stop_reason=found.stop_reason,
-        complete=True,
-        missed=None if found.diagnostics is None else _missed(found.diagnostics),
-        edited=None if found.context_management is None else _edited(found.context_management),
+        usage, found.model, found.id, found.stop_reason, complete=True, missed=missed, edited=edited
     )
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from scrimp.core.record import Tags
 
 __all__ = ["TASK_TYPES", "inferred_task_type", "with_task_type"]
@@ -29,6 +27,9 @@ TASK_TYPES = {
 
 _FEW_TOKENS = 32
 _BLOCKS_LOOKED_AT = 8
+_TELLING = frozenset({"compaction", "output_format", "output_config", "tool_choice"})
+"""Few requests have one of these fields, and all of them are looked for at once."""
+
 _ATTACHED = {"document", "image", "container_upload"}
 
 
@@ -36,10 +37,11 @@ def inferred_task_type(body: Mapping[str, Any]) -> str:
     """The task type that a Messages request looks like, one of `TASK_TYPES`; any body gets one."""
     if body.get("max_tokens") == 0:
         return "warm-up"
-    if body.get("compaction"):
-        return "compaction"
-    if _has_schema(body):
-        return "extraction"
+    if not _TELLING.isdisjoint(body):
+        if body.get("compaction"):
+            return "compaction"
+        if _has_schema(body):
+            return "extraction"
     return "agent" if body.get("tools") else _of_questions(body)
 
 
@@ -47,7 +49,8 @@ def with_task_type(tags: Tags, body: Mapping[str, Any]) -> Tags:
     """`tags` with the task type that was named, or else with an inferred one, marked so."""
     if tags.task_type is not None:
         return tags
-    return msgspec.structs.replace(tags, task_type=inferred_task_type(body), inferred=True)
+    found = inferred_task_type(body)
+    return Tags(tags.run, tags.run_ids, tags.user, found, tags.agent, tags.team, tags.key, inferred=True)
 
 
 def _of_questions(body: Mapping[str, Any]) -> str:

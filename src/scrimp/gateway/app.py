@@ -16,7 +16,7 @@ from scrimp.gateway.bodies import read_object
 from scrimp.gateway.callers import Caller, Callers
 from scrimp.gateway.failing import failure_of
 from scrimp.gateway.fetching import FetchingCall
-from scrimp.gateway.foreign import inbound_of
+from scrimp.gateway.foreign import Foreign
 from scrimp.gateway.gate import Gate
 from scrimp.gateway.house import PAGES, House
 from scrimp.gateway.inbound import Ended, Inbound
@@ -77,10 +77,12 @@ class App:
         self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
-        if scope["type"] != "http":
-            return
-        inbound = inbound_of(scope, receive, send)
+        """Serve one HTTP request of any ASGI server."""
+        if scope["type"] == "http":
+            await self.serve(Foreign(scope, receive, send))
+
+    async def serve(self, inbound: Inbound) -> None:
+        """Serve one request."""
         self._watch.enter(inbound)
         came = monotonic()
         try:
@@ -95,7 +97,7 @@ class App:
             await self._refuse(inbound, RefusedError.for_now(503, "scrimp: the gateway failed"))
         finally:
             self._watch.leave(inbound)
-            route = _route(inbound.path)
+            route = MESSAGES if inbound.path == MESSAGES else _route(inbound.path)
             self._ways.metrics.answered(route, inbound.status)
             if inbound.status >= 400:
                 failure = failure_of(inbound, route, at=self._ways.clock(), duration=monotonic() - came)
@@ -112,18 +114,16 @@ class App:
 
     async def _known(self, inbound: Inbound) -> None:
         """What the upstream serves."""
-        if inbound.path.startswith("/v1/v1/"):
-            raise RefusedError.for_good(404, "/v1/v1/…: the base URL of this gateway is without /v1")
-        path = MESSAGES if inbound.path == MESSAGES else plain_path(inbound.path)
-        if path is None or not (self._settings.serve.other_paths or is_known(path)):
-            raise RefusedError.for_good(404, "Not Found")
+        path = MESSAGES if inbound.path == MESSAGES else self._plain(inbound.path)
         if path == MESSAGES and inbound.method != "POST":
             raise RefusedError.for_good(405, "Method Not Allowed")
         caller = self._callers.of(inbound.headers)
         inbound.upstream, inbound.key = caller.upstream, caller.key.name if caller.key else None
-        limits, batches = self._settings.limits, path.startswith(BATCHES)
-        most = limits.batch_body if batches else limits.body
-        raw = await inbound.read(most, self._settings.timeouts.request)
+        limits = self._settings.limits
+        most = limits.batch_body if path.startswith(BATCHES) else limits.body
+        if inbound.more_body:
+            await inbound.come(most, self._settings.timeouts.request)
+        raw = inbound.read(most)
         if not self._gate.opens():
             await self._gate.wait(inbound)
         inbound.taken_at = monotonic()
@@ -136,6 +136,15 @@ class App:
                 await self._other(inbound, caller, raw, path)
         finally:
             self._gate.leave()
+
+    def _plain(self, path: str) -> str:
+        """A path as servers read it. Raises `RefusedError` for one that is not served."""
+        if path.startswith("/v1/v1/"):
+            raise RefusedError.for_good(404, "/v1/v1/…: the base URL of this gateway is without /v1")
+        plain = plain_path(path)
+        if plain is None or not (self._settings.serve.other_paths or is_known(plain)):
+            raise RefusedError.for_good(404, "Not Found")
+        return plain
 
     async def _other(self, inbound: Inbound, caller: Caller, raw: bytes, path: str) -> None:
         """What is passed on; batches are metered on the way."""
@@ -232,7 +241,5 @@ class App:
 
 
 def _route(path: str) -> str:
-    if path == MESSAGES:
-        return path
     known = path.rstrip("/")
     return known if known in PAGES else route_of(known)

@@ -41,9 +41,10 @@ def read_object(raw: bytes, bodies: Bodies) -> tuple[dict[str, Any], Layout | No
     Raises `RefusedError` for what is none: the API would refuse it too.
     """
     try:
-        body, layout = bodies.read(raw)
+        found = bodies.read(raw)
     except ValueError:  # its text quotes the body
         raise RefusedError.for_good(400, "The request body is not valid JSON") from None
+    body = found.value
     if not isinstance(body, dict):
         raise RefusedError.for_good(400, "The request body is not a JSON object")
-    return body, layout
+    return body, found.layout

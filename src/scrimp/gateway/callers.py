@@ -69,7 +69,10 @@ class Callers:
         return Caller(name, base_url, secrets[0].decode("latin-1"), self._settings.serve.mode)
 
     def _keyed(self, secret: bytes) -> Caller:
-        key = self._found(secret)
+        try:
+            key = None if self._keys is None else self._keys.find(secret.decode("latin-1"))
+        except StoreError:
+            raise RefusedError.for_now(503, "scrimp: keys cannot be checked just now") from None
         if key is None:
             raise RefusedError.for_good(401, "invalid x-api-key")
         made = self._made.get(key.name)
@@ -84,14 +87,6 @@ class Callers:
             raise RefusedError.for_good(401, f"scrimp: the gateway has no upstream key for {name!r}")
         mode = key.mode or self._settings.serve.mode
         return Caller(name, upstream.base_url, paying, mode, credential_of(upstream, paying), key)
-
-    def _found(self, secret: bytes) -> Key | None:
-        if self._keys is None:
-            return None
-        try:
-            return self._keys.find(secret.decode("latin-1"))
-        except StoreError:
-            raise RefusedError.for_now(503, "scrimp: keys cannot be checked just now") from None
 
 
 def credential_of(upstream: Upstream, key: str) -> tuple[bytes, bytes]:

@@ -139,11 +139,15 @@ class _Spliced:
         self.status = first.status
         self.headers = first.headers
         self.raw_headers = [one for one in first.raw_headers if one[0].lower() not in _OF_THE_BODY]
-        self.over = False
+        self._over = False
         self._call = call
         self._server = server
         self._response = first
         self._splice = Splice(call.rounds)
+
+    def is_over(self) -> bool:
+        """Whether nothing more comes."""
+        return self._over
 
     def at_hand(self) -> bytes:
         """What is there."""
@@ -151,7 +155,7 @@ class _Spliced:
 
     async def part(self) -> bytes:
         """What comes next; nothing at the end. Raises `BrokenOffError`."""
-        while not self.over:
+        while not self._over:
             chunk = await self._response.part()
             out = self._fed(chunk) if chunk else await self._round_over()
             if out:
@@ -192,9 +196,9 @@ class _Spliced:
                 await self._end()
                 return self._splice.closing()
             error = refusal_body(refused.status, str(refused), f"req_scrimp_{os.urandom(12).hex()}")
-        self.over = True
+        self._over = True
         return Splice.failed(error)
 
     async def _end(self) -> None:
         await self._call.keep(self._server)
-        self.over = True
+        self._over = True

@@ -8,18 +8,11 @@ from typing import Any, cast
 
 from scrimp.asgi.shapes import Headers, Receive, Scope, Send
 from scrimp.gateway.headers import Fields
-from scrimp.gateway.inbound import INBOUND, Inbound
+from scrimp.gateway.inbound import Head, Inbound
 
-__all__ = ["inbound_of"]
+__all__ = ["Foreign"]
 
 _LENGTH = b"content-length"
-
-
-def inbound_of(scope: Scope, receive: Receive, send: Send) -> Inbound:
-    """The request that the server shows in the scope, or else one made of what ASGI has."""
-    # Taken out: it holds this scope, and nothing is to go round in a circle.
-    found = (scope.get("extensions") or {}).pop(INBOUND, None)
-    return found if isinstance(found, Inbound) else _Foreign(scope, receive, send)
 
 
 class _Unseen:
@@ -41,7 +34,7 @@ class _Unseen:
         return True
 
 
-class _Foreign(Inbound):
+class Foreign(Inbound):
     """What an `Inbound` does with its connection, done by messages."""
 
     __slots__ = ("_receive", "_send")
@@ -49,7 +42,8 @@ class _Foreign(Inbound):
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         raw: Headers = scope["headers"]
         fields = Fields([header for header in raw if header[0] != _LENGTH])
-        super().__init__(_Unseen(), scope, fields, dict(raw).get(_LENGTH, b""), keep_alive=True)
+        head = Head(scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"], fields)
+        super().__init__(_Unseen(), head, dict(raw).get(_LENGTH, b""))
         self.task = cast("asyncio.Task[None]", asyncio.current_task())
         self._receive = receive
         self._send = send

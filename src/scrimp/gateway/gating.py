@@ -222,7 +222,7 @@ class GatedDesk(CallDesk):
     """
 
     def __init__(self, office: Office, gating: Gating, *, stream: bool, run: Run | None = None) -> None:
-        super().__init__(office, run)
+        CallDesk.__init__(self, office, run)
         self._gating = gating
         self._stream = stream
         self.waited = 0.0
@@ -244,14 +244,14 @@ class GatedDesk(CallDesk):
     def _began(self, command: Began) -> None:
         """As any desk; those who wait are told, whatever fails here."""
         try:
-            super()._began(command)
+            self._office.began(command)
         finally:
             self._gating.began(command.planned, self._office)
 
     def _dropped(self, command: Dropped) -> None:
         """As any desk; those who wait are told, whatever fails here."""
         try:
-            super()._dropped(command)
+            self._office.dropped(command)
         finally:
             self._gating.dropped(command.planned, self._office)
 

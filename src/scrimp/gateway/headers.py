@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from scrimp.asgi.shapes import Headers
 from scrimp.gateway.upstream import lines_of
+from scrimp.wire.betas import BETAS_HEADER, betas_in
 
 __all__ = ["CREDENTIALS", "Fields", "downwards", "upwards"]
 
@@ -28,6 +29,7 @@ _ONE_HOP_NAMES = frozenset(name.decode() for name in _ONE_HOP)
 
 CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 
+_BETAS = BETAS_HEADER.encode()
 _REMADE = frozenset({b"host", b"content-length", b"expect"})
 _OURS = b"x-scrimp-"
 _ENCODINGS = frozenset({b"accept-encoding"})
@@ -51,23 +53,24 @@ class Fields(dict[bytes, bytes]):
     `content-length` is none of them. Nobody may change it.
     """
 
-    __slots__ = ("_onwards", "expects_continue", "raw", "secrets")
+    __slots__ = ("_onwards", "betas", "expects_continue", "raw", "secrets")
 
     def __init__(self, raw: Headers) -> None:
         super().__init__(raw)
         self.raw = [*raw]
         self.expects_continue = self.get(b"expect", b"").lower() == b"100-continue"
+        self.betas = _betas(raw) if _BETAS in self else ()
         self.secrets: list[bytes] | None = None
         """What is shown as a key; None: nobody has looked."""
-        self._onwards: dict[tuple[tuple[bytes, bytes] | None, bool], bytes] = {}
+        self._onwards: tuple[tuple[bytes, bytes] | None, bool, bytes] | None = None
 
     def onwards(self, credential: tuple[bytes, bytes] | None, *, plain: bool) -> bytes:
         """What `upwards` makes of them, as `lines_of` has it. Raises as that does."""
-        found = self._onwards.get((credential, plain))
-        if found is None:
-            found = lines_of(upwards(self.raw, credential, plain=plain))
-            self._onwards = {(credential, plain): found}
-        return found
+        found = self._onwards
+        if found is None or found[0] != credential or found[1] is not plain:
+            lines = lines_of(upwards(self.raw, credential, plain=plain))
+            found = self._onwards = credential, plain, lines
+        return found[2]
 
 
 def upwards(headers: Headers, credential: tuple[bytes, bytes] | None, *, plain: bool) -> Headers:
@@ -93,6 +96,11 @@ def downwards(headers: Headers, names: Iterable[str]) -> Headers:
     if _ONE_HOP_NAMES.isdisjoint(names):
         return headers
     return [header for header in headers if header[0].lower() not in _ONE_HOP]
+
+
+def _betas(headers: Headers) -> tuple[str, ...]:
+    """What the `anthropic-beta` headers say; there may be several."""
+    return betas_in(",".join(value.decode("latin-1") for name, value in headers if name == _BETAS))
 
 
 def _named(headers: Headers) -> frozenset[bytes]:

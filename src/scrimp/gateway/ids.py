@@ -8,6 +8,10 @@ from itertools import count
 __all__ = ["Ids"]
 
 _RANDOM_BYTES = 10
+_FIRST = 16**10 + 1
+"""With a digit in front of the ten that are shown, which formats need not fill up."""
+
+_MARKED = len("0x1")
 
 
 class Ids:
@@ -15,8 +19,8 @@ class Ids:
 
     def __init__(self) -> None:
         self._begin = os.urandom(_RANDOM_BYTES).hex()
-        self._numbers = count(1)
+        self._numbers = count(_FIRST)
 
     def new(self) -> str:
         """The next id."""
-        return f"{self._begin}{next(self._numbers):010x}"
+        return self._begin + hex(next(self._numbers))[_MARKED:]

@@ -6,23 +6,30 @@ import asyncio
 import os
 from collections.abc import Callable
 from time import monotonic
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from scrimp.asgi.exchange import Carrier, Exchange
-from scrimp.asgi.shapes import Headers, Scope
+from scrimp.asgi.shapes import Headers
 from scrimp.gateway.bodies import unpacked
 from scrimp.gateway.headers import Fields
 from scrimp.gateway.refusals import RefusedError, refusal_body
 
-__all__ = ["INBOUND", "Connection", "Ended", "Inbound"]
-
-INBOUND = "scrimp.inbound"
-"""The ASGI extension that is the request itself, where the server is the gateway's own."""
+__all__ = ["Connection", "Ended", "Head", "Inbound"]
 
 Ended = Literal["left", "late body", "no turn", "no answer", "silent", "draining"]
 """Why a request is cut short: the client left, something took longer than it may, or the gateway stops."""
 
 _JSON = (b"content-type", b"application/json")
+
+
+class Head(NamedTuple):
+    """What the head of a request says, but for the length of its body. `path` is spelt as it came."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: Fields
+    keep_alive: bool = True
 
 
 class Connection(Carrier, Protocol):
@@ -60,15 +67,14 @@ class Inbound(Exchange):
     connection: Connection
     task: asyncio.Task[None]
 
-    def __init__(
-        self, connection: Connection, scope: Scope, headers: Fields, length: bytes, *, keep_alive: bool
-    ) -> None:
+    def __init__(self, connection: Connection, head: Head, length: bytes) -> None:
         """`length` is what `content-length` says, where there is one."""
-        super().__init__(connection, scope, keep_alive=keep_alive, expects_continue=headers.expects_continue)
+        method, self.path, self.query, headers, alive = head
+        Exchange.__init__(
+            self, connection, method, keep_alive=alive, expects_continue=headers.expects_continue
+        )
         self.headers = headers
         self.length = length
-        self.path: str = scope["raw_path"].decode("latin-1")
-        self.query: bytes = scope["query_string"]
         self.deadline = 0.0
         self.ended: Ended | None = None
         self.status = 0
@@ -78,10 +84,6 @@ class Inbound(Exchange):
         self.upstream: str | None = None
         self.taken_at = 0.0
         self._late: Ended = "no answer"
-
-    def enter(self) -> None:
-        """It is served from now on, until it is over or the client leaves."""
-        self.connection.lost = self.left
 
     def leave(self) -> None:
         """It is over: a client that still waits for an answer waits in vain."""
@@ -114,18 +116,20 @@ class Inbound(Exchange):
         """The client is gone."""
         self.end("left")
 
-    async def read(self, limit: int, seconds: float) -> bytes:
-        """The whole body, which has so many seconds to come.
+    async def come(self, limit: int, seconds: float) -> None:
+        """Returns when there is all of the body, which has so many seconds, or more of it than `limit` bytes.
 
-        Raises `RefusedError` when it is longer than `limit` bytes, or breaks off.
+        Raises `RefusedError` where it says that there will be.
         """
         if self.length.isdigit() and int(self.length) > limit:
             raise _too_large(limit)
-        if self.more_body:
-            self.within(monotonic() + seconds, "late body")
-            while self._wants_more(limit):
-                await self.came()
-            self.within(0.0, "late body")
+        self.within(monotonic() + seconds, "late body")
+        while self._wants_more(limit):
+            await self.came()
+        self.within(0.0, "late body")
+
+    def read(self, limit: int) -> bytes:
+        """The whole body, which came; raises `RefusedError` where it is too long, or broke off."""
         if self.disconnected or self.response_complete:
             self.ended = self.ended or "left"
             raise RefusedError(400, "the request broke off")

@@ -69,7 +69,7 @@ def inside(outer: Tags, tags: Tags) -> Tags:
 
 
 def _of_key(key: Key) -> Tags:
-    return Tags(user=key.user, team=key.team, task_type=key.task_type, key=key.name)
+    return Tags((), (), key.user, key.task_type, None, key.team, key.name)
 
 
 def _own(said: str | None, headers: Mapping[bytes, bytes], name: bytes) -> str | None:

@@ -55,8 +55,7 @@ class UpstreamAnswer:
         self._cut: str | None = None
         self._waiting: asyncio.Future[None] | None = None
 
-    @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether all of it was taken, to an end that is one."""
         return self._whole and not self._parts
 
@@ -140,31 +139,29 @@ class Line(asyncio.Protocol):
         self._paused = False
         transport.set_protocol(self)
 
-    @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether nothing can be asked any more."""
         return self._transport.is_closing()
 
-    async def ask(self, head: bytes, body: bytes, *, without_body: bool) -> UpstreamAnswer:
-        """Send a request; the answer, once its headers are there. Raises why there is none.
+    def ask(self, head: bytes, body: bytes, *, without_body: bool) -> asyncio.Future[UpstreamAnswer]:
+        """Send a request; the answer, once its headers are there, or why there is none.
 
         `without_body`: the answer has none whatever its headers say.
         """
-        asked: asyncio.Future[UpstreamAnswer] = self._loop.create_future()
-        self._asked = asked
+        asked = self._asked = self._loop.create_future()
         self._head, self._without_body = 0, without_body
         if len(body) <= _COPIED_BYTES:
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        try:
-            return await asked
-        except asyncio.CancelledError:
-            if asked.cancelled() or asked.exception() is not None:
-                self.close()
-            else:  # the answer came at the same moment: this may serve another request by now
-                asked.result().close()
-            raise
+        return asked
+
+    def give_up(self, asked: asyncio.Future[UpstreamAnswer]) -> None:
+        """Whoever asked was cancelled."""
+        if asked.cancelled() or asked.exception() is not None:
+            self.close()
+        else:  # the answer came at the same moment: this may serve another request by now
+            asked.result().close()
 
     def go_on(self) -> None:
         """What came was taken."""
@@ -236,8 +233,9 @@ class Line(asyncio.Protocol):
         if answer is None:  # only an interim one
             return
         answer.end()
-        if self._parser.should_keep_alive() and not self.closed:
-            self.go_on()
+        if self._parser.should_keep_alive() and not self._transport.is_closing():
+            if self._paused:
+                self.go_on()
             self.since = monotonic()
             self._idle.append(self)
         else:

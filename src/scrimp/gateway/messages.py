@@ -33,7 +33,7 @@ from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way, lines_of
 from scrimp.gateway.whole import read_whole
 from scrimp.office import CallDesk, Office, Reading
 from scrimp.runs import Run
-from scrimp.wire.betas import BETAS_HEADER, betas_in, joined_betas
+from scrimp.wire.betas import BETAS_HEADER, joined_betas
 from scrimp.wire.dumps import dumps
 from scrimp.wire.request import with_markers
 from scrimp.wire.splice import Layout, splice_markers
@@ -109,7 +109,7 @@ class Call:
         self.call_id: str | None = None
         self._own = True
         self._large = len(asked.text) > _LARGE
-        self._betas = _betas(inbound)
+        self._betas = inbound.headers.betas
         self._reshapes = bool(office.levers) and asked.caller.mode != "observe"
         if self._reshapes and asked.body.get("thread") is not None:
             self._refuse_thread()
@@ -150,9 +150,17 @@ class Call:
         retries = self._ways.retries if said is None else 0
         if self.call_id is None:
             key = self._inbound.headers.get(_IDEMPOTENCY_KEY)
-            self.call_id = key.decode("latin-1") if key else f"{self._ways.ids.new()}c"
-        for again in range(retries + 1):
-            pause = await self._attempt(self._new_attempt(self.call_id, before + again), retries - again)
+            self.call_id = key.decode("latin-1") if key else self._ways.ids.new() + "c"
+        for left in range(retries, -1, -1):
+            attempt = self._new_attempt(self.call_id, before + retries - left)
+            try:
+                await self._carried_out(attempt)
+            except (BudgetExceeded, ContextExceeded, LoopStopped, BudgetUnavailable) as error:
+                raise _refusal(error) from None
+            except UpstreamError as error:
+                pause = self._after_failure(error, left)
+            else:
+                pause = self._after_answer(self._answer(), left)
             if pause is None:
                 break
             await asyncio.sleep(pause)
@@ -160,18 +168,18 @@ class Call:
 
     def _new_attempt(self, call_id: str, number: int) -> Attempt:
         asked = self._asked
-        return Attempt(
-            id=self._ways.ids.new(),
-            call_id=call_id,
-            number=number,
-            body=asked.body,
-            mode=asked.caller.mode,
-            tags=self._tags,
-            stream=asked.body.get("stream") is True,
-            max_context=self._ways.max_context,
-            plans=self._plans,
-            betas=frozenset(self._betas),
-            reshapes=self._reshapes,
+        return Attempt(  # by position: see CONTRIBUTING.md
+            self._ways.ids.new(),
+            call_id,
+            number,
+            asked.body,
+            asked.caller.mode,
+            self._tags,
+            asked.body.get("stream") is True,
+            self._ways.max_context,
+            self._plans,
+            frozenset(self._betas),
+            self._reshapes,
             asked=self._own,
         )
 
@@ -181,41 +189,34 @@ class Call:
             raise RefusedError.for_good(400, _NO_THREADS, details=_NO_THREADS_DETAILS)
         self._reshapes = False
 
-    async def _attempt(self, attempt: Attempt, left: int) -> float | None:
-        """One attempt; the seconds until the next, or None when its answer is the client's."""
+    def _carried_out(self, attempt: Attempt) -> Awaitable[None]:
+        """One attempt, from its plan to the beginning of its answer."""
         self._response, self._fault = None, None
         self._inbound.within(monotonic() + self._ways.answer_seconds, "no answer")
         call = flow(attempt, self._office.facts, self._ways.clock)
         gating = self._ways.gating
-        try:
-            if gating is None or attempt.mode == "observe":
-                self._desk = CallDesk(self._office, self._ways.run)
-                self._desk.large = self._large
-                await adrive(call, self._desk, self._send)
-            else:
-                self._desk = desk = GatedDesk(self._office, gating, stream=attempt.stream, run=self._ways.run)
-                desk.large = self._large
-                await adrive(call, desk, self._send, desk.plan)
-        except BudgetExceeded as error:
-            raise RefusedError.for_good(402, str(error)) from None
-        except ContextExceeded as error:
-            # Clients that compact when the API says so know it by how this begins.
-            said = f"prompt is too long: {error.tokens} tokens > {error.limit} maximum (scrimp: {error})"
-            raise RefusedError.for_good(400, said) from None
-        except LoopStopped as error:
-            raise RefusedError.for_good(400, f"scrimp: {error}") from None
-        except BudgetUnavailable as error:
-            raise RefusedError.for_now(503, f"scrimp: {error}") from None
-        except UpstreamError as error:
-            self._ways.metrics.upstream_failed(error.kind)
-            if left > 0:
-                self._ways.metrics.retried(error.kind)
-                return self._pause(self._ways.retries - left + 1, {})
-            said = f"scrimp: upstream {self._asked.caller.upstream!r}: {error}"
-            raise RefusedError(502, said, upstream=True) from None
-        response = self._answer()
-        if response.status >= 400:
-            self._ways.metrics.upstream_failed(str(response.status))
+        if gating is None or attempt.mode == "observe":
+            self._desk = CallDesk(self._office, self._ways.run)
+            self._desk.large = self._large
+            return adrive(call, self._desk, self._send)
+        self._desk = desk = GatedDesk(self._office, gating, stream=attempt.stream, run=self._ways.run)
+        desk.large = self._large
+        return adrive(call, desk, self._send, desk.plan)
+
+    def _after_failure(self, error: UpstreamError, left: int) -> float | None:
+        """The seconds until the next attempt. Raises `RefusedError` where none is left."""
+        self._ways.metrics.upstream_failed(error.kind)
+        if left > 0:
+            self._ways.metrics.retried(error.kind)
+            return self._pause(self._ways.retries - left + 1, {})
+        said = f"scrimp: upstream {self._asked.caller.upstream!r}: {error}"
+        raise RefusedError(502, said, upstream=True) from None
+
+    def _after_answer(self, response: UpstreamAnswer, left: int) -> float | None:
+        """The seconds until the next attempt; None: the answer is the client's."""
+        if response.status < 400:  # it is billed, whatever its headers say
+            return None
+        self._ways.metrics.upstream_failed(str(response.status))
         if left > 0 and is_worth_retrying(response.status, response.headers):
             pause = self._pause(self._ways.retries - left + 1, response.headers)
             if pause is not None:
@@ -251,7 +252,8 @@ class Call:
                 return Answer(400, started_at, started_at, "anthropic", fault=self._fault, refused=True)
             response = await self._ways.way.send("POST", self._url, *self._outgoing(None))
         answer = self._answered(response, started_at)
-        if response.status < 400 and self._desk.follows and self._asked.body.get("stream") is not True:
+        follows = self._reshapes and response.status < 400 and self._desk.follows()
+        if follows and self._asked.body.get("stream") is not True:
             self._response = await self._gathered(response)
         return answer
 
@@ -308,32 +310,30 @@ class Call:
             self._response = response
         else:
             response.close()  # the answer that was there before is the client's
-        headers = response.headers
-        if response.status < 400:
+        status, headers = response.status, response.headers
+        if status < 400:
             self._office.met(headers)
-            streams = "text/event-stream" in headers.get("content-type", "")
-            self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds)
-        return Answer(
-            status=response.status,
-            started_at=started_at,
-            first_event_at=self._ways.clock(),
-            provider="anthropic",
-            request_id=headers.get("request-id"),
-            fault=self._fault,
-        )
+            streams = headers.get("content-type", "").find("text/event-stream") >= 0
+            self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds())
+        request_id = headers.get("request-id")
+        return Answer(status, started_at, self._ways.clock(), "anthropic", request_id, self._fault)
 
 
 _NO_THREADS = "scrimp: histories may be changed here, which threads do not show; send the whole request"
 _NO_THREADS_DETAILS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 
 
-def _betas(inbound: Inbound) -> tuple[str, ...]:
-    """What the caller's `anthropic-beta` headers say; there may be several."""
-    if _BETAS not in inbound.headers:
-        return ()
-    return betas_in(
-        ",".join(value.decode("latin-1") for name, value in inbound.headers.raw if name == _BETAS)
-    )
+def _refusal(error: Exception) -> RefusedError:
+    """Why nothing went out, as clients read it."""
+    if isinstance(error, BudgetExceeded):
+        return RefusedError.for_good(402, str(error))
+    if isinstance(error, ContextExceeded):
+        # Clients that compact when the API says so know it by how this begins.
+        said = f"prompt is too long: {error.tokens} tokens > {error.limit} maximum (scrimp: {error})"
+        return RefusedError.for_good(400, said)
+    if isinstance(error, LoopStopped):
+        return RefusedError.for_good(400, f"scrimp: {error}")
+    return RefusedError.for_now(503, f"scrimp: {error}")
 
 
 def _without(headers: Headers, left_out: bytes) -> Headers:

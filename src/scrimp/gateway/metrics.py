@@ -50,7 +50,7 @@ class GatewayMetrics:
         """`gauges` give current values of `GAUGES`; what has no function is left out."""
         self.calls = CallMetrics(settings.labels, label_values=settings.label_values)
         self._gauges = dict(gauges or {})
-        self._answers: Counter[tuple[str, int]] = Counter()
+        self._answers: dict[tuple[str, int], int] = {}  # a `Counter` adds up in Python, and all come here
         self._upstream: Counter[str] = Counter()
         self._retries: Counter[str] = Counter()
         self._followed: Counter[str] = Counter()
@@ -59,7 +59,8 @@ class GatewayMetrics:
 
     def answered(self, route: str, status: int) -> None:
         """A request was answered. `route` is one of a fixed few names, never the path that was asked for."""
-        self._answers[route, status] += 1
+        answer = route, status
+        self._answers[answer] = self._answers.get(answer, 0) + 1
 
     def upstream_failed(self, what: str) -> None:
         """The upstream answered with an error status, or a kind of failure such as `connect`."""

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from itertools import chain
 from time import monotonic
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import httptools
 import msgspec
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from scrimp.asgi.exchange import Exchange
-from scrimp.asgi.protocol import Protocol
-from scrimp.asgi.shapes import Scope
+from scrimp.asgi.protocol import Protocol, parts_of
 from scrimp.gateway.buffered import Buffered
 from scrimp.gateway.headers import Fields
-from scrimp.gateway.inbound import INBOUND, Inbound
+from scrimp.gateway.inbound import Head, Inbound
+from scrimp.gateway.known_heads import KnownHead, known_head
 from scrimp.gateway.refusals import refusal_body
 
 __all__ = ["Allowed", "GatewayProtocol"]
+
+Serving: TypeAlias = Callable[[Inbound], Coroutine[Any, Any, None]]
 
 _BATCHES = b"/batches"
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
@@ -41,14 +42,26 @@ class _TooLongError(Exception):
     pass
 
 
+class _Again(NamedTuple):
+    """A head that has come twice, what it says, and how many bytes its body may have."""
+
+    known: KnownHead
+    head: Head
+    most: int
+
+
 class GatewayProtocol(Protocol):
     """One connection. `lost` is called once when the client closes it, `gone` when it is closed by anybody.
 
     `full` says that no more of a body can be kept, because all connections together keep too much.
     """
 
-    def __init__(self, allowed: Allowed, buffered: Buffered, config: Config, state: ServerState) -> None:
+    def __init__(
+        self, serving: Serving, config: Config, state: ServerState, *, allowed: Allowed, buffered: Buffered
+    ) -> None:
+        """`serving` answers a request."""
         super().__init__(config, state, {})
+        self._serving = serving
         self.access_log = False
         self.lost: Callable[[], None] | None = None
         self.gone: Callable[[], None] | None = None
@@ -57,6 +70,8 @@ class GatewayProtocol(Protocol):
         self._buffered = buffered
         self._kept = 0
         self._fields: Fields | None = None
+        self._repeats: Head | None = None
+        self._again: _Again | None = None
         self._length = b""
         self._head = 0
         self._coming = 0
@@ -79,7 +94,14 @@ class GatewayProtocol(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """As uvicorn's own, without its timer (see `on_response_complete`) and without upgrades."""
+        alone = not self._reading
+        if alone and self._again is not None:
+            found = self._again.known.read(data)
+            if found is not None:
+                self._come_again(self._again, *found)
+                return
         self._coming = len(data)
+        self._again = None
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
@@ -91,12 +113,25 @@ class GatewayProtocol(Protocol):
             self._head += len(data)
             if self._head > self._allowed.head_bytes:
                 self.refuse(431, "scrimp: the headers are too long")
+        elif alone and self._repeats is not None and not self._reading:
+            known = known_head(data, self._length)
+            self._again = None if known is None else _Again(known, self._repeats, self._most)
+
+    def _come_again(self, again: _Again, length: bytes, body: bytes) -> None:
+        """What the parser's callbacks do for a request that is known and whole."""
+        self._asked = True
+        self._since = monotonic()
+        self._most = again.most
+        inbound = Inbound(self, again.head, length)
+        self.begin(inbound)
+        self.on_body(body)
+        inbound.more_body = False
 
     def on_message_begin(self) -> None:
         """See uvicorn."""
         super().on_message_begin()
         self._head, self._in_head, self._reading, self._asked = 0, True, True, True
-        self._length = b""
+        self._length, self._repeats = b"", None
         self._since = monotonic()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -107,21 +142,9 @@ class GatewayProtocol(Protocol):
         else:
             self.headers.append((name, value))
 
-    def exchange(self, scope: Scope, *, keep_alive: bool) -> Exchange:
-        """The request whose head is there."""
-        fields = self._fields
-        if fields is None or fields.raw != self.headers:
-            fields = self._fields = Fields(self.headers)
-        if self._length:
-            scope["headers"] = [*self.headers, (b"content-length", self._length)]
-        inbound = Inbound(self, scope, fields, self._length, keep_alive=keep_alive)
-        scope["extensions"] = {INBOUND: inbound}
-        return inbound
-
     def serve(self, exchange: Any) -> None:
         """As uvicorn's own, for an application that leaves no failure to others, nor tasks behind."""
-        call = cast("Any", self.app)(exchange.scope, exchange.receive, exchange.send)
-        task = exchange.task = self.loop.create_task(call)
+        task = exchange.task = self.loop.create_task(self._serving(exchange))
         self.tasks.add(task)
 
     def on_headers_complete(self) -> None:
@@ -133,7 +156,17 @@ class GatewayProtocol(Protocol):
                 self._fault = (431, "scrimp: the headers are too long")
                 raise _TooLongError
         self._most = self._allowed.batch_bytes if self.url.find(_BATCHES) >= 0 else self._allowed.body_bytes
-        super().on_headers_complete()
+        parser, fields = self.parser, self._fields
+        _, path, query = parts_of(self.url)
+        method = parser.get_method().decode("ascii")
+        alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
+        if fields is not None and fields.raw == self.headers:
+            head = Head(method, path.decode("latin-1"), query, fields, alive)
+            self._repeats = head if _is_plain(head) and self._length else None
+        else:
+            fields = self._fields = Fields(self.headers)
+            head = Head(method, path.decode("latin-1"), query, fields, alive)
+        self.begin(Inbound(self, head, self._length))
 
     def on_body(self, body: bytes) -> None:
         """Bodies are wanted whole: the application is woken when there is all of it, or too much."""
@@ -161,7 +194,8 @@ class GatewayProtocol(Protocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self.pipeline:
             self.serve(self.pipeline.pop()[0])
         elif not self._reading:
@@ -206,3 +240,10 @@ class GatewayProtocol(Protocol):
                 self.transport.close()
         elif not self._asked and waited > self._allowed.idle_seconds:
             self.transport.close()
+
+
+def _is_plain(head: Head) -> bool:
+    """Whether the parser is as it was after such a request and its body, and the client waits for nothing."""
+    fields = head.headers
+    framed = b"transfer-encoding" in fields or b"upgrade" in fields or b"expect" in fields
+    return head.method == "POST" and head.keep_alive and not framed

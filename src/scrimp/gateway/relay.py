@@ -31,8 +31,7 @@ class Answering(Protocol):
     @property
     def raw_headers(self) -> Headers: ...
 
-    @property
-    def over(self) -> bool: ...
+    def is_over(self) -> bool: ...
 
     def at_hand(self) -> bytes: ...
 
@@ -86,10 +85,11 @@ class Relay:
         """
         saw = None
         if meter is not None:
-            saw = unpacker(answer.headers.get("content-encoding", ""), meter.saw)
+            packed = answer.headers.get("content-encoding")
+            saw = meter.saw if packed is None else unpacker(packed, meter.saw)
         try:
             part = self._begun(inbound, answer)
-            if answer.over:
+            if answer.is_over():
                 await inbound.write(part, more=False)
                 if saw is not None:
                     saw(part)
@@ -126,7 +126,7 @@ class Relay:
                 await inbound.write(b"")  # the head goes out by itself: the first event may take a while
                 part = await answer.part()
             while part:
-                over = answer.over
+                over = answer.is_over()
                 await inbound.write(part, more=not over)
                 if saw is not None:
                     saw(part)

@@ -153,9 +153,16 @@ class Gateway:
         stopping = self._stopping = asyncio.Event()
         parts = self._parts
         watch, way = parts.watch, Way(connect_seconds=self._connect_seconds)
-        config, allowed = quiet_config(parts.app(way), keep_alive=IDLE_SECONDS), parts.allowed()
-        buffered = Buffered(parts.settings.limits.buffered)
-        door = Door(lambda state: GatewayProtocol(allowed, buffered, config, state), self._shared)
+        app = parts.app(way)
+        config, allowed = quiet_config(app, keep_alive=IDLE_SECONDS), parts.allowed()
+        make = partial(
+            GatewayProtocol,
+            app.serve,
+            config,
+            allowed=allowed,
+            buffered=Buffered(parts.settings.limits.buffered),
+        )
+        door = Door(make, self._shared)
         await door.open(self._socket)
         state = door.state
         looks = partial(_look, state)

@@ -35,7 +35,7 @@ class Turns:
 
     def when_there_is_time(self, work: Callable[[], None]) -> None:
         """Do `work` at once, or soon."""
-        if self._is_time():
+        if not self.streams or self._is_time():
             work()
         else:
             self._line.append(work)

@@ -79,7 +79,12 @@ class Way:
         try:
             head = _head(method, target.line, lines, len(body))
             line = _kept(target.idle) or await self._connected(target)
-            return await line.ask(head, body, without_body=method == "HEAD")
+            asked = line.ask(head, body, without_body=method == "HEAD")
+            try:
+                return await asked
+            except asyncio.CancelledError:
+                line.give_up(asked)
+                raise
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise UpstreamError(f"{target.host} gave no answer ({type(error).__name__})") from None
 
@@ -111,23 +116,20 @@ class Way:
     def _sweep(self) -> None:
         """Close what has been idle for too long."""
         for idle in self._idle.values():
-            while idle and not _is_fresh(idle[0]):
+            while idle and (idle[0].is_closed() or monotonic() - idle[0].since > _IDLE_SECONDS):
                 idle.popleft().close()
         self._sweeping = self._loop.call_later(_IDLE_SECONDS, self._sweep)
 
 
 def _kept(idle: deque[Line]) -> Line | None:
     """One of the connections that wait, where there is one that can still be used."""
+    now = monotonic()
     while idle:
         line = idle.pop()
-        if _is_fresh(line):
+        if now - line.since <= _IDLE_SECONDS and not line.is_closed():
             return line
         line.close()
     return None
-
-
-def _is_fresh(line: Line) -> bool:
-    return not line.closed and monotonic() - line.since <= _IDLE_SECONDS
 
 
 def lines_of(headers: Headers) -> bytes:
@@ -142,7 +144,8 @@ def _head(method: str, line: bytes, lines: bytes, length: int) -> bytes:
     """The head of a request."""
     if not length and method in _WITHOUT_BODY:
         return b"%b%b\r\n%b\r\n" % (method.encode("latin-1"), line, lines)
-    return b"%b%b\r\n%bContent-Length: %d\r\n\r\n" % (method.encode("latin-1"), line, lines, length)
+    size = b"Content-Length: %d\r\n\r\n" % length
+    return b"".join((method.encode("latin-1"), line, b"\r\n", lines, size))
 
 
 def _why(error: Exception) -> str:

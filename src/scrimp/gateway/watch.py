@@ -35,7 +35,7 @@ class Watch:
         if not self._inbound:
             self._empty.clear()
         self._inbound.add(inbound)
-        inbound.enter()
+        inbound.connection.lost = inbound.left
 
     def leave(self, inbound: Inbound) -> None:
         """It is over."""

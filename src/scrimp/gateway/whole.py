@@ -18,8 +18,7 @@ class WholeAnswer(UpstreamAnswer):
         self._broken = broken
         self.content = content
 
-    @property
-    def over(self) -> bool:
+    def is_over(self) -> bool:
         """Whether all of it was taken, to an end that is one."""
         return not self._rest and self._broken is None
 

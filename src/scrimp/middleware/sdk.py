@@ -266,7 +266,7 @@ class _Call:
         raw = response.http_response
         if response.status_code < 400:
             self._office.met(raw.headers)
-            tee = Tee(raw, self._office.clock, rebuild=self.desk.rebuilds)
+            tee = Tee(raw, self._office.clock, rebuild=self.desk.rebuilds())
             self.desk.reading = tee
             tee.begin()
         host = raw.request.url.host

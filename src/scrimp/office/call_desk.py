@@ -46,7 +46,8 @@ class CallDesk(Reserving):
     _passed_on = False
 
     def __init__(self, office: Office, run: Run | None) -> None:
-        super().__init__(office, run)
+        self._office = office
+        self._run = run
         self._reshaping = Reshaping(office) if office.levers else None
         # A stream may end anywhere: listeners hear of it where the call was made, in the caller's trace.
         self._context = copy_context()
@@ -67,7 +68,6 @@ class CallDesk(Reserving):
         reading.when_finished(lambda: resume(flow, self, self.answer(command)))
         return True
 
-    @property
     def rebuilds(self) -> bool:
         """Whether somebody wants to see the whole answer."""
         return self._office.captures or (self._reshaping is not None and self._reshaping.reads_answer)
@@ -75,7 +75,6 @@ class CallDesk(Reserving):
     def _reshape(self, command: Reshape) -> Any:
         return None if self._reshaping is None else self._reshaping.reshape(command.attempt)
 
-    @property
     def follows(self) -> bool:
         """Whether something else may be asked in place of the answer, once the whole of it is there."""
         return self._reshaping is not None and self._reshaping.follows

@@ -85,7 +85,7 @@ class Office:
 
     def plan(self, command: Plan) -> Planned | None:
         """Plan a request under the lock."""
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             return workspace.plan(command.body, self.clock(), again=command.again, label=command.label)
 
@@ -119,7 +119,7 @@ class Office:
 
     def most_tokens(self, planned: Planned) -> int | None:
         """A hard bound on the prompt's length, where bills have taught one."""
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             return workspace.most_tokens(planned)
 
@@ -160,7 +160,7 @@ class Office:
     def began(self, command: Began) -> None:
         """The response began: the planned entries are there."""
         answer = command.answer
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             workspace.sent(command.planned, answer.started_at, answer.first_event_at)
             if command.watched is not None:
@@ -177,7 +177,7 @@ class Office:
     def billed(self, command: Billed) -> Diagnosis | None:
         """Learn from a bill, and say why it shows less read than it should."""
         watched, found = command.watched, None
-        workspace = self._remembering.workspace()
+        workspace = self._remembering.begun or self._remembering.workspace()
         with self._lock:
             workspace.billed(command.planned, command.usage, command.message_id, command.edited)
             if watched is not None:
@@ -195,16 +195,17 @@ class Office:
         """Where calls are written down. Raises `StoreError` or `InputError` where it cannot be opened."""
         if self._ledger is not None:
             return self._ledger
+        here = os.getpid()
         process, opened = self._opened
-        if opened is None or process != os.getpid():  # where home is is asked of the file system: once
+        if opened is None or process != here:  # where home is is asked of the file system: once
             opened = home_ledger(self.hear)
-            self._opened = os.getpid(), opened
+            self._opened = here, opened
         return opened
 
     def budgets(self) -> Budgets | None:
         """What limits calls, where anything does. Raises `BudgetUnavailable` where that cannot be told."""
         try:
-            budgets = self.ledger.budgets
+            budgets = (self.ledger if self._ledger is None else self._ledger).budgets
         except (StoreError, InputError) as error:  # no ledger, so no limits in it; writing will fail too
             self.fault("the ledger cannot be opened", error)
             return None
@@ -217,7 +218,8 @@ class Office:
 
     def keep(self, record: Record, settlement: Settlement | None = None) -> None:
         """Hand a record to the ledger; a failure to write it is told when it is known."""
-        self.ledger.submit(record, settlement).add_done_callback(self._written)
+        ledger = self.ledger if self._ledger is None else self._ledger
+        ledger.submit(record, settlement).add_done_callback(self._written)
         self.audience.recorded(record)
 
     def met(self, headers: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scrimp.core.commands import Finished
-from scrimp.core.meter import Meter, Metered, OutputChars, meter_response
+from scrimp.core.meter import Meter, OutputChars, meter_response
 from scrimp.errors import ResponseError
 from scrimp.wire.events import SSEParser
 from scrimp.wire.loads import loads
@@ -62,7 +62,11 @@ class Reading:
         """What the response was billed. Raises `ResponseError` when it cannot be told."""
         if self._fault is not None:
             raise self._fault
-        return Finished(self._metered(output_tokens_of), self._clock())
+        if not self._streams:
+            return Finished(meter_response(self.content()), self._clock())
+        for event in self._parser.finish():
+            self._meter.feed(event)
+        return Finished(self._meter.finish(output_tokens_of), self._clock())
 
     def message(self) -> Any:
         """The whole response, put together again if it was streamed; None where it cannot be read."""
@@ -76,10 +80,3 @@ class Reading:
     def content(self) -> bytes:
         """The body of a response that is not streamed."""
         return b"".join(self._parts)
-
-    def _metered(self, output_tokens_of: Callable[[OutputChars], int]) -> Metered:
-        if not self._streams:
-            return meter_response(self.content())
-        for event in self._parser.finish():
-            self._meter.feed(event)
-        return self._meter.finish(output_tokens_of)

@@ -43,7 +43,8 @@ class Remembering:
         self._facts = facts
         self._clock = clock
         self._place = place
-        self._workspace: Workspace | None = None
+        self.begun: Workspace | None = None
+        """The workspace, once anybody has asked for it."""
         self._store: LearnedStore | None = None
         self._kept = Snapshot()
         self._saved_at = 0.0
@@ -60,13 +61,13 @@ class Remembering:
 
     def workspace(self) -> Workspace:
         """The workspace, which knows what earlier processes learned."""
-        found = self._workspace
+        found = self.begun
         return self._begun() if found is None else found
 
     @property
     def weight(self) -> int:
         """Bytes remembered, about."""
-        return 0 if self._workspace is None else self._workspace.weight
+        return 0 if self.begun is None else self.begun.weight
 
     def call_ended(self) -> None:
         """A call was learned from: save now and then."""
@@ -102,7 +103,7 @@ class Remembering:
         finally:  # whatever happened, the next call finds a workspace
             made = Workspace(self._facts, learned=learned)
             with self.lock:  # two first calls may both have loaded
-                begun = self._workspace = self._workspace or made
+                begun = self.begun = self.begun or made
             if learned is not None and begun is made:
                 self._recall(learned.levers)
         self._saved_at = self._clock()
@@ -146,10 +147,10 @@ class Remembering:
 
     def _save(self, store: LearnedStore, now: float) -> None:
         self._saved_at = now
-        if self._workspace is None or not self.lock.acquire(timeout=_LOCK_SECONDS):
+        if self.begun is None or not self.lock.acquire(timeout=_LOCK_SECONDS):
             return
         try:
-            learned = self._workspace.learned
+            learned = self.begun.learned
         finally:
             self.lock.release()
         if self._learning:

@@ -32,14 +32,12 @@ _Decided: TypeAlias = Promise[Held | Refusal]
 class Reserving:
     """What a desk does about the money of its call, whose attempts follow one another."""
 
+    _office: Office
+    _run: Run | None
     _own: Held | Refusal | None = None
     """What the run of the call has decided."""
     _asked: tuple[Reserve, _Decided] | None = None
     """What the ledger is asked for, until somebody looks at what it has decided."""
-
-    def __init__(self, office: Office, run: Run | None) -> None:
-        self._office = office
-        self._run = run
 
     def reserve(self, command: Reserve) -> _Decided | None:
         """Ask for the most that the request can cost; None where there is nothing to wait for.

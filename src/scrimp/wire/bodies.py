@@ -52,7 +52,7 @@ class SharedBody(dict[str, Any]):
     __slots__ = ()
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, frozen=True):
     """A JSON value, and where its messages lie in its bytes, where that is known."""
 
     value: object

@@ -203,7 +203,10 @@ def usual_usage(literal: bytes) -> Usage | None:
         usage = _usual.decode(literal)
     except msgspec.ValidationError:
         return None
-    return usage if usage.split_known else None
+    split, written = usage.cache_creation, usage.cache_creation_input_tokens
+    if split is None:
+        return None if written else usage
+    return usage if split.ephemeral_5m_input_tokens + split.ephemeral_1h_input_tokens == written else None
 
 
 _CACHE_FIELD = b'"cache_read_input_tokens"'
