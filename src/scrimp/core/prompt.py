@@ -52,7 +52,8 @@ __all__ = [
 Digest = bytes
 """16 bytes of BLAKE2b."""
 
-_SIZE = 16
+_HASH = blake2b(digest_size=16)
+"""Nothing hashed as yet: a copy of it is sooner made than another."""
 _NEVER_RENDERED = ("cache_control",)
 _SERVER_SEARCH = ("web_search_", "web_fetch_")
 THINKING = frozenset({"thinking", "redacted_thinking"})
@@ -216,17 +217,17 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
 
     `state` is the chained digest that `added` goes on from.
     """
-    digests, prefixes, ranks = (
-        list(prompt.digests[:kept]),
-        list(prompt.prefixes[:kept]),
-        list(prompt.ranks[:kept]),
-    )
-    markers = [marker for marker in prompt.markers if marker.position < kept]
-    rank = ranks[-1] + 1 if kept else 0
-    nested = state
+    digests: list[Digest] = []
+    prefixes: list[Digest] = []
+    ranks: list[int] = []
+    markers: list[Marker] = []
+    rank = prompt.ranks[kept - 1] + 1 if kept else 0
+    nested, afresh = state, _HASH.copy
     for position, block in enumerate(added, kept):
         digest = content_digest(block)
-        nested = _mix(nested if block.depth else state, block.role.encode(), digest)
+        chain = afresh()
+        chain.update(b"\0".join((nested if block.depth else state, block.role.encode(), digest)))
+        nested = chain.digest()
         digests.append(digest)
         prefixes.append(nested)
         ranks.append(rank)
@@ -239,15 +240,16 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
             rank += 1
     found = Prompt(
         prompt.model,
-        blocks=(*prompt.blocks[:kept], *added),
-        digests=tuple(digests),
-        prefixes=tuple(prefixes),
-        ranks=tuple(ranks),
-        markers=tuple(markers),
-        automatic=prompt.automatic,
+        prompt.blocks[:kept] + tuple(added),
+        prompt.digests[:kept] + tuple(digests),
+        prompt.prefixes[:kept] + tuple(prefixes),
+        prompt.ranks[:kept] + tuple(ranks),
+        (*(marker for marker in prompt.markers if marker.position < kept), *markers),
+        prompt.automatic,
     )
-    if prompt.__dict__.get("static_end", kept) < kept - 1:  # some message is kept: its sections end as before
-        found.__dict__.update(prompt.__dict__)
+    known = prompt.__dict__
+    if known.get("static_end", kept) < kept - 1:  # some message is kept: its sections end as before
+        found.__dict__.update(known)
     return found
 
 
@@ -300,15 +302,18 @@ def shows_image(seen: Sequence[Block]) -> bool:
 
 def content_digest(block: Block) -> Digest:
     """Digest of what `block` says, whatever order its own fields are in and wherever markers are."""
-    value = block.value
-    if block.kind == "text" and value.__class__ is not str and _plain_text(value):
+    value, kind = block.value, block.kind
+    if kind == "text" and value.__class__ is not str and _plain_text(value):
         value = value["text"]
-    kind = block.kind.encode("utf-8", "surrogatepass")
+    said = _HASH.copy()
+    said.update(kind.encode("utf-8", "surrogatepass"))
     if isinstance(value, str):
-        said = b"%b\0%b" % (kind, value.encode("utf-8", "surrogatepass"))
+        said.update(b"\0")
+        said.update(value.encode("utf-8", "surrogatepass"))
     else:
-        said = b"%b\1%b" % (kind, _canonical(value))
-    return blake2b(said, digest_size=_SIZE).digest()
+        said.update(b"\1")
+        said.update(_canonical(value))
+    return said.digest()
 
 
 def _rendered_at(block: Block) -> int:
@@ -390,4 +395,6 @@ def _is_server_search(tool: Any) -> bool:
 
 def _mix(state: Digest, tag: bytes, item: Digest | str) -> Digest:
     data = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item
-    return blake2b(b"\0".join((state, tag, data)), digest_size=_SIZE).digest()
+    mixed = _HASH.copy()
+    mixed.update(b"\0".join((state, tag, data)))
+    return mixed.digest()
