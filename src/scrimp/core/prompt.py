@@ -342,9 +342,10 @@ def _canonical(value: Any) -> bytes:
 def _fields(value: Any) -> Any:
     if not isinstance(value, _OBJECT):
         return value
-    inner = value.get("content")
-    if "cache_control" not in value and not isinstance(inner, _LIST) and None not in value.values():
-        return sorted(value.items())  # as what follows has it, for nearly all blocks
+    if "cache_control" not in value and None not in value.values():
+        inner = value.get("content")
+        if inner is None or inner.__class__ is str or not isinstance(inner, _LIST):
+            return sorted(value.items())  # as what follows has it, for nearly all blocks
     return [
         (
             key,

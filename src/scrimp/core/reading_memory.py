@@ -72,8 +72,8 @@ class Read(msgspec.Struct, frozen=True, gc=False):
     """A request as read. `kept` is what an earlier step of its conversation leaves to measure no more.
 
     `summed_up` says that it may hold a summary by the API (`compaction`): where it does, it surely does.
-    `said` are all messages, their texts as UTF-8, where they were encoded; `looked` is what `look_at_messages`
-    finds in them, where that is known.
+    `said` are all messages, their texts as UTF-8, where they were encoded; `looked` is what
+    `look_at_messages` finds in them, where that is known.
     """
 
     prompt: Prompt

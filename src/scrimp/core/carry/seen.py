@@ -120,7 +120,9 @@ def since_in_place(messages: Messages) -> Messages:
 
 def summing_up(usage: Usage) -> TokenCounts | None:
     """The sampling that summed the prompt up, where one did: the others had the summary in its place."""
-    return next((one for one in usage.iterations or () if one.type == "compaction"), None)
+    if not usage.iterations:  # nearly always
+        return None
+    return next((one for one in usage.iterations if one.type == "compaction"), None)
 
 
 def tail_of(digests: Sequence[Digest]) -> bytes:
