@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
-import orjson
 
+from scrimp.core.digests import Digest, content_digest, fresh_hash, mixed
 from scrimp.core.lazily import lazily
 from scrimp.wire.markers import TTL
 from scrimp.wire.request import (
@@ -36,7 +35,6 @@ __all__ = [
     "Prompt",
     "Reading",
     "Static",
-    "content_digest",
     "entering_messages",
     "grown",
     "is_input",
@@ -49,16 +47,9 @@ __all__ = [
     "without_old_thinking",
 ]
 
-Digest = bytes
-"""16 bytes of BLAKE2b."""
-
-_HASH = blake2b(digest_size=16)
-"""Nothing hashed as yet: a copy of it is sooner made than another."""
-_NEVER_RENDERED = ("cache_control",)
 _SERVER_SEARCH = ("web_search_", "web_fetch_")
 THINKING = frozenset({"thinking", "redacted_thinking"})
 _RENDER_ORDER: dict[str, int] = {"tools": 0, "system": 1, "messages": 2}
-_LIST = (list, tuple)
 _OBJECT = (dict, Mapping)  # dict first: asking an abstract class takes several times as long
 
 
@@ -176,9 +167,9 @@ def read_static(body: Body, reading: Reading) -> Static:
     if strips_thinking(body, reading):
         seen = without_old_thinking(seen, fresh=-1)
     tools = [block for block in seen if block.section == "tools"]
-    prefixes, state, searches = _chained_tools(_mix(b"", b"tools", reading.key), tools)
+    prefixes, state, searches = _chained_tools(mixed(b"", b"tools", reading.key), tools)
     salt = repr((body.get("speed") or "standard", searches, _output_format(body)))
-    state = _mix(state, b"system", salt)
+    state = mixed(state, b"system", salt)
     prompt = grown(Prompt(reading.key, (), (), (), (), ()), 0, state, tools, reading)
     prompt = msgspec.structs.replace(prompt, prefixes=prefixes)
     prompt = grown(prompt, len(tools), state, seen[len(tools) :], reading)
@@ -209,7 +200,7 @@ def entering_messages(static: Static, body: Body, reading: Reading, *, image: bo
         _pairs(config.get("task_budget"), without={}),
         reading.images_break_messages and image,
     )
-    return _mix(static.state, b"messages", repr(salt))
+    return mixed(static.state, b"messages", repr(salt))
 
 
 def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], reading: Reading) -> Prompt:
@@ -220,9 +211,9 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
     digests: list[Digest] = []
     prefixes: list[Digest] = []
     ranks: list[int] = []
-    markers: list[Marker] = []
+    markers = [marker for marker in prompt.markers if marker.position < kept] if prompt.markers else []
     rank = prompt.ranks[kept - 1] + 1 if kept else 0
-    nested, afresh = state, _HASH.copy
+    nested, afresh = state, fresh_hash
     for position, block in enumerate(added, kept):
         digest = content_digest(block)
         chain = afresh()
@@ -244,7 +235,7 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
         prompt.digests[:kept] + tuple(digests),
         prompt.prefixes[:kept] + tuple(prefixes),
         prompt.ranks[:kept] + tuple(ranks),
-        (*(marker for marker in prompt.markers if marker.position < kept), *markers),
+        tuple(markers),
         prompt.automatic,
     )
     known = prompt.__dict__
@@ -300,60 +291,8 @@ def shows_image(seen: Sequence[Block]) -> bool:
     return any(block.kind == "image" for block in seen)
 
 
-def content_digest(block: Block) -> Digest:
-    """Digest of what `block` says, whatever order its own fields are in and wherever markers are."""
-    value, kind = block.value, block.kind
-    if kind == "text" and value.__class__ is not str and _plain_text(value):
-        value = value["text"]
-    said = _HASH.copy()
-    said.update(kind.encode("utf-8", "surrogatepass"))
-    if isinstance(value, str):
-        said.update(b"\0")
-        said.update(value.encode("utf-8", "surrogatepass"))
-    else:
-        said.update(b"\1")
-        said.update(_canonical(value))
-    return said.digest()
-
-
 def _rendered_at(block: Block) -> int:
     return _RENDER_ORDER[block.section]
-
-
-def _plain_text(value: Any) -> bool:
-    return (
-        isinstance(value, _OBJECT)
-        and isinstance(value.get("text"), str)
-        and (
-            len(value) == 2  # its type and its text
-            or all(item is None or key in {"type", "text", "cache_control"} for key, item in value.items())
-        )
-    )
-
-
-def _canonical(value: Any) -> bytes:
-    """Fields of a block in a fixed order; what lies deeper (inputs, schemas) keeps the order as sent."""
-    try:
-        return orjson.dumps(_fields(value))
-    except TypeError:  # integers beyond 64 bits, lone surrogates: rare, and json takes them
-        return repr(_fields(value)).encode("utf-8", "surrogatepass")
-
-
-def _fields(value: Any) -> Any:
-    if not isinstance(value, _OBJECT):
-        return value
-    if "cache_control" not in value and None not in value.values():
-        inner = value.get("content")
-        if inner is None or inner.__class__ is str or not isinstance(inner, _LIST):
-            return sorted(value.items())  # as what follows has it, for nearly all blocks
-    return [
-        (
-            key,
-            [_fields(inner) for inner in item] if key == "content" and isinstance(item, _LIST) else item,
-        )
-        for key, item in sorted(value.items())
-        if item is not None and key not in _NEVER_RENDERED
-    ]
 
 
 def _chained_tools(
@@ -370,7 +309,7 @@ def _chained_tools(
         if _is_server_search(tool.value):
             searches.append(digest.hex())
         else:
-            state = _mix(state, tool.role.encode(), digest)
+            state = mixed(state, tool.role.encode(), digest)
         prefixes.append(state)
     return tuple(prefixes), state, tuple(searches)
 
@@ -392,10 +331,3 @@ def _pairs(value: Any, *, without: Mapping[str, str]) -> tuple[tuple[str, str], 
 def _is_server_search(tool: Any) -> bool:
     kind = tool.get("type") if isinstance(tool, _OBJECT) else None
     return isinstance(kind, str) and kind.startswith(_SERVER_SEARCH)
-
-
-def _mix(state: Digest, tag: bytes, item: Digest | str) -> Digest:
-    data = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item
-    mixed = _HASH.copy()
-    mixed.update(b"\0".join((state, tag, data)))
-    return mixed.digest()

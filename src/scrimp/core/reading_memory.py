@@ -138,7 +138,10 @@ class ReadingMemory:
         try:
             frame = self._frame_met(said, reading, spelling) if shared else None
             if frame is None:
-                frame = self._frame(_encoder.encode((reading, spelling, said)), body, reading, spelling)
+                key = _encoder.encode((reading, spelling, said))
+                frame = self._frames.get(key) or _frame(key, body, reading, spelling)
+                if shared and frame.trunks and frame not in self._met:
+                    self._met.append(frame)
             parts = None if shared else encoded(messages)
             first = name_of(_encoder.encode(messages[0]) if parts is None else parts[0])
             alike = frame.trunks.get(first, ())
@@ -158,7 +161,9 @@ class ReadingMemory:
             return _afresh(body, reading)
         if shared:
             trunk.shared, frame.said = messages, said
-        prompt, looked = with_automatic(trunk.prompt, body), trunk.looked
+        prompt, looked = trunk.prompt, trunk.looked
+        if "cache_control" in body:
+            prompt = with_automatic(prompt, body)
         found = looked[-1][1] if looked else None
         return Read(prompt, frame.settings, trunk.kept, trunk, trunk.summed_up, trunk.payload, found)
 
@@ -169,15 +174,6 @@ class ReadingMemory:
             if same and all(map(is_, frame.said, said)):
                 return frame
         return None
-
-    def _frame(self, key: bytes, body: Body, reading: Reading, spelling: str) -> Frame:
-        """The frame of a request by what it says."""
-        frame = self._frames.get(key)
-        if frame is None:
-            return _frame(key, body, reading, spelling)
-        if body.__class__ is SharedBody and frame not in self._met:
-            self._met.append(frame)
-        return frame
 
     def _remember(self, trunk: Trunk, before: Trunk | None, common: int) -> None:
         """Keep a conversation as it is now, which was `before` or has so many messages from there."""
@@ -250,7 +246,8 @@ def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     frame, messages = request.frame, request.messages
     reading, static = frame.reading, frame.static
     base = before or Trunk(frame, request.first, static.prompt)
-    start, asked = len(static.prompt), -1
+    opening, asked = len(static.prompt.blocks), -1
+    start = opening
     if common:
         start, asked = base.positions[common - 1], base.inputs[common - 1]
     new = read_on(messages, common, start, asked)
@@ -268,7 +265,7 @@ def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     pictured = static.image or image >= 0
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
-    state = base.prompt.prefixes[start - 1] if start > len(static.prompt) else frame.states[pictured]
+    state = base.prompt.prefixes[start - 1] if start > opening else frame.states[pictured]
     prompt = grown(base.prompt, start, state, seen, reading)
     looked = look_on(messages, base.looked, common)
     parts = request.parts
