@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from scrimp.core.prompt import is_input
 from scrimp.wire.request import Block, add_message
 
 __all__ = ["SUMMARY", "Step", "first_image", "positions_of", "read_on"]
@@ -33,21 +34,18 @@ def read_on(messages: Sequence[Any], first: int, start: int, asked: int) -> Step
     Raises `RequestError`.
     """
     blocks: list[Block] = []
-    kinds: set[str] = set()
     positions: list[int] = []
     inputs: list[int] = []
     at = 0
     for index in range(first, len(messages)):
         add_message(blocks, index, messages[index])
-        for block in blocks[at:]:
-            kind = block.kind
-            kinds.add(kind)
-            if kind != "tool_result" and block.role == "user" and not block.depth:  # `is_input`
-                asked = index
-        at = len(blocks)
+        end = len(blocks)
+        if at < end and blocks[at].role == "user" and any(map(is_input, blocks[at:])):
+            asked = index
+        at = end
         positions.append(start + at)
         inputs.append(asked)
-    return Step(blocks, kinds, positions, inputs)
+    return Step(blocks, {block.kind for block in blocks}, positions, inputs)
 
 
 def positions_of(seen: Sequence[Block], messages: range, start: int) -> list[int]:
