@@ -154,10 +154,9 @@ class Workspace:
         """The request measured, unless its size is given."""
         read, terms, edited = request.read, request.terms, request.edited
         sized = sized or self._measured(read, terms.model, request.name)
-        day, whole = request.day, request.whole
         looked, asks = (read.looked, read.asks) if edited is None else (None, None)
-        prompt, model, rules = read.prompt, terms.model, terms.rules
-        return Asked(prompt, sized, model, rules, day, whole, edited, looked, read.opening, asks)
+        known = request.day, request.whole, edited, looked, read.opening, asks
+        return Asked(read.prompt, sized, terms.model, terms.rules, *known)
 
     def _measured(self, read: Read, model: Model, name: str) -> Sized:
         estimator, prompt = self._estimator(model, name), read.prompt
