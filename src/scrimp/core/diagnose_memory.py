@@ -36,7 +36,7 @@ _LONGEST_WAIT = 600.0
 """Seconds after which a call that was never heard of again is no longer under way (the SDK's timeout)."""
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True):
     """A request when it goes out, `prompt` under the markers it goes out with.
 
     `ends` are tokens up to each position and `total` the whole input, both estimates where no bill has shown

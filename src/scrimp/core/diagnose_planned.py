@@ -16,18 +16,18 @@ def call_of(planned: Planned, body: Body, *, label: str | None = None, run: str 
     """The request as it goes out by its plan. `label` is the kind of agent, `run` one run of it."""
     asked, situation, prompt = planned.asked, planned.situation, planned.asked.prompt
     markers = planned.plan.markers
-    return Call(
-        prompt=prompt if markers == prompt.markers else prompt.remarked(markers),
-        settings=asked.asks or _settings(body, asked.model, prompt),
-        ends=situation.ends,
-        total=situation.total,
-        rules=asked.rules,
-        model=asked.model,
-        day=asked.day,
-        at=situation.now,
-        label=label,
-        run=run,
-        predicted=planned.plan.chosen.outcome.read,
+    return Call(  # in their order: by name takes longer than all else here
+        prompt if markers == prompt.markers else prompt.remarked(markers),
+        asked.asks or _settings(body, asked.model, prompt),
+        situation.ends,
+        situation.total,
+        asked.rules,
+        asked.model,
+        asked.day,
+        situation.now,
+        label,
+        run,
+        planned.plan.chosen.outcome.read,
         too_short=planned.too_short,
     )
 

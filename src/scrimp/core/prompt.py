@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
 import msgspec
-import orjson
 
+from scrimp.core.digests import Digest, content_digest, fresh_hash, mixed
 from scrimp.core.lazily import lazily
 from scrimp.wire.markers import TTL
 from scrimp.wire.request import (
@@ -36,7 +35,6 @@ __all__ = [
     "Prompt",
     "Reading",
     "Static",
-    "content_digest",
     "entering_messages",
     "grown",
     "is_input",
@@ -49,15 +47,9 @@ __all__ = [
     "without_old_thinking",
 ]
 
-Digest = bytes
-"""16 bytes of BLAKE2b."""
-
-_SIZE = 16
-_NEVER_RENDERED = ("cache_control",)
 _SERVER_SEARCH = ("web_search_", "web_fetch_")
 THINKING = frozenset({"thinking", "redacted_thinking"})
 _RENDER_ORDER: dict[str, int] = {"tools": 0, "system": 1, "messages": 2}
-_LIST = (list, tuple)
 _OBJECT = (dict, Mapping)  # dict first: asking an abstract class takes several times as long
 
 
@@ -175,9 +167,9 @@ def read_static(body: Body, reading: Reading) -> Static:
     if strips_thinking(body, reading):
         seen = without_old_thinking(seen, fresh=-1)
     tools = [block for block in seen if block.section == "tools"]
-    prefixes, state, searches = _chained_tools(_mix(b"", b"tools", reading.key), tools)
+    prefixes, state, searches = _chained_tools(mixed(b"", b"tools", reading.key), tools)
     salt = repr((body.get("speed") or "standard", searches, _output_format(body)))
-    state = _mix(state, b"system", salt)
+    state = mixed(state, b"system", salt)
     prompt = grown(Prompt(reading.key, (), (), (), (), ()), 0, state, tools, reading)
     prompt = msgspec.structs.replace(prompt, prefixes=prefixes)
     prompt = grown(prompt, len(tools), state, seen[len(tools) :], reading)
@@ -208,7 +200,7 @@ def entering_messages(static: Static, body: Body, reading: Reading, *, image: bo
         _pairs(config.get("task_budget"), without={}),
         reading.images_break_messages and image,
     )
-    return _mix(static.state, b"messages", repr(salt))
+    return mixed(static.state, b"messages", repr(salt))
 
 
 def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], reading: Reading) -> Prompt:
@@ -216,17 +208,17 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
 
     `state` is the chained digest that `added` goes on from.
     """
-    digests, prefixes, ranks = (
-        list(prompt.digests[:kept]),
-        list(prompt.prefixes[:kept]),
-        list(prompt.ranks[:kept]),
-    )
-    markers = [marker for marker in prompt.markers if marker.position < kept]
-    rank = ranks[-1] + 1 if kept else 0
-    nested = state
+    digests: list[Digest] = []
+    prefixes: list[Digest] = []
+    ranks: list[int] = []
+    markers = [marker for marker in prompt.markers if marker.position < kept] if prompt.markers else []
+    rank = prompt.ranks[kept - 1] + 1 if kept else 0
+    nested, afresh = state, fresh_hash
     for position, block in enumerate(added, kept):
         digest = content_digest(block)
-        nested = _mix(nested if block.depth else state, block.role.encode(), digest)
+        chain = afresh()
+        chain.update(b"\0".join((nested if block.depth else state, block.role.encode(), digest)))
+        nested = chain.digest()
         digests.append(digest)
         prefixes.append(nested)
         ranks.append(rank)
@@ -239,15 +231,16 @@ def grown(prompt: Prompt, kept: int, state: Digest, added: Sequence[Block], read
             rank += 1
     found = Prompt(
         prompt.model,
-        blocks=(*prompt.blocks[:kept], *added),
-        digests=tuple(digests),
-        prefixes=tuple(prefixes),
-        ranks=tuple(ranks),
-        markers=tuple(markers),
-        automatic=prompt.automatic,
+        prompt.blocks[:kept] + tuple(added),
+        prompt.digests[:kept] + tuple(digests),
+        prompt.prefixes[:kept] + tuple(prefixes),
+        prompt.ranks[:kept] + tuple(ranks),
+        tuple(markers),
+        prompt.automatic,
     )
-    if prompt.__dict__.get("static_end", kept) < kept - 1:  # some message is kept: its sections end as before
-        found.__dict__.update(prompt.__dict__)
+    known = prompt.__dict__
+    if known.get("static_end", kept) < kept - 1:  # some message is kept: its sections end as before
+        found.__dict__.update(known)
     return found
 
 
@@ -298,56 +291,8 @@ def shows_image(seen: Sequence[Block]) -> bool:
     return any(block.kind == "image" for block in seen)
 
 
-def content_digest(block: Block) -> Digest:
-    """Digest of what `block` says, whatever order its own fields are in and wherever markers are."""
-    value = block.value
-    if block.kind == "text" and value.__class__ is not str and _plain_text(value):
-        value = value["text"]
-    kind = block.kind.encode("utf-8", "surrogatepass")
-    if isinstance(value, str):
-        said = b"%b\0%b" % (kind, value.encode("utf-8", "surrogatepass"))
-    else:
-        said = b"%b\1%b" % (kind, _canonical(value))
-    return blake2b(said, digest_size=_SIZE).digest()
-
-
 def _rendered_at(block: Block) -> int:
     return _RENDER_ORDER[block.section]
-
-
-def _plain_text(value: Any) -> bool:
-    return (
-        isinstance(value, _OBJECT)
-        and isinstance(value.get("text"), str)
-        and (
-            len(value) == 2  # its type and its text
-            or all(item is None or key in {"type", "text", "cache_control"} for key, item in value.items())
-        )
-    )
-
-
-def _canonical(value: Any) -> bytes:
-    """Fields of a block in a fixed order; what lies deeper (inputs, schemas) keeps the order as sent."""
-    try:
-        return orjson.dumps(_fields(value))
-    except TypeError:  # integers beyond 64 bits, lone surrogates: rare, and json takes them
-        return repr(_fields(value)).encode("utf-8", "surrogatepass")
-
-
-def _fields(value: Any) -> Any:
-    if not isinstance(value, _OBJECT):
-        return value
-    inner = value.get("content")
-    if "cache_control" not in value and not isinstance(inner, _LIST) and None not in value.values():
-        return sorted(value.items())  # as what follows has it, for nearly all blocks
-    return [
-        (
-            key,
-            [_fields(inner) for inner in item] if key == "content" and isinstance(item, _LIST) else item,
-        )
-        for key, item in sorted(value.items())
-        if item is not None and key not in _NEVER_RENDERED
-    ]
 
 
 def _chained_tools(
@@ -364,7 +309,7 @@ def _chained_tools(
         if _is_server_search(tool.value):
             searches.append(digest.hex())
         else:
-            state = _mix(state, tool.role.encode(), digest)
+            state = mixed(state, tool.role.encode(), digest)
         prefixes.append(state)
     return tuple(prefixes), state, tuple(searches)
 
@@ -386,8 +331,3 @@ def _pairs(value: Any, *, without: Mapping[str, str]) -> tuple[tuple[str, str], 
 def _is_server_search(tool: Any) -> bool:
     kind = tool.get("type") if isinstance(tool, _OBJECT) else None
     return isinstance(kind, str) and kind.startswith(_SERVER_SEARCH)
-
-
-def _mix(state: Digest, tag: bytes, item: Digest | str) -> Digest:
-    data = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item
-    return blake2b(b"\0".join((state, tag, data)), digest_size=_SIZE).digest()

@@ -1,37 +1,60 @@
-"""What a step of a conversation brings: where its messages end, what the user said, its first image."""
+"""What a step of a conversation brings: its blocks, where its messages end, what the user said."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
+
+import msgspec
 
 from scrimp.core.prompt import is_input
-from scrimp.wire.request import Block
+from scrimp.wire.request import Block, add_message
 
-__all__ = ["SUMMARY", "Steps", "first_image", "steps_of"]
+__all__ = ["SUMMARY", "Step", "first_image", "positions_of", "read_on"]
 
 SUMMARY = "compaction"
 """The kind of block that is a summary by the API, a hollow one too."""
 
 
-class Steps(NamedTuple):
-    """For each of some messages, the positions up to its end, and the last one up to it with user input (-1:
-    none)."""
+class Step(msgspec.Struct, frozen=True, gc=False):
+    """Some messages of a request: their blocks, and the kinds of those.
 
+    For each message, the positions up to its end, and the last one up to it with user input (-1: none).
+    """
+
+    blocks: list[Block]
+    kinds: set[str]
     positions: list[int]
     inputs: list[int]
 
 
-def steps_of(seen: Sequence[Block], messages: range, start: int, last: int) -> Steps:
-    """The steps of `messages`, whose blocks `seen` begin at position `start`; `last` is the input before."""
-    found, at, count = Steps([], []), 0, len(seen)
+def read_on(messages: Sequence[Any], first: int, start: int, asked: int) -> Step:
+    """The messages from number `first` on, which begin at position `start`; `asked` is the input before.
+
+    Raises `RequestError`.
+    """
+    blocks: list[Block] = []
+    positions: list[int] = []
+    inputs: list[int] = []
+    at = 0
+    for index in range(first, len(messages)):
+        add_message(blocks, index, messages[index])
+        end = len(blocks)
+        if at < end and blocks[at].role == "user" and any(map(is_input, blocks[at:])):
+            asked = index
+        at = end
+        positions.append(start + at)
+        inputs.append(asked)
+    return Step(blocks, {block.kind for block in blocks}, positions, inputs)
+
+
+def positions_of(seen: Sequence[Block], messages: range, start: int) -> list[int]:
+    """For each of `messages`, whose blocks `seen` begin at position `start`, the positions up to its end."""
+    found, at, count = [], 0, len(seen)
     for message in messages:
-        while at < count and (block := seen[at]).message == message:
+        while at < count and seen[at].message == message:
             at += 1
-            if is_input(block):
-                last = message
-        found.positions.append(start + at)
-        found.inputs.append(last)
+        found.append(start + at)
     return found
 
 

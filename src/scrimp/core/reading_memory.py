@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from operator import is_
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -32,7 +32,7 @@ from scrimp.core.prompt import (
     with_automatic,
     without_old_thinking,
 )
-from scrimp.core.read_blocks import SUMMARY, first_image, steps_of
+from scrimp.core.read_blocks import SUMMARY, first_image, positions_of, read_on
 from scrimp.core.settings import CacheSettings, cache_settings
 from scrimp.core.tokens.estimator import Measured, Settings, read_settings
 from scrimp.core.trunks import (
@@ -40,15 +40,15 @@ from scrimp.core.trunks import (
     Frame,
     Kept,
     Trunk,
+    encoded,
     longest_of,
     name_of,
-    payload_of,
     same_objects,
 )
 from scrimp.core.worst_parts import look_on
 from scrimp.core.worst_seen import Seen
 from scrimp.wire.bodies import SharedBody
-from scrimp.wire.request import Body, message_blocks
+from scrimp.wire.request import Body
 
 __all__ = ["Read", "ReadingMemory"]
 
@@ -68,10 +68,12 @@ _FIXED = (
 """What a reading depends on besides the messages."""
 
 
-class Read(NamedTuple):
+class Read(msgspec.Struct, frozen=True, gc=False):
     """A request as read. `kept` is what an earlier step of its conversation leaves to measure no more.
 
     `summed_up` says that it may hold a summary by the API (`compaction`): where it does, it surely does.
+    `said` are all messages, their texts as UTF-8, where they were encoded; `looked` is what
+    `look_at_messages` finds in them, where that is known.
     """
 
     prompt: Prompt
@@ -79,6 +81,8 @@ class Read(NamedTuple):
     kept: Kept
     trunk: Trunk | None = None
     summed_up: bool = False
+    said: bytes | None = None
+    looked: Seen | None = None
 
     @property
     def asks(self) -> CacheSettings | None:
@@ -86,19 +90,9 @@ class Read(NamedTuple):
         return None if self.trunk is None else self.trunk.frame.asks
 
     @property
-    def looked(self) -> Seen | None:
-        """What `look_at_messages` finds in the messages, where that is known."""
-        return self.trunk.looked[-1][1] if self.trunk is not None and self.trunk.looked else None
-
-    @property
     def opening(self) -> Digest | None:
         """The chain where the messages begin (as if they showed no image): all that is rendered but them."""
         return None if self.trunk is None else self.trunk.frame.states[0]
-
-    @property
-    def said(self) -> bytes | None:
-        """All messages, their texts as UTF-8, where they were encoded."""
-        return None if self.trunk is None else self.trunk.payload
 
     def remember(self, measured: Measured) -> None:
         """Keep how this request was measured, for the next step of its conversation."""
@@ -106,13 +100,14 @@ class Read(NamedTuple):
             self.trunk.kept = Kept(len(measured.content), measured)
 
 
-class _Request(NamedTuple):
-    """A request that is being read."""
+class _Request(msgspec.Struct, frozen=True, gc=False):
+    """A request that is being read. `parts` are its messages, each encoded, where that had to be."""
 
     frame: Frame
     first: bytes
-    payload: bytes | None
     messages: list[Any]
+    parts: list[bytes] | None
+    payload: bytes | None
 
 
 class ReadingMemory:
@@ -138,31 +133,39 @@ class ReadingMemory:
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
             return _afresh(body, reading)
-        shared = isinstance(body, SharedBody)
+        shared = body.__class__ is SharedBody
         said = list(map(body.get, _FIXED))
         try:
-            first = name_of(_encoder.encode(messages[0]))
             frame = self._frame_met(said, reading, spelling) if shared else None
             if frame is None:
                 key = _encoder.encode((reading, spelling, said))
                 frame = self._frames.get(key) or _frame(key, body, reading, spelling)
+                if shared and frame.trunks and frame not in self._met:
+                    self._met.append(frame)
+            parts = None if shared else encoded(messages)
+            first = name_of(_encoder.encode(messages[0]) if parts is None else parts[0])
             alike = frame.trunks.get(first, ())
-            same = same_objects(alike, messages) if shared else None
-            payload = payload_of(messages) if same is None and (alike or not shared) else None
-            before, common = same or longest_of(alike, payload or b"")
+            before, common = same_objects(alike, messages) if shared else (None, 0)
+            if parts is None and before is None and alike:
+                parts = encoded(messages)
+            payload = None if parts is None else b"".join(parts)
+            if payload is not None and alike:
+                before, common = longest_of(alike, payload)
             if before is not None and common == len(messages) == len(before.bounds):
                 trunk = before  # the very same again
+                self._recent.move_to_end(id(trunk))
             else:
-                trunk = _grown(_Request(frame, first, payload, messages), before, common)
+                trunk = _grown(_Request(frame, first, messages, parts, payload), before, common)
+                self._remember(trunk, before, common)
         except _NOT_ENCODED:  # no JSON, half of a surrogate pair, an integer beyond 64 bits: rare
             return _afresh(body, reading)
         if shared:
             trunk.shared, frame.said = messages, said
-        if trunk is before:
-            self._recent.move_to_end(id(trunk))
-        else:
-            self._remember(trunk, before, common)
-        return Read(with_automatic(trunk.prompt, body), frame.settings, trunk.kept, trunk, trunk.summed_up)
+        prompt, looked = trunk.prompt, trunk.looked
+        if "cache_control" in body:
+            prompt = with_automatic(prompt, body)
+        found = looked[-1][1] if looked else None
+        return Read(prompt, frame.settings, trunk.kept, trunk, trunk.summed_up, trunk.payload, found)
 
     def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> Frame | None:
         """The frame of a request, where it is known by the very objects that it was made of."""
@@ -173,11 +176,19 @@ class ReadingMemory:
         return None
 
     def _remember(self, trunk: Trunk, before: Trunk | None, common: int) -> None:
+        """Keep a conversation as it is now, which was `before` or has so many messages from there."""
+        if trunk is before:
+            self._weight -= trunk.counted
+            self._weight += trunk.weighed()
+            self._recent.move_to_end(id(trunk))
+            while self._weight > self._most:
+                self._forget(next(iter(self._recent.values())))
+            return
         if before is not None and common >= len(before.bounds) - _REPLACED_WITHIN:
             self._forget(before)
         elif before is not None:
             self._recent.move_to_end(id(before))
-        frame, weight = trunk.frame, trunk.weight
+        frame, weight = trunk.frame, trunk.weighed()
         room = self._most - weight - frame.weight
         if room < 0:
             return
@@ -193,7 +204,7 @@ class ReadingMemory:
 
     def _forget(self, trunk: Trunk) -> None:
         del self._recent[id(trunk)]
-        self._weight -= trunk.weight
+        self._weight -= trunk.counted
         frame = trunk.frame
         alike = frame.trunks[trunk.first]
         alike.remove(trunk)
@@ -208,12 +219,8 @@ class ReadingMemory:
 
 def _afresh(body: Body, reading: Reading) -> Read:
     prompt = read_prompt(body, reading)
-    return Read(
-        prompt,
-        read_settings(body),
-        UNMEASURED,
-        summed_up=any(block.kind == SUMMARY for block in prompt.blocks),
-    )
+    summed_up = any(block.kind == SUMMARY for block in prompt.blocks)
+    return Read(prompt, read_settings(body), UNMEASURED, summed_up=summed_up)
 
 
 def _frame(key: bytes, body: Body, reading: Reading, spelling: str) -> Frame:
@@ -232,39 +239,60 @@ def _frame(key: bytes, body: Body, reading: Reading, spelling: str) -> Frame:
 
 
 def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
-    """The first `common` messages as they were read `before`, the others read now."""
-    frame, _, payload, messages = request
+    """The first `common` messages as they were read `before`, the others read now.
+
+    A conversation that goes on with all that it said is the same one, only longer.
+    """
+    frame, messages = request.frame, request.messages
     reading, static = frame.reading, frame.static
-    base = before or Trunk(frame, b"", static.prompt, payload)
-    seen = message_blocks(messages, common)
-    kinds = {block.kind for block in seen}
-    start, new = base.positions[common - 1] if common else len(static.prompt), range(common, len(messages))
-    steps = steps_of(seen, new, start, base.inputs[common - 1] if common else -1)
-    inputs = base.inputs[:common] + steps.inputs
+    base = before or Trunk(frame, request.first, static.prompt)
+    opening, asked = len(static.prompt.blocks), -1
+    start = opening
+    if common:
+        start, asked = base.positions[common - 1], base.inputs[common - 1]
+    new = read_on(messages, common, start, asked)
+    seen, positions = new.blocks, new.positions
     if frame.strips:
-        settled = common if before is None else _settled(base.inputs[-1], inputs[-1], common)
+        asked = new.inputs[-1] if new.inputs else asked
+        settled = common if before is None else _settled(base.inputs[-1], asked, common)
         if settled < common:
             return _grown(request, before, settled)
-        if not kinds.isdisjoint(THINKING):
-            seen = without_old_thinking(seen, inputs[-1])
-            steps = steps_of(seen, new, start, -1)
-    shown = first_image(seen, start) if "image" in kinds else -1
+        if not new.kinds.isdisjoint(THINKING):
+            seen = without_old_thinking(seen, asked)
+            positions = positions_of(seen, range(common, len(messages)), start)
+    shown = first_image(seen, start) if "image" in new.kinds else -1
     image = base.image if 0 <= base.image < start else shown
     pictured = static.image or image >= 0
     if common and reading.images_break_messages and pictured != (static.image or base.image >= 0):
         return _grown(request, None, 0)  # another chain altogether
-    state = base.prompt.prefixes[start - 1] if start > len(static.prompt) else frame.states[pictured]
+    state = base.prompt.prefixes[start - 1] if start > opening else frame.states[pictured]
+    prompt = grown(base.prompt, start, state, seen, reading)
+    looked = look_on(messages, base.looked, common)
+    parts = request.parts
+    bounds = _bounds(base, common, encoded(messages[common:]) if parts is None else parts[common:])
+    # From here on nothing fails: what is kept is whole, or as it was.
+    trunk = base if common == len(base.bounds) else _begun(base, request.first, common, start)
+    trunk.prompt, trunk.payload, trunk.shared = prompt, request.payload, ()
+    trunk.bounds += bounds
+    trunk.positions += positions
+    trunk.inputs += new.inputs
+    trunk.image, trunk.looked = image, looked
+    trunk.summed_up = base.summed_up or SUMMARY in new.kinds
+    return trunk
+
+
+def _begun(base: Trunk, first: bytes, common: int, start: int) -> Trunk:
+    """Another conversation with the first `common` messages of `base`, which end before position `start`."""
+    kept = base.kept if base.kept.positions <= start else Kept(start, base.kept.measured)
     return Trunk(
-        *request[:2],
-        prompt=grown(base.prompt, start, state, seen, reading),
-        payload=payload,
-        bounds=base.bounds[:common] + _bounds(messages, common, base.bounds),
-        positions=base.positions[:common] + steps.positions,
-        inputs=inputs,
-        image=image,
-        looked=look_on(messages, base.looked, common),
-        summed_up=base.summed_up or SUMMARY in kinds,
-        kept=base.kept if base.kept.positions <= start else Kept(start, base.kept.measured),
+        base.frame,
+        first,
+        base.prompt,
+        None,
+        base.bounds[:common],
+        base.positions[:common],
+        base.inputs[:common],
+        kept=kept,
     )
 
 
@@ -275,7 +303,7 @@ def _settled(last_input_before: int, last_input_now: int, common: int) -> int:
     return min(common, min(last_input_before, last_input_now) + 1)
 
 
-def _bounds(messages: list[Any], common: int, before: list[int]) -> list[int]:
-    """For each message from `common` on, the bytes up to its end."""
-    start = before[common - 1] if common else 0
-    return [start := start + len(_encoder.encode(message)) for message in messages[common:]]
+def _bounds(base: Trunk, common: int, parts: list[bytes]) -> list[int]:
+    """For each of these encoded messages, the first of which is number `common`, the bytes up to its end."""
+    end = base.bounds[common - 1] if common else 0
+    return [end := end + len(part) for part in parts]

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from string import ascii_lowercase
-from typing import NamedTuple, overload
+from typing import overload
+
+import msgspec
 
 from scrimp.core.cache import CacheRules
 from scrimp.core.forgetting import forget_oldest
@@ -56,7 +58,7 @@ _SEAL = b"signature"
 _SMALL = ascii_lowercase.encode()
 
 
-class Outlook(NamedTuple):
+class Outlook(msgspec.Struct, frozen=True, gc=False):
     """Tokens of a prompt that nobody measured, and of its tools and system.
 
     `total.high` is sure where it goes on with a prompt that was billed, and next to sure where it begins.
@@ -93,8 +95,12 @@ class Ends(Sequence[int]):
     @overload
     def __getitem__(self, index: slice) -> list[int]: ...
     def __getitem__(self, index: int | slice) -> int | list[int]:
-        places = range(1, len(self) + 1)[index]
-        return self._end(places) if isinstance(places, int) else list(map(self._end, places))
+        count = self._begun + self._said
+        if isinstance(index, slice):
+            return list(map(self._end, range(1, count + 1)[index]))
+        if not -count <= index < count:
+            raise IndexError("beyond the end of the prompt")
+        return self._end(index + 1 if index >= 0 else index + 1 + count)
 
     def _end(self, number: int) -> int:
         if number <= self._begun:
@@ -111,29 +117,31 @@ class ShortPrompts:
 
     def learn(self, planned: Planned, total: int) -> None:
         """A prompt was billed `total` tokens; only for requests that the API does not shorten."""
-        prefixes, static = planned.prompt.prefixes, planned.static_tokens
+        asked, static, table = planned.asked, planned.static_tokens, self._billed
+        prefixes = asked.prompt.prefixes
         if not prefixes or total <= 0:
             return
-        if planned.asked.sized.content:  # the share was measured, and the whole is known now
+        if asked.sized.content:  # the share was measured, and the whole is known now
             static = static * total // max(1, planned.plan.total.mid)
-        if planned.asked.opening is not None:
-            self._learn_opening(planned, planned.asked.opening, total, static)
-        self._billed.pop(prefixes[-1], None)
-        self._billed[prefixes[-1]] = total, static
-        forget_oldest(self._billed, _REMEMBERED)
+        if asked.opening is not None:
+            self._learn_opening(planned, asked.opening, total, static)
+        last = prefixes[-1]
+        table.pop(last, None)
+        table[last] = total, static
+        forget_oldest(table, _REMEMBERED)
 
     def _learn_opening(self, planned: Planned, opening: Digest, total: int, static: int) -> None:
         """What is billed besides messages: the share that was measured, or what it can have been."""
-        sized, foreseen = planned.asked.sized, planned.plan.total
+        sized, foreseen, known = planned.asked.sized, planned.plan.total, self._openings
         if sized.content:
             said = sum(sized.content[planned.prompt.static_end + 1 :])
             besides = max(0, round(total * (1 - said / sized.estimate.mid)))
-            self._openings.pop(opening, None)
-            self._openings[opening] = besides, static
-            forget_oldest(self._openings, _REMEMBERED)
-        elif opening in self._openings and not foreseen.low <= total <= foreseen.high:
-            besides = min(self._openings[opening][0], total) + max(0, total - foreseen.high)
-            self._openings[opening] = besides, min(static, besides)
+            known.pop(opening, None)
+            known[opening] = besides, static
+            forget_oldest(known, _REMEMBERED)
+        elif not foreseen.low <= total <= foreseen.high and opening in known:
+            besides = min(known[opening][0], total) + max(0, total - foreseen.high)
+            known[opening] = besides, min(static, besides)
 
     def outlook(self, read: Read, rules: CacheRules) -> Outlook | None:
         """How long a prompt is, where it surely is too short and asks for no entry; else None."""

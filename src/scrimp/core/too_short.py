@@ -31,13 +31,13 @@ def left_alone(
     `ends` are its lengths up to each position, where it was not measured.
     """
     situation = Situation(
-        prompt=asked.prompt,
-        ends=shared_out(asked.sized.sizes, total.mid) if ends is None else ends,
-        total=total.mid,
-        cache=cache,
-        rules=asked.rules,
-        rates=asked.model.rates(asked.day, prompt_tokens=total.mid),
-        events=(),
-        now=now,
+        asked.prompt,
+        shared_out(asked.sized.sizes, total.mid) if ends is None else ends,
+        total.mid,
+        cache,
+        asked.rules,
+        asked.model.rates(asked.day, prompt_tokens=total.mid),
+        (),
+        now,
     )
     return Planned(asked, situation, kept_as_it_is(situation, total), too_short=True)

@@ -14,7 +14,7 @@ from scrimp.core.settings import CacheSettings
 from scrimp.core.tokens.estimator import Measured, Settings
 from scrimp.core.worst_parts import Looked
 
-__all__ = ["UNMEASURED", "Frame", "Kept", "Trunk", "longest_of", "name_of", "payload_of", "same_objects"]
+__all__ = ["UNMEASURED", "Frame", "Kept", "Trunk", "encoded", "longest_of", "name_of", "same_objects"]
 
 _BLOCK_BYTES = 1_000
 """What is kept of a block beside its value, in bytes: about."""
@@ -67,13 +67,16 @@ class Trunk(msgspec.Struct, eq=False):
     (-1: nowhere), `summed_up` that of `Read`; `prompt` has no automatic marker. `kept` is as far as it was
     measured. `shared` are the messages themselves, where nobody will ever change them: what is the same
     object then need not be encoded to be known, and all of it is encoded only for who needs it (`payload`
-    None: not yet).
+    None: not yet). `counted` are the bytes that it was last said to weigh.
+
+    A request that goes on with all of it makes it longer, where it is: what was kept of its beginning holds
+    all the same, and who reads has what was read by then (`Read`).
     """
 
     frame: Frame
     first: bytes
     prompt: Prompt
-    payload: bytes | None
+    payload: bytes | None = None
     bounds: list[int] = []
     positions: list[int] = []
     inputs: list[int] = []
@@ -82,16 +85,17 @@ class Trunk(msgspec.Struct, eq=False):
     kept: Kept = UNMEASURED
     shared: Sequence[Any] = ()
     looked: Looked = ()
+    counted: int = 0
 
-    @property
-    def weight(self) -> int:
+    def weighed(self) -> int:
         """Bytes kept for it: the encoded messages, about as much of values, and what was read."""
-        return 2 * self.bounds[-1] + _BLOCK_BYTES * len(self.prompt)
+        self.counted = 2 * self.bounds[-1] + _BLOCK_BYTES * len(self.prompt.blocks)
+        return self.counted
 
     def encoded(self) -> bytes:
-        """The messages encoded."""
+        """The messages encoded, one after the other."""
         if self.payload is None:
-            self.payload = payload_of(list(self.shared))
+            self.payload = b"".join(encoded(self.shared))
         return self.payload
 
 
@@ -105,13 +109,12 @@ def name_of(first: bytes) -> bytes:
     return b"%b%d%b" % (first[:_NAME_BYTES], len(first), first[-_NAME_BYTES:])
 
 
-def payload_of(messages: list[Any]) -> bytes:
-    """The messages encoded one after the other, without the header that says how many there are."""
-    header = 1 if len(messages) < 16 else 3 if len(messages) < 65_536 else 5
-    return _encoder.encode(messages)[header:]
+def encoded(messages: Sequence[Any]) -> list[bytes]:
+    """Each of the messages, encoded."""
+    return list(map(_encoder.encode, messages))
 
 
-def same_objects(trunks: Sequence[Trunk], messages: list[Any]) -> tuple[Trunk, int] | None:
+def same_objects(trunks: Sequence[Trunk], messages: list[Any]) -> tuple[Trunk | None, int]:
     """The conversation with most leading messages that are the very objects of a request, and how many."""
     best, common = None, 0
     for trunk in reversed(trunks[-_TRIED:]):
@@ -119,17 +122,18 @@ def same_objects(trunks: Sequence[Trunk], messages: list[Any]) -> tuple[Trunk, i
         found = len(same) if all(same) else same.index(False)
         if found > common:
             best, common = trunk, found
-    return None if best is None else (best, common)
+    return best, common
 
 
 def longest_of(trunks: Sequence[Trunk], payload: bytes) -> tuple[Trunk | None, int]:
     """The conversation that has most in common with a request, and how many leading messages that is."""
-    whole = [trunk for trunk in trunks[-_TRIED:] if payload.startswith(trunk.encoded())]
-    if whole:  # nearly always
-        longest = max(whole, key=lambda trunk: len(trunk.bounds))
-        return longest, len(longest.bounds)
-    probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
     best, common = None, 0
+    for trunk in trunks[-_TRIED:]:
+        if payload.startswith(trunk.encoded()) and len(trunk.bounds) > common:
+            best, common = trunk, len(trunk.bounds)
+    if best is not None:  # nearly always
+        return best, common
+    probed = [(_probed(trunk, payload), trunk) for trunk in reversed(trunks[-_TRIED:])]
     for reach, trunk in sorted(probed, key=itemgetter(0), reverse=True):
         if reach <= common:
             break

@@ -63,7 +63,7 @@ class _Terms(NamedTuple):
     rules: CacheRules
 
 
-class _Request(NamedTuple):
+class _Request(msgspec.Struct, frozen=True, gc=False):
     """A request as it is read; `whole` and `edited` are those of `Asked`."""
 
     read: Read
@@ -137,11 +137,12 @@ class Workspace:
 
     def _read(self, body: Body, now: float) -> _Request | None:
         """The request as it is read; None for the next turn of a thread. Raises `RequestError`."""
-        if _continues_thread(body):
+        in_thread = "thread" in body
+        if in_thread and _continues_thread(body):
             return None
         day = day_of(now)
         name = str(body.get("model", ""))[:LONGEST_SPELLING]
-        terms = self._terms_of(name, day, in_thread="thread" in body)
+        terms = self._terms_of(name, day, in_thread=in_thread)
         read, edited = self._memory.read(body, terms.reading, name), None
         if read.summed_up or body.get("context_management"):
             as_read = seen(body, terms.model, lambda whole: self._parts(whole, terms, name))
@@ -151,12 +152,11 @@ class Workspace:
 
     def _asked(self, request: _Request, sized: Sized | None = None) -> Asked:
         """The request measured, unless its size is given."""
-        read, terms, name, day, whole, edited = request
-        sized = sized or self._measured(read, terms.model, name)
+        read, terms, edited = request.read, request.terms, request.edited
+        sized = sized or self._measured(read, terms.model, request.name)
         looked, asks = (read.looked, read.asks) if edited is None else (None, None)
-        return Asked(
-            read.prompt, sized, terms.model, terms.rules, day, whole, edited, looked, read.opening, asks
-        )
+        known = request.day, request.whole, edited, looked, read.opening, asks
+        return Asked(read.prompt, sized, terms.model, terms.rules, *known)
 
     def _measured(self, read: Read, model: Model, name: str) -> Sized:
         estimator, prompt = self._estimator(model, name), read.prompt
@@ -307,9 +307,10 @@ class Workspace:
             return
         if planned.too_short:
             if summed_up is None:
-                self._learner.note(planned.prompt.prefixes, usage.total_input)
-            if summed_up is None and planned.asked.whole:
-                self._short.learn(planned, usage.total_input)
+                total = usage.total_input
+                self._learner.note(planned.prompt.prefixes, total)
+                if planned.asked.whole:
+                    self._short.learn(planned, total)
             return
         prompt = planned.prompt.remarked(planned.plan.markers)
         if message_id is not None and prompt.prefixes:

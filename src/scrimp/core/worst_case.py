@@ -20,6 +20,7 @@ Not bounded here, because nothing that is published bounds it: searches of a `we
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 
 import msgspec
 
@@ -80,11 +81,12 @@ def worst_case(
     """
     seen = look(body, model, messages)
     text = _Text(body, size)
-    account = _Account(body, at, _longest(seen.ttl, markers or ()))
-    prompt = _prompt(seen, model, text, _usable(known, body, seen, model))
+    account = _account(body, at, _longest(seen.ttl, markers) if markers else seen.ttl)
+    usable = None if known is None else _usable(known, body, seen, model)
+    prompt = _prompt(seen, model, text, usable)
     work = _work(seen, prompt, _max_tokens(body, model), model)
     account.add(model, work)
-    notes = dict.fromkeys((*seen.unseen, *work.notes))
+    notes = tuple(dict.fromkeys((*seen.unseen, *work.notes))) if seen.unseen or work.notes else ()
     for name in seen.fallbacks:
         # What is known of one model's prompt says nothing of another's.
         other = facts.resolve(_NOBODY if name is None else name)
@@ -97,7 +99,7 @@ def worst_case(
         uses = _SAMPLINGS if advisor.max_uses is None else advisor.max_uses
         most = other.max_output if advisor.max_tokens is None else advisor.max_tokens
         account.add(other, _Work(uses * _window(other), uses * most))
-    return WorstCase(account.amount, account.input_tokens, account.output_tokens, tuple(notes))
+    return WorstCase(account.amount, account.input_tokens, account.output_tokens, notes)
 
 
 def _longest(own: Lifetime, markers: Iterable[Marker]) -> Lifetime:
@@ -117,55 +119,57 @@ class _Work(msgspec.Struct, frozen=True, gc=False):
     notes: tuple[str, ...] = ()
 
 
-class _Account:
+class _Account(msgspec.Struct, gc=False):
     """What adds up, under one request's terms."""
 
-    __slots__ = ("_day", "_fast", "_geo", "_ttl", "amount", "input_tokens", "output_tokens", "searches")
-
-    def __init__(self, body: Body, at: float, ttl: Lifetime) -> None:
-        self._day = day_of(at)
-        self._fast = body.get("speed") == "fast"
-        named = body.get("inference_geo")  # where the request names none, the workspace may
-        self._geo = named if isinstance(named, str) else _US
-        self._ttl = ttl
-        self.amount = self.input_tokens = self.output_tokens = self.searches = 0
+    day: date
+    fast: bool
+    geo: str
+    ttl: Lifetime
+    amount: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    searches: int = 0
 
     def add(self, model: Model, work: _Work) -> None:
         """Tokens at the dearest price that they can have."""
         prompt, output = work.prompt, work.output
-        rates = model.rates(self._day, prompt_tokens=prompt, fast=self._fast, geo=self._geo)
+        rates = model.rates(self.day, prompt_tokens=prompt, fast=self.fast, geo=self.geo)
         dearest = rates.input
-        if self._ttl:
-            dearest = max(dearest, rates.write_5m, rates.write_1h if self._ttl == "1h" else 0)
+        if self.ttl:
+            dearest = max(dearest, rates.write_5m, rates.write_1h if self.ttl == "1h" else 0)
         self.amount += prompt * dearest + output * rates.output
         self.input_tokens += prompt
         self.output_tokens += output
         self.searches += work.searches
 
 
-class _Text:
+def _account(body: Body, at: float, ttl: Lifetime) -> _Account:
+    named = body.get("inference_geo")  # where the request names none, the workspace may
+    geo = named if isinstance(named, str) else _US
+    return _Account(day_of(at), body.get("speed") == "fast", geo, ttl)
+
+
+class _Text(msgspec.Struct, gc=False):
     """The bytes of a request's text, worked out where they matter, and once normalised too."""
 
-    __slots__ = ("_body", "_encoded", "_size")
-
-    def __init__(self, body: Body, size: int | None) -> None:
-        self._body = body
-        self._size = size
-        self._encoded: bytes | None = None
+    body: Body
+    size: int | None
+    encoded: bytes | None = None
 
     def plain(self) -> int | None:
         """Bytes as they are; None where the body is no JSON."""
-        if self._size is not None:
-            return self._size
-        if self._encoded is None:
-            self._encoded = as_json(self._body)
-        return None if self._encoded is None else len(self._encoded)
+        if self.size is not None:
+            return self.size
+        if self.encoded is None:
+            self.encoded = as_json(self.body)
+        return None if self.encoded is None else len(self.encoded)
 
     def most(self, enough: int) -> int:
         """Bytes, however a tokenizer spells them; of a longer text at least `enough`."""
-        if self._size is None and self._encoded is not None:
-            self._size = spelled_bytes(self._encoded, enough)
-        return enough if self._size is None else self._size
+        if self.size is None and self.encoded is not None:
+            self.size = spelled_bytes(self.encoded, enough)
+        return enough if self.size is None else self.size
 
 
 def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> int:
@@ -183,9 +187,9 @@ def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> 
     return min(text.most(_LONG_WINDOW + seen.media) + beside, most)
 
 
-def _usable(known: int | None, body: Body, seen: Seen, model: Model) -> int | None:
+def _usable(known: int, body: Body, seen: Seen, model: Model) -> int | None:
     """What bills have shown, where that bounds this request, and what may differ though it looks the same."""
-    if known is None or may_shorten(body, model):
+    if may_shorten(body, model):
         return None
     if seen.server_tools and any(tool.kind == "tool_search" for tool in seen.server_tools):
         return None  # it brings definitions that were in no bill

@@ -63,9 +63,11 @@ def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
     `messages` is what `look_at_messages` found in those of `body`, where they were looked at before.
     """
     seen = Seen()
-    seen.mark(body)
+    if "cache_control" in body:
+        seen.mark(body)
     tools = body.get("tools")
-    look_at_tools(seen, tools, model)
+    if tools:
+        look_at_tools(seen, tools, model)
     system = body.get("system")
     if isinstance(system, str):
         seen.chars += len(system)
@@ -77,8 +79,10 @@ def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
         seen.more(messages)
     if seen.inline:
         look_at_tools(seen, seen.inline, model)
-    seen.added += referred_tokens(seen, tools, model)
-    _look_at_settings(seen, body)
+    if seen.referenced:
+        seen.added += referred_tokens(seen, tools, model)
+    if not _PLAIN_FIELDS.issuperset(body):
+        _look_at_settings(seen, body)
     return seen
 
 
@@ -255,8 +259,7 @@ def _look_at_addition(seen: Seen, tool: Any) -> None:
 
 
 def _look_at_settings(seen: Seen, body: Body) -> None:
-    if _PLAIN_FIELDS.issuperset(body):
-        return
+    """Take in fields that are not as plain as most."""
     strange = sorted(map(str, body.keys() - _PLAIN_FIELDS - _TELLING_FIELDS))
     seen.unseen += [f"the field {_short(name)}: it is not known what it adds" for name in strange]
     thread = body.get("thread")

@@ -51,8 +51,6 @@ def look_at_tools(seen: Seen, tools: Any, model: Model) -> None:
 
 def referred_tokens(seen: Seen, tools: Any, model: Model) -> int:
     """Tokens of the definitions that are referred to, at most: each stands where it is, as often as that."""
-    if not seen.referenced:
-        return 0
     sizes: dict[str, int] = {}
     for tool in (*_objects(tools), *_objects(seen.inline)):
         kind = tool.get("type")

@@ -21,6 +21,7 @@ __all__ = [
     "Block",
     "Body",
     "Section",
+    "add_message",
     "automatic_ttl",
     "blocks",
     "marker_ttl",
@@ -105,8 +106,34 @@ def message_blocks(messages: Sequence[Any], start: int = 0) -> list[Block]:
     """The blocks of the messages from index `start` on, in render order; raises `RequestError`."""
     found: list[Block] = []
     for index in range(start, len(messages)):
-        _message(found, index, messages[index])
+        add_message(found, index, messages[index])
     return found
+
+
+def add_message(found: list[Block], index: int, message: Any) -> None:
+    """Add the blocks of one message, number `index`, in render order; raises `RequestError`."""
+    if not isinstance(message, _OBJECT):
+        raise RequestError(f"messages.{index}: expected an object with role and content")
+    role = message.get("role", "")
+    role = role if isinstance(role, str) else str(role)
+    content = message.get("content")
+    if isinstance(content, str):
+        path = ("messages", index, "content", 0)
+        found.append(Block(path, "messages", role, "text", content, None, bool(content), 0, index))
+        return
+    if content.__class__ is not list:
+        content = _items(content, f"messages.{index}.content")
+    for number, value in enumerate(content):
+        if not value and value == {}:
+            continue  # a gap (`core.carry`): the API takes no block without a type
+        path = ("messages", index, "content", number)
+        block = _content(path, index, role, value)
+        if block.kind == "tool_result" and isinstance(value.get("content"), _CONTENT):
+            found += [
+                _content((*path, "content", place), index, role, inner, depth=1)
+                for place, inner in enumerate(value["content"])
+            ]
+        found.append(block)
 
 
 def automatic_ttl(body: Body) -> TTL | None:
@@ -148,32 +175,6 @@ def _system(system: Any) -> Iterator[Block]:
     for index, value in enumerate(_items(system, "system")):
         kind = _kind(value)
         yield Block(("system", index), "system", "", kind, value, marker_ttl(value), _markable(kind, value))
-
-
-def _message(found: list[Block], index: int, message: Any) -> None:
-    """Add the blocks of a message."""
-    if not isinstance(message, _OBJECT):
-        raise RequestError(f"messages.{index}: expected an object with role and content")
-    role = message.get("role", "")
-    role = role if isinstance(role, str) else str(role)
-    content = message.get("content")
-    if isinstance(content, str):
-        path = ("messages", index, "content", 0)
-        found.append(Block(path, "messages", role, "text", content, None, bool(content), 0, index))
-        return
-    if content.__class__ is not list:
-        content = _items(content, f"messages.{index}.content")
-    for number, value in enumerate(content):
-        if not value and value == {}:
-            continue  # a gap (`core.carry`): the API takes no block without a type
-        path = ("messages", index, "content", number)
-        block = _content(path, index, role, value)
-        if block.kind == "tool_result" and isinstance(value.get("content"), _CONTENT):
-            found += [
-                _content((*path, "content", place), index, role, inner, depth=1)
-                for place, inner in enumerate(value["content"])
-            ]
-        found.append(block)
 
 
 def _content(path: Path, message: int, role: str, value: Any, *, depth: int = 0) -> Block:

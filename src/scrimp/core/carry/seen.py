@@ -14,7 +14,7 @@ import msgspec
 from scrimp.core.carry.clearing import GAP, results_gone, thinking_gone, with_gone
 from scrimp.core.carry.edits import THINKING, ClearThinking, Edits, edits_of
 from scrimp.core.carry.history import Messages, Place, content_blocks, last_summary
-from scrimp.core.prompt import Digest, content_digest
+from scrimp.core.digests import Digest, content_digest
 from scrimp.facts.model import Model
 from scrimp.wire.request import Body, message_blocks
 from scrimp.wire.response import TokenCounts, Usage
@@ -120,7 +120,9 @@ def since_in_place(messages: Messages) -> Messages:
 
 def summing_up(usage: Usage) -> TokenCounts | None:
     """The sampling that summed the prompt up, where one did: the others had the summary in its place."""
-    return next((one for one in usage.iterations or () if one.type == "compaction"), None)
+    if not usage.iterations:  # nearly always
+        return None
+    return next((one for one in usage.iterations if one.type == "compaction"), None)
 
 
 def tail_of(digests: Sequence[Digest]) -> bytes:

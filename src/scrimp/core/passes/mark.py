@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from scrimp.core.cache import TTL_SECONDS, Cache, CacheRules, Outcome, outcome_of
+from scrimp.core.cache import Cache, CacheRules, Outcome, outcome_of
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.worth import Event, Worth, pausing, worth
 from scrimp.facts.prices import Rates
 from scrimp.wire.markers import TTL
 
 __all__ = ["Choice", "Situation", "any_worth_a_slot", "candidates", "choose", "priced"]
-
 
 _PRUDENCE, _PRUDENCE_UNMARKED = 2.5, 0.1
 """What is paid now beyond the caller's own request is certain, what that saves is not: so many times over,
@@ -174,7 +173,7 @@ class _Pricing:
         if outcome.hit >= 0:
             lifetime = self._lifetime(outcome.hit)
             # Whether an hour bought on top of a 5m entry is an hour for all of the prefix is not published.
-            left = [(position, min(ttl, lifetime, key=TTL_SECONDS.__getitem__)) for position, ttl in left]
+            left = [(position, ttl if lifetime == "1h" else lifetime) for position, ttl in left]
             left.append((outcome.hit, lifetime))
         saving = self._future_saving(left) + _found(situation, outcome.hit, markers)
         return Choice(name, tuple(markers), outcome, cost, saving)
@@ -296,11 +295,12 @@ class _Pricing:
 
     def _deepest_live(self) -> int | None:
         """The position whose marker reads the longest live entry of this prompt."""
-        situation, lookback = self._situation, self._situation.rules.lookback
-        prompt = situation.prompt
+        situation, prompt = self._situation, self._situation.prompt
+        if self._live >= 0 and prompt.blocks[self._live].markable:  # nearly always
+            return self._live
         for position in situation.cache.living(prompt, situation.now):
             for at in range(position, len(prompt.blocks)):
-                if prompt.ranks[at] - prompt.ranks[position] >= lookback:
+                if prompt.ranks[at] - prompt.ranks[position] >= situation.rules.lookback:
                     break
                 if prompt.blocks[at].markable:
                     return at
@@ -374,7 +374,7 @@ def _worth_a_slot(situation: Situation, position: int) -> bool:
 
 def _own(prompt: Prompt) -> list[int]:
     """The caller's own markers, the last first."""
-    return sorted((marker.position for marker in prompt.markers), reverse=True)
+    return sorted([marker.position for marker in prompt.markers], reverse=True)
 
 
 def _tools_end(prompt: Prompt) -> int | None:

@@ -63,6 +63,7 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
 
 NOTHING = Counts((0,) * len(COUNTED))
 _NO_TEXT, _NO_STRUCTURE = NOTHING.numbers[:_TEXT], NOTHING.numbers[_TEXT:]
+_RESULT = tuple(int(name == "results") for name in COUNTED[_TEXT:])
 
 
 def count_block(block: Block, sampler: Sampler | None = None) -> Counts:
@@ -70,10 +71,12 @@ def count_block(block: Block, sampler: Sampler | None = None) -> Counts:
 
     A `tool_result` leaves its nested blocks to themselves.
     """
-    value, sampler = block.value, sampler or Sampler()
+    value = block.value
+    if sampler is None:
+        sampler = Sampler()
     if isinstance(value, str):
         return _counts(value, sampler)
-    if not isinstance(value, Mapping):
+    if value.__class__ is not dict and not isinstance(value, Mapping):
         return _counts(_dumped(value), sampler)
     if block.section == "tools":
         return _tool(value, sampler)
@@ -130,7 +133,8 @@ def _text(value: Mapping[str, Any], sampler: Sampler) -> Counts:
 
 def _tool_result(value: Mapping[str, Any], sampler: Sampler) -> Counts:
     content = value.get("content")
-    return _counts("" if isinstance(content, list) else _string(content), sampler, results=1)
+    text = "" if isinstance(content, list) else _string(content)
+    return Counts((sampler.count(text, count_text) if text else _NO_TEXT) + _RESULT)
 
 
 def _thinking(value: Mapping[str, Any], sampler: Sampler) -> Counts:
@@ -152,7 +156,10 @@ def _not_understood(value: Mapping[str, Any], sampler: Sampler) -> Counts:
 def _tool_call(call: Mapping[str, Any], sampler: Sampler) -> Counts:
     """A call is rendered parameter by parameter, strings as they are and everything else as JSON."""
     given = call.get("input")
-    pairs = given if isinstance(given, Mapping) else {} if given is None else {"input": given}
+    if given.__class__ is dict or isinstance(given, Mapping):
+        pairs = given
+    else:
+        pairs = {} if given is None else {"input": given}
     lines = [_string(call.get("name"))]
     for key, value in pairs.items():
         lines += [str(key), value if isinstance(value, str) else _dumped(value)]

@@ -45,7 +45,8 @@ _EXACT_TOKENS = 4
 _REMEMBERED = 10_000
 """Blocks by their content; those of conversations that go on are remembered with them."""
 
-_TEXT_FROM, _SCHEMA_FROM = COUNTED.index("vocabulary"), COUNTED.index("schema")
+_SCHEMA_FROM = COUNTED.index("schema")
+"""What comes before it is of running text."""
 _STRUCTURE_FROM = COUNTED.index("tools")
 _SEALED, _LETTER_RUNS = COUNTED.index("sealed"), COUNTED.index("letter_runs")
 
@@ -176,6 +177,7 @@ class Estimator:
         self._known: dict[bytes, Parts] = {}
         by_name = self._factors.factors
         self._per_count = tuple(by_name.get(name, 0.0) for name in COUNTED)
+        self._per_text = self._per_count[:_SCHEMA_FROM]
         self._per_message = by_name.get("messages", 0.0)
         self._per_beside = by_name.get("results_beside", 0.0)
         self._per_thinking = by_name.get("thinking_on", 0.0)
@@ -207,8 +209,8 @@ class Estimator:
         around = self._around(len(added), turns)
         named = [None] * len(added) if digests is None else digests[kept:]
         content: list[float] = []
-        sums = list(measured.sums[:kept])
-        running = sums[-1] if sums else Parts()
+        sums: list[Parts] = []
+        running = measured.sums[kept - 1] if kept else Parts()
         for block, digest, outside in zip(added, named, around, strict=True):
             part = self._known_part(block, digest)
             content.append(part.total)
@@ -218,11 +220,11 @@ class Estimator:
         if turn is None or turn >= kept:
             turn = kept + turns.starts[0] if turns.starts else None
         return Measured(
-            content=(*measured.content[:kept], *content),
-            around=(*measured.around[:kept], *around),
-            sizes=(*measured.sizes[:kept], *map(add, content, around)),
-            sums=tuple(sums),
-            turn=turn,
+            measured.content[:kept] + tuple(content),
+            measured.around[:kept] + tuple(around),
+            measured.sizes[:kept] + tuple(map(add, content, around)),
+            measured.sums[:kept] + tuple(sums),
+            turn,
         )
 
     def finish(self, measured: Measured, blocks: Sequence[Block], settings: Settings) -> Sized:
@@ -273,15 +275,16 @@ class Estimator:
 
     def _part(self, counts: Counts) -> Parts:
         numbers, per_count = counts.numbers, self._per_count
-        tokens = list(map(mul, numbers, per_count))
-        loose = (tokens[_LETTER_RUNS] + tokens[_SEALED]) * self._loose
-        part = Parts(
-            text=max(0.0, sum(tokens[_TEXT_FROM:_SCHEMA_FROM])),
-            schema=0.0 + sum(tokens[_SCHEMA_FROM:_STRUCTURE_FROM]),
-            structure=0.0 + sum(tokens[_STRUCTURE_FROM:]),
-            below=loose,
-            above=loose,
-        )
+        loose = numbers[_LETTER_RUNS] * per_count[_LETTER_RUNS]
+        text = max(0.0, sum(map(mul, numbers[:_SCHEMA_FROM], self._per_text)))
+        schema = structure = 0.0
+        if any(numbers[_SCHEMA_FROM:]):  # no mere text
+            loose += numbers[_SEALED] * per_count[_SEALED]
+            tokens = list(map(mul, numbers, per_count))
+            schema += sum(tokens[_SCHEMA_FROM:_STRUCTURE_FROM])
+            structure += sum(tokens[_STRUCTURE_FROM:])
+        loose *= self._loose
+        part = Parts(text, schema, structure, loose, loose)
         if counts.builtin:
             self._built_in(part, counts.builtin)
         if counts.images or counts.documents:

@@ -113,9 +113,10 @@ class Learner:
         """Remember how long this very prompt was, and learn nothing else from its bill."""
         if not prefixes or total <= 0:
             return
-        self._billed.pop(prefixes[-1], None)
-        self._billed[prefixes[-1]] = total
-        forget_oldest(self._billed, _PROMPTS_REMEMBERED)
+        table, last = self._billed, prefixes[-1]
+        table.pop(last, None)
+        table[last] = total
+        forget_oldest(table, _PROMPTS_REMEMBERED)
 
     def _longest(self, prefixes: Sequence[bytes]) -> tuple[int, int]:
         """How many leading blocks were billed as a whole prompt before, and for how many tokens."""

@@ -79,18 +79,17 @@ class Sampler:
 def _parts(text: str, look: _Look) -> str:
     """Parts of a text, of which the first begins it and the last ends it, one behind the other."""
     amount = min(_MOST, look.whole + (len(text) - look.whole) // look.share) // look.part
-    last = len(text) - look.part
-    parts = []
+    part, blank, last = look.part, look.blank, len(text) - look.part
+    find, parts = text.find, []
     for number in range(amount):
-        start = _at_blank(text, last * number // (amount - 1), look.blank) if number else 0
-        parts.append(text[start : _at_blank(text, start + look.part, look.blank)])
+        start = last * number // (amount - 1)
+        if number and (found := find(" ", start, start + blank)) >= 0:
+            start = found
+        end = start + part
+        if (found := find(" ", end, end + blank)) >= 0:
+            end = found
+        parts.append(text[start:end])
     return "".join(parts)
-
-
-def _at_blank(text: str, place: int, within: int) -> int:
-    """The first blank from a place on, or that place where none is near."""
-    found = text.find(" ", place, place + within)
-    return place if found < 0 else found
 
 
 def _scaled(looked_at: int, numbers: Numbers, length: int) -> Numbers:

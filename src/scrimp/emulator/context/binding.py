@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from scrimp.core.prompt import content_digest
+from scrimp.core.digests import content_digest
 from scrimp.emulator.asked import Asked, flagged
 from scrimp.emulator.refusals import Refusal, invalid
 from scrimp.wire.request import Block, blocks

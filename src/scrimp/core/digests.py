@@ -1,0 +1,89 @@
+"""Digests: what a block says in 16 bytes, and what was said up to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from scrimp.wire.request import Block
+
+__all__ = ["Digest", "content_digest", "fresh_hash", "mixed"]
+
+Digest = bytes
+"""16 bytes of BLAKE2b."""
+
+_SIZE = 16
+_NEVER_RENDERED = ("cache_control",)
+_LIST = (list, tuple)
+_OBJECT = (dict, Mapping)  # dict first: asking an abstract class takes several times as long
+
+fresh_hash = blake2b(digest_size=_SIZE).copy
+"""A hash of nothing as yet; copying one is sooner done than making one."""
+
+
+def content_digest(block: Block) -> Digest:
+    """Digest of what `block` says, whatever order its own fields are in and wherever markers are."""
+    value, kind = block.value, block.kind
+    if kind == "text" and value.__class__ is not str and _plain_text(value):
+        value = value["text"]
+    if isinstance(value, str):
+        said = _begun(kind, b"\0").copy()
+        said.update(value.encode("utf-8", "surrogatepass"))
+    else:
+        said = _begun(kind, b"\1").copy()
+        said.update(_canonical(value))
+    return said.digest()
+
+
+@lru_cache(maxsize=256)
+def _begun(kind: str, then: bytes) -> blake2b:
+    """The hash of a block as far as all of its kind are alike: to be copied."""
+    return blake2b(kind.encode("utf-8", "surrogatepass") + then, digest_size=_SIZE)
+
+
+def _plain_text(value: Any) -> bool:
+    return (
+        isinstance(value, _OBJECT)
+        and isinstance(value.get("text"), str)
+        and (
+            len(value) == 2  # its type and its text
+            or all(item is None or key in {"type", "text", "cache_control"} for key, item in value.items())
+        )
+    )
+
+
+def _canonical(value: Any) -> bytes:
+    """Fields of a block in a fixed order; what lies deeper (inputs, schemas) keeps the order as sent."""
+    try:
+        return orjson.dumps(_fields(value))
+    except TypeError:  # integers beyond 64 bits, lone surrogates: rare, and json takes them
+        return repr(_fields(value)).encode("utf-8", "surrogatepass")
+
+
+def _fields(value: Any) -> Any:
+    if not isinstance(value, _OBJECT):
+        return value
+    if "cache_control" not in value and None not in value.values():
+        inner = value.get("content")
+        if inner.__class__ is str or not isinstance(inner, _LIST):
+            return sorted(value.items())  # as what follows has it, for nearly all blocks
+    return [
+        (
+            key,
+            [_fields(inner) for inner in item] if key == "content" and isinstance(item, _LIST) else item,
+        )
+        for key, item in sorted(value.items())
+        if item is not None and key not in _NEVER_RENDERED
+    ]
+
+
+def mixed(state: Digest, tag: bytes, item: Digest | str) -> Digest:
+    """The chained digest that goes on from `state` with an item, `tag` saying what that is."""
+    data = item.encode("utf-8", "surrogatepass") if isinstance(item, str) else item
+    chain = fresh_hash()
+    chain.update(b"\0".join((state, tag, data)))
+    return chain.digest()
