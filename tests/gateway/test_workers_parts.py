@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import msgpack
 
 from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope, Settlement
 from scrimp.errors import BudgetUnavailable, StoreError
@@ -26,7 +27,15 @@ from scrimp.gateway.workers.carrying import Carrying
 from scrimp.gateway.workers.channel import Channel
 from scrimp.gateway.workers.child import own_settings
 from scrimp.gateway.workers.clerk import Clerk
-from scrimp.gateway.workers.words import Answer, Answers, Flush, Given, Items, from_supervisor, from_worker
+from scrimp.gateway.workers.entries import (
+    Answers,
+    Items,
+    answers_to,
+    from_clerk,
+    results_of,
+    sent,
+    to_clerk,
+)
 from scrimp.office.listening import Audience
 from scrimp.stores.ledger_items import Extended, Item, Kept, Released
 from scrimp.stores.sqlite_ledger import SqliteLedger
@@ -116,35 +125,42 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 class Wire:
-    """A worker's way to a ledger with the supervisor's clerk at its other end, in one loop."""
+    """A worker's way to a ledger with the supervisor's clerk at its other end."""
 
     def __init__(self, path: Path) -> None:
         self.ledger = SqliteLedger(path)
-        self.clerk = Clerk(self.ledger, Audience([], lambda what, error: None), self._to_worker)
+        self.clerk = Clerk(self.ledger, Audience([], lambda what, error: None))
         self.cut = False
-        loop = asyncio.get_running_loop()
-        self.carrying = Carrying(loop, self._to_clerk)
+        self.gone = asyncio.Event()
+        self.carrying = Carrying(asyncio.get_running_loop(), self._send)
+        self.channel = Channel(self.carrying.heard, self.carrying.lost)
         self.theirs = SqliteLedger(path, carrier=self.carrying)
 
-    def _to_clerk(self, message: bytes) -> None:
-        if self.cut:
-            return
-        match from_worker.decode(message):
-            case Items(given):
-                self.clerk.take(given)
-            case Flush() as asked:
-                self.clerk.flush(asked)
+    async def open(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.clerk.serve(theirs, self.gone.set)
+        await asyncio.get_running_loop().create_unix_connection(lambda: self.channel, sock=ours)
 
-    def _to_worker(self, message: bytes) -> None:
-        found = from_supervisor.decode(message)
-        if isinstance(found, Answers):
-            self.carrying.answered(found)
-        else:
-            self.carrying.flushed(found)  # type: ignore[arg-type]  # nothing else is sent here
+    def _send(self, message: bytes) -> None:
+        if not self.cut:
+            self.channel.send(message)
 
-    def close(self) -> None:
-        self.theirs.close()
+    async def close(self) -> None:
+        await asyncio.to_thread(self.theirs.close)
+        self.channel.close()
+        await self.gone.wait()
+        await asyncio.to_thread(self.clerk.close)
         self.ledger.close()
+
+
+@asynccontextmanager
+async def wired(path: Path) -> AsyncIterator[Wire]:
+    wire = Wire(path)
+    await wire.open()
+    try:
+        yield wire
+    finally:
+        await wire.close()
 
 
 def ask(number: int, amount: int = 10) -> Ask:
@@ -156,64 +172,61 @@ LIMIT = Limit(scope=Scope("organisation"), amount=35)
 
 def test_money_is_held_and_settled_through_the_supervisor(tmp_path: Path) -> None:
     async def through() -> None:
-        wire = Wire(tmp_path / "ledger.sqlite")
-        wire.ledger.budgets.put(LIMIT)
-        asked = [wire.theirs.budgets.reserve(ask(number)) for number in range(5)]
-        answers = [await one for one in asked]
-        assert [type(one) for one in answers] == [Held, Held, Held, Refusal, Refusal]
-        kept = wire.theirs.submit(record(id="hold 0", cost=4), Settlement("hold 0", 4))
-        released = wire.theirs.budgets.release("hold 1")
-        await kept
-        await released
-        await asyncio.to_thread(wire.theirs.flush)
-        assert wire.theirs.waiting == 0
-        [standing] = wire.theirs.budgets.standings(2.0)
-        assert (standing.spent, standing.held) == (4, 10)
-        assert [one.id for one in wire.theirs.records()] == ["hold 0"]
-        await asyncio.to_thread(wire.close)
+        async with wired(tmp_path / "ledger.sqlite") as wire:
+            wire.ledger.budgets.put(LIMIT)
+            asked = [wire.theirs.budgets.reserve(ask(number)) for number in range(5)]
+            answers = [await one for one in asked]
+            assert [type(one) for one in answers] == [Held, Held, Held, Refusal, Refusal]
+            kept = wire.theirs.submit(record(id="hold 0", cost=4), Settlement("hold 0", 4))
+            released = wire.theirs.budgets.release("hold 1")
+            await kept
+            await released
+            await asyncio.to_thread(wire.theirs.flush)
+            assert wire.theirs.waiting == 0
+            [standing] = wire.theirs.budgets.standings(2.0)
+            assert (standing.spent, standing.held) == (4, 10)
+            assert [one.id for one in wire.theirs.records()] == ["hold 0"]
 
     run(through())
 
 
 def test_from_other_threads_too(tmp_path: Path) -> None:
     async def through() -> None:
-        wire = Wire(tmp_path / "ledger.sqlite")
-        done: list[Any] = []
+        async with wired(tmp_path / "ledger.sqlite") as wire:
+            done: list[Any] = []
 
-        def write() -> None:
-            done.extend(wire.theirs.submit(record(id=f"{n}")).result(PATIENCE) for n in range(20))
+            def write() -> None:
+                done.extend(wire.theirs.submit(record(id=f"{n}")).result(PATIENCE) for n in range(20))
 
-        threads = [threading.Thread(target=write) for _ in range(1)]
-        for thread in threads:
-            thread.start()
-        while threads[0].is_alive():
-            await asyncio.sleep(0.01)
-        assert len(done) == len(list(wire.ledger.records())) == 20
-        await asyncio.to_thread(wire.close)
+            threads = [threading.Thread(target=write) for _ in range(1)]
+            for thread in threads:
+                thread.start()
+            while threads[0].is_alive():
+                await asyncio.sleep(0.01)
+            assert len(done) == len(list(wire.ledger.records())) == 20
 
     run(through())
 
 
 def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) -> None:
     async def through() -> None:
-        wire = Wire(tmp_path / "ledger.sqlite")
-        wire.ledger.budgets.put(LIMIT)
-        first = wire.theirs.submit(record(id="first", cost=1))
-        await first
-        wire.cut = True
-        held = wire.theirs.budgets.reserve(ask(1))
-        lost = wire.theirs.submit(record(id="lost", cost=1))
-        await asyncio.sleep(0.05)
-        assert not held.done()
-        assert not lost.done()
-        wire.carrying.lost()
-        assert isinstance(await held, Held)
-        await lost
-        later = wire.theirs.submit(record(id="later", cost=1))
-        await later
-        await asyncio.to_thread(wire.theirs.flush)
-        assert [one.id for one in wire.ledger.records()] == ["first", "lost", "later"]
-        await asyncio.to_thread(wire.close)
+        async with wired(tmp_path / "ledger.sqlite") as wire:
+            wire.ledger.budgets.put(LIMIT)
+            first = wire.theirs.submit(record(id="first", cost=1))
+            await first
+            wire.cut = True
+            held = wire.theirs.budgets.reserve(ask(1))
+            lost = wire.theirs.submit(record(id="lost", cost=1))
+            await asyncio.sleep(0.05)
+            assert not held.done()
+            assert not lost.done()
+            wire.carrying.lost()
+            assert isinstance(await held, Held)
+            await lost
+            later = wire.theirs.submit(record(id="later", cost=1))
+            await later
+            await asyncio.to_thread(wire.theirs.flush)
+            assert [one.id for one in wire.ledger.records()] == ["first", "lost", "later"]
 
     run(through())
 
@@ -233,10 +246,14 @@ def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) 
 def test_items_and_answers_are_the_same_at_the_other_end(
     item: Item, result: Any, wanted: type | None
 ) -> None:
-    sent = msgpack.decode(msgpack.encode(Given.of(7, item, awaited=True)), type=Given)
-    assert (sent.number, sent.item, sent.awaited) == (7, item, True)
-    back = msgpack.decode(msgpack.encode(Answer.of(7, result)), type=Answer)
-    found = back.to(item)
+    before = Released("before")
+    there = to_clerk.decode(sent(Items.of(7, [before, item], awaited=True)))
+    assert isinstance(there, Items)
+    assert (there.number, there.items(), there.awaited) == (7, [before, item], True)
+    back = from_clerk.decode(sent(answers_to(7, [before, item], [None, result])))
+    assert isinstance(back, Answers)
+    [nothing, found] = results_of(back, [before, item])
+    assert (back.number, nothing) == (7, None)
     if wanted is None:
         assert found == result
     else:
