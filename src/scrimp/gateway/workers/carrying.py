@@ -1,7 +1,8 @@
 """A worker's way to the ledger: items go to the supervisor, and its answers come back.
 
-What an event loop submits goes when it is done with what it has at hand, all of it in one message. Should the
-supervisor be gone, what has no answer is written here: a call that was billed is written down in any case.
+What an event loop submits goes when the loop has nothing else to do, all of it in one message: while it is
+busy it may bring more. Should the supervisor be gone, what has no answer is written here: a call that was
+billed is written down in any case.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from time import monotonic
 from typing import Any, NamedTuple
 
 from scrimp.errors import StoreError
@@ -18,7 +20,7 @@ from scrimp.gateway.workers.entries import Answers, Flush, Items, from_clerk, re
 from scrimp.stores.carrier import Otherwise
 from scrimp.stores.ledger_items import Item
 from scrimp.stores.promise import Promise, together
-from scrimp.stores.writer import wait
+from scrimp.stores.writer import ENOUGH, IDLE, wait
 
 __all__ = ["Carrying"]
 
@@ -125,7 +127,15 @@ class Carrying:
         elif seconds:
             self._loop.call_later(seconds, self._go)
         else:
-            self._loop.call_soon(self._go)
+            self._loop.call_soon(self._turned, 0.0)
+
+    def _turned(self, before: float) -> None:
+        """The loop began its last turn at `before`: send, unless it is busy and may soon bring more."""
+        now = monotonic()
+        if now - before > IDLE and 0 < len(self._out) < ENOUGH:
+            self._loop.call_soon(self._turned, now)
+        else:
+            self._go()
 
     def _go(self) -> None:
         """Send what is there."""
