@@ -19,7 +19,7 @@ import uvloop
 from scrimp.asgi.listening import BACKLOG
 from scrimp.errors import ScrimpError
 from scrimp.gateway.limits import set_limits
-from scrimp.gateway.serving import tell_of_waiting
+from scrimp.gateway.serving import tell_of_waiting, tuned
 from scrimp.gateway.settings import Settings
 from scrimp.gateway.workers.board import Board, open_memory
 from scrimp.gateway.workers.child import Begin
@@ -99,6 +99,7 @@ class Fleet:
 
         `ready` is called once all workers answer calls. Raises `ScrimpError` where one cannot start.
         """
+        tuned()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._main(ready))
