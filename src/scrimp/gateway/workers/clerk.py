@@ -68,11 +68,15 @@ class Clerk:
 
     def close(self) -> None:
         """Write what was handed in, and answer nobody any more."""
+        if self._over:
+            return
         self._over = True
-        if self._thread is not None:
-            self._bell.send(b"e")
-            self._thread.join()
-            self._thread = None
+        self._bell.send(b"e")
+        while (thread := self._thread) is not None and thread.is_alive():  # one that fails begins another
+            thread.join()
+        for key in tuple(self._selector.get_map().values()):
+            if key.data is not None:
+                key.data.close()
         for one in (self._bell, self._rings, self._selector):
             one.close()
 
@@ -87,7 +91,8 @@ class Clerk:
                 if self._is_due():
                     self._take_more()
                     self._commit()
-            self._take_more()
+            while self._take(0.0):
+                pass
             self._commit()
         finally:
             if not self._over:  # a fault of ours ended this thread: the workers are served all the same
@@ -115,11 +120,11 @@ class Clerk:
             line: _Line | None = key.data
             if line is None:
                 self._heed()
-            elif events & selectors.EVENT_WRITE:
+                continue
+            if events & selectors.EVENT_WRITE:
                 line.go_on()
-            else:
-                for message in line.read():
-                    self._note(line, message)
+            if events & selectors.EVENT_READ:
+                self._note(line, line.read())
         return bool(ready)
 
     def _heed(self) -> None:
@@ -128,16 +133,13 @@ class Clerk:
         while self._new:
             self._new.popleft().begin()
 
-    def _note(self, line: _Line, message: Items | Flush) -> None:
-        if isinstance(message, Flush):
-            self._asked.append((line, message, ()))
-            self._due = True
-            return
-        items = message.items()
-        self._asked.append((line, message, items))
-        self._items += len(items)
-        self._due = self._due or message.awaited
-        if self._since is None:
+    def _note(self, line: _Line, messages: Sequence[Items | Flush]) -> None:
+        for message in messages:
+            items = message.items() if isinstance(message, Items) else ()
+            self._asked.append((line, message, items))
+            self._items += len(items)
+            self._due = self._due or isinstance(message, Flush) or message.awaited
+        if self._since is None and messages:
             self._since = monotonic()
 
     def _commit(self) -> None:
@@ -195,7 +197,7 @@ class _Line:
             return []
         except (OSError, msgspec.MsgspecError):
             pass
-        self._close()
+        self.close()
         return []
 
     def send(self, messages: bytes) -> None:
@@ -216,7 +218,8 @@ class _Line:
         if self._selector.get_key(self._line).events != wanted:
             self._selector.modify(self._line, wanted, self)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """No more of it."""
         self._selector.unregister(self._line)
         self._line.close()
         with suppress(RuntimeError):  # the loop is closed: nobody waits to know

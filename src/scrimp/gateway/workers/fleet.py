@@ -70,14 +70,14 @@ class Fleet:
         self._ledger = SqliteLedger(scrimp_home(create=True) / LEDGER_FILE, warn=_LOG.warning)
         set_limits(self._ledger, settings.budgets, clock())
         self._audience = Audience(listeners, _unheard)
+        self._socket = socket.create_server((settings.serve.host, settings.serve.port), backlog=BACKLOG)
+        self.host, self.port = self._socket.getsockname()[:2]
         self._clerk = Clerk(self._ledger, self._audience)
         self._board = Board(open_memory(), workers)
         self._members = [
             Member(Begin(number, workers, settings, upstream_keys), self._board, self._clerk)
             for number in range(workers)
         ]
-        self._socket = socket.create_server((settings.serve.host, settings.serve.port), backlog=BACKLOG)
-        self.host, self.port = self._socket.getsockname()[:2]
         self._dealing = Dealing(self._socket, self._members)
         self._counting = Counting(self._members)
         self._was_ready = asyncio.Event()
