@@ -4,33 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import msgpack
 
-from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope, Settlement
+from scrimp.core.budget import Ask, Crossing, Held, Limit, Refusal, Scope, Settlement
+from scrimp.core.record import Tags
 from scrimp.errors import BudgetUnavailable, StoreError
 from scrimp.gateway.cache_settings import FanoutSettings
 from scrimp.gateway.gating import Gating
 from scrimp.gateway.settings import Limits, Settings
 from scrimp.gateway.workers.board import Board, Handle, open_memory
 from scrimp.gateway.workers.carrying import Carrying
-from scrimp.gateway.workers.channel import Channel
+from scrimp.gateway.workers.channel import Channel, Pieces, framed
 from scrimp.gateway.workers.child import own_settings
 from scrimp.gateway.workers.clerk import Clerk
-from scrimp.gateway.workers.words import Answer, Answers, Flush, Given, Items, from_supervisor, from_worker
+from scrimp.gateway.workers.entries import (
+    Answers,
+    Flush,
+    Flushed,
+    Items,
+    answers_to,
+    from_clerk,
+    results_of,
+    sent,
+    to_clerk,
+)
 from scrimp.office.listening import Audience
 from scrimp.stores.ledger_items import Extended, Item, Kept, Released
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.telemetry.summing import summed
+from scrimp.wire.response import CacheCreation, Iteration, ServerToolUse, Usage
 from tests.gateway import claiming
 from tests.gateway.instant import now, run_at_once, take_its_time
 from tests.gateway.test_gating import House, body
@@ -116,35 +129,42 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 class Wire:
-    """A worker's way to a ledger with the supervisor's clerk at its other end, in one loop."""
+    """A worker's way to a ledger with the supervisor's clerk at its other end."""
 
     def __init__(self, path: Path) -> None:
         self.ledger = SqliteLedger(path)
-        self.clerk = Clerk(self.ledger, Audience([], lambda what, error: None), self._to_worker)
+        self.clerk = Clerk(self.ledger, Audience([], lambda what, error: None))
         self.cut = False
-        loop = asyncio.get_running_loop()
-        self.carrying = Carrying(loop, self._to_clerk)
+        self.gone = asyncio.Event()
+        self.carrying = Carrying(asyncio.get_running_loop(), self._send)
+        self.channel = Channel(self.carrying.heard, self.carrying.lost)
         self.theirs = SqliteLedger(path, carrier=self.carrying)
 
-    def _to_clerk(self, message: bytes) -> None:
-        if self.cut:
-            return
-        match from_worker.decode(message):
-            case Items(given):
-                self.clerk.take(given)
-            case Flush() as asked:
-                self.clerk.flush(asked)
+    async def open(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.clerk.serve(theirs, self.gone.set)
+        await asyncio.get_running_loop().create_unix_connection(lambda: self.channel, sock=ours)
 
-    def _to_worker(self, message: bytes) -> None:
-        found = from_supervisor.decode(message)
-        if isinstance(found, Answers):
-            self.carrying.answered(found)
-        else:
-            self.carrying.flushed(found)  # type: ignore[arg-type]  # nothing else is sent here
+    def _send(self, message: bytes) -> None:
+        if not self.cut:
+            self.channel.send(message)
 
-    def close(self) -> None:
-        self.theirs.close()
+    async def close(self) -> None:
+        await asyncio.to_thread(self.theirs.close)
+        self.channel.close()
+        await self.gone.wait()
+        await asyncio.to_thread(self.clerk.close)
         self.ledger.close()
+
+
+@asynccontextmanager
+async def wired(path: Path) -> AsyncIterator[Wire]:
+    wire = Wire(path)
+    await wire.open()
+    try:
+        yield wire
+    finally:
+        await wire.close()
 
 
 def ask(number: int, amount: int = 10) -> Ask:
@@ -152,68 +172,194 @@ def ask(number: int, amount: int = 10) -> Ask:
 
 
 LIMIT = Limit(scope=Scope("organisation"), amount=35)
+CROSSED = Crossing(LIMIT, LIMIT.scope, 80, 30, 5.0)
+FULL = record(
+    id="full",
+    tags=Tags(("nightly", "reviewer"), ("r1", "r2"), "user", "task", "agent", "team", "key", inferred=True),
+    usage=Usage(
+        input_tokens=5,
+        cache_creation_input_tokens=7,
+        cache_creation=CacheCreation(3, 4),
+        server_tool_use=ServerToolUse(1, 2),
+        iterations=(Iteration(type="message", input_tokens=5),),
+    ),
+    notes=("one", "another"),
+    prompt=b"digest",
+    fault="left alone",
+    lost=-3,
+)
 
 
 def test_money_is_held_and_settled_through_the_supervisor(tmp_path: Path) -> None:
     async def through() -> None:
-        wire = Wire(tmp_path / "ledger.sqlite")
-        wire.ledger.budgets.put(LIMIT)
-        asked = [wire.theirs.budgets.reserve(ask(number)) for number in range(5)]
-        answers = [await one for one in asked]
-        assert [type(one) for one in answers] == [Held, Held, Held, Refusal, Refusal]
-        kept = wire.theirs.submit(record(id="hold 0", cost=4), Settlement("hold 0", 4))
-        released = wire.theirs.budgets.release("hold 1")
-        await kept
-        await released
-        await asyncio.to_thread(wire.theirs.flush)
-        assert wire.theirs.waiting == 0
-        [standing] = wire.theirs.budgets.standings(2.0)
-        assert (standing.spent, standing.held) == (4, 10)
-        assert [one.id for one in wire.theirs.records()] == ["hold 0"]
-        await asyncio.to_thread(wire.close)
+        async with wired(tmp_path / "ledger.sqlite") as wire:
+            wire.ledger.budgets.put(LIMIT)
+            asked = [wire.theirs.budgets.reserve(ask(number)) for number in range(5)]
+            answers = [await one for one in asked]
+            assert [type(one) for one in answers] == [Held, Held, Held, Refusal, Refusal]
+            kept = wire.theirs.submit(record(id="hold 0", cost=4), Settlement("hold 0", 4))
+            released = wire.theirs.budgets.release("hold 1")
+            await kept
+            await released
+            await asyncio.to_thread(wire.theirs.flush)
+            assert wire.theirs.waiting == 0
+            [standing] = wire.theirs.budgets.standings(2.0)
+            assert (standing.spent, standing.held) == (4, 10)
+            assert [one.id for one in wire.theirs.records()] == ["hold 0"]
 
     run(through())
 
 
 def test_from_other_threads_too(tmp_path: Path) -> None:
     async def through() -> None:
-        wire = Wire(tmp_path / "ledger.sqlite")
-        done: list[Any] = []
+        async with wired(tmp_path / "ledger.sqlite") as wire:
+            done: list[Any] = []
 
-        def write() -> None:
-            done.extend(wire.theirs.submit(record(id=f"{n}")).result(PATIENCE) for n in range(20))
+            def write() -> None:
+                done.extend(wire.theirs.submit(record(id=f"{n}")).result(PATIENCE) for n in range(20))
 
-        threads = [threading.Thread(target=write) for _ in range(1)]
-        for thread in threads:
-            thread.start()
-        while threads[0].is_alive():
-            await asyncio.sleep(0.01)
-        assert len(done) == len(list(wire.ledger.records())) == 20
-        await asyncio.to_thread(wire.close)
+            threads = [threading.Thread(target=write) for _ in range(1)]
+            for thread in threads:
+                thread.start()
+            while threads[0].is_alive():
+                await asyncio.sleep(0.01)
+            assert len(done) == len(list(wire.ledger.records())) == 20
 
     run(through())
 
 
 def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) -> None:
     async def through() -> None:
-        wire = Wire(tmp_path / "ledger.sqlite")
-        wire.ledger.budgets.put(LIMIT)
-        first = wire.theirs.submit(record(id="first", cost=1))
-        await first
-        wire.cut = True
-        held = wire.theirs.budgets.reserve(ask(1))
-        lost = wire.theirs.submit(record(id="lost", cost=1))
-        await asyncio.sleep(0.05)
-        assert not held.done()
-        assert not lost.done()
-        wire.carrying.lost()
-        assert isinstance(await held, Held)
-        await lost
-        later = wire.theirs.submit(record(id="later", cost=1))
-        await later
-        await asyncio.to_thread(wire.theirs.flush)
-        assert [one.id for one in wire.ledger.records()] == ["first", "lost", "later"]
-        await asyncio.to_thread(wire.close)
+        async with wired(tmp_path / "ledger.sqlite") as wire:
+            wire.ledger.budgets.put(LIMIT)
+            first = wire.theirs.submit(record(id="first", cost=1))
+            await first
+            wire.cut = True
+            held = wire.theirs.budgets.reserve(ask(1))
+            lost = wire.theirs.submit(record(id="lost", cost=1))
+            await asyncio.sleep(0.05)
+            assert not held.done()
+            assert not lost.done()
+            wire.carrying.lost()
+            assert isinstance(await held, Held)
+            await lost
+            later = wire.theirs.submit(record(id="later", cost=1))
+            await later
+            await asyncio.to_thread(wire.theirs.flush)
+            assert [one.id for one in wire.ledger.records()] == ["first", "lost", "later"]
+
+    run(through())
+
+
+class Raw:
+    """A worker's end of a line to the clerk, byte by byte. `gone`: the clerk is done with it."""
+
+    def __init__(self, clerk: Clerk) -> None:
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(PATIENCE)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as the system allows
+        self.gone = asyncio.Event()
+        self._pieces = Pieces()
+        clerk.serve(theirs, self.gone.set)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def send(self, *messages: Items | Flush) -> None:
+        self.socket.sendall(b"".join(framed(sent(message)) for message in messages))
+
+    def read(self, count: int) -> list[Answers | Flushed]:
+        found: list[Answers | Flushed] = []
+        while len(found) < count:
+            found += [from_clerk.decode(one) for one in self._pieces.add(self.socket.recv(100))]
+        return found
+
+
+@asynccontextmanager
+async def clerk_of(ledger: SqliteLedger) -> AsyncIterator[Clerk]:
+    clerk = Clerk(ledger, Audience([], lambda what, error: None))
+    try:
+        yield clerk
+    finally:
+        await asyncio.to_thread(clerk.close)
+        ledger.close()
+
+
+def kept(number: int) -> Kept:
+    return Kept(record(id=f"{number}", cost=1), None)
+
+
+def test_a_worker_that_reads_late_gets_every_answer_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    async def through() -> None:
+        async with clerk_of(SqliteLedger(tmp_path / "ledger.sqlite")) as clerk:
+            with Raw(clerk) as late, Raw(clerk) as other:
+                await asyncio.to_thread(late.send, *map(Flush, range(5_000)))
+                other.send(Items.of(1, [kept(1)], awaited=True))
+                assert await asyncio.to_thread(other.read, 1) == [Answers(1, [], [-1])]
+                assert await asyncio.to_thread(late.read, 5_000) == [Flushed(n) for n in range(5_000)]
+
+    run(through())
+
+
+def test_who_says_what_cannot_be_understood_is_left_and_others_are_served(tmp_path: Path) -> None:
+    async def through() -> None:
+        async with clerk_of(SqliteLedger(tmp_path / "ledger.sqlite")) as clerk:
+            with Raw(clerk) as odd, Raw(clerk) as other:
+                odd.socket.sendall(framed(b"\xc1"))
+                await odd.gone.wait()
+                assert await asyncio.to_thread(odd.socket.recv, 1) == b""
+                other.send(Flush(1))
+                assert await asyncio.to_thread(other.read, 1) == [Flushed(1)]
+
+    run(through())
+
+
+def test_what_was_handed_in_is_written_when_the_worker_is_dead_and_when_the_clerk_is_told_to_end(
+    tmp_path: Path,
+) -> None:
+    async def through() -> None:
+        path = tmp_path / "ledger.sqlite"
+        async with AsyncExitStack() as stack:
+            clerk = await stack.enter_async_context(clerk_of(SqliteLedger(path)))
+            with Raw(clerk) as dies:
+                dies.send(Items.of(1, [kept(1)], awaited=False))
+            await dies.gone.wait()
+            lives = stack.enter_context(Raw(clerk))
+            lives.send(Items.of(1, [kept(2)], awaited=False), Items.of(2, [kept(3)], awaited=False))
+        ledger = SqliteLedger(path)
+        assert sorted(one.id for one in ledger.records()) == ["1", "2", "3"]
+        ledger.close()
+
+    run(through())
+
+
+class FailsOnce(SqliteLedger):
+    """A ledger with a fault of ours in it."""
+
+    failed = False
+
+    def give(self, items: Sequence[Item]) -> Sequence[Any]:
+        if not self.failed:
+            self.failed = True
+            raise RuntimeError("ours")
+        return super().give(items)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_ours_is_told_and_workers_are_served_all_the_same(tmp_path: Path) -> None:
+    async def through() -> None:
+        async with clerk_of(FailsOnce(tmp_path / "ledger.sqlite")) as clerk:
+            items = [ask(1), kept(1)]
+            with Raw(clerk) as line:
+                for number in range(2):
+                    line.send(Items.of(number, items, awaited=True))
+                told = await asyncio.to_thread(line.read, 2)
+            results = [found for one in told if isinstance(one, Answers) for found in results_of(one, items)]
+        assert [type(one) for one in results[:2]] == [BudgetUnavailable, StoreError]
+        assert len(results) == 4
 
     run(through())
 
@@ -224,7 +370,11 @@ def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) 
         (ask(1), Held("hold 1", 10, ("organisation/total",)), None),
         (ask(1), Refusal(LIMIT, LIMIT.scope, 1, 2, 3, 4.0), None),
         (ask(1), BudgetUnavailable("no disk"), BudgetUnavailable),
+        (ask(1), Held("hold 1", 12, ("organisation/total",)), None),
+        (ask(1), Held("hold 1", 10, ("organisation/total",), (CROSSED,)), None),
         (Kept(record(id="x"), None), (), None),
+        (Kept(record(id="x"), None), (CROSSED,), None),
+        (Kept(FULL, Settlement("y", 3)), (), None),
         (Kept(record(id="x"), Settlement("x", 3)), StoreError("no disk"), StoreError),
         (Released("hold 1"), None, None),
         (Extended("hold 1", 5.0), None, None),
@@ -233,10 +383,14 @@ def test_what_the_supervisor_never_answers_is_written_here_once(tmp_path: Path) 
 def test_items_and_answers_are_the_same_at_the_other_end(
     item: Item, result: Any, wanted: type | None
 ) -> None:
-    sent = msgpack.decode(msgpack.encode(Given.of(7, item, awaited=True)), type=Given)
-    assert (sent.number, sent.item, sent.awaited) == (7, item, True)
-    back = msgpack.decode(msgpack.encode(Answer.of(7, result)), type=Answer)
-    found = back.to(item)
+    before = Released("before")
+    there = to_clerk.decode(sent(Items.of(7, [before, item], awaited=True)))
+    assert isinstance(there, Items)
+    assert (there.number, there.items(), there.awaited) == (7, [before, item], True)
+    back = from_clerk.decode(sent(answers_to(7, [before, item], [None, result])))
+    assert isinstance(back, Answers)
+    [nothing, found] = results_of(back, [before, item])
+    assert (back.number, nothing) == (7, None)
     if wanted is None:
         assert found == result
     else:

@@ -185,3 +185,21 @@ def test_what_is_finished_together_goes_on_together() -> None:
     asyncio.run(main())
     assert seen == [0] * 5
     assert went_on == [0, 1, 2, 3, 4]
+
+
+def test_a_loop_is_not_woken_from_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> list[int]:
+        loop, woken = asyncio.get_running_loop(), list[object]()
+        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda *what: woken.append(what))
+        promises: list[Promise[int]] = [Promise() for _ in range(3)]
+        waiting = asyncio.gather(*promises)
+        await asyncio.sleep(0)
+        promises[0].keep(0)
+        with together():
+            promises[1].keep(1)
+            promises[2].keep(2)
+        found = await asyncio.wait_for(waiting, PATIENCE)
+        assert not woken
+        return found
+
+    assert asyncio.run(main()) == [0, 1, 2]

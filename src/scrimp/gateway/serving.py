@@ -33,7 +33,7 @@ from scrimp.gateway.watch import Watch
 from scrimp.office import Listener
 from scrimp.runs import Run
 
-__all__ = ["Gateway", "Stores", "tell_of_waiting"]
+__all__ = ["Gateway", "Stores", "tell_of_waiting", "tuned"]
 
 _LOG = logging.getLogger("scrimp")
 _START_SECONDS = 30.0
@@ -123,14 +123,14 @@ class Gateway:
         `ready` is called once requests are answered.
         """
         self._parts.warm_up()
-        _tuned()
+        tuned()
         self._run(signals=(signal.SIGTERM, signal.SIGINT), ready=ready)
         self._close()
 
     async def work(self) -> None:
         """Serve as one of several workers, until SIGTERM comes or the supervisor is gone."""
         self._parts.warm_up()
-        _tuned()
+        tuned()
         await self._main((signal.SIGTERM,), None)
 
     def __enter__(self) -> Self:
@@ -206,7 +206,7 @@ def _listening(settings: Settings) -> socket.socket:
     return socket.create_server((settings.serve.host, settings.serve.port), backlog=BACKLOG)
 
 
-def _tuned() -> None:
+def tuned() -> None:
     """For a process that does nothing else: what is there stays, and the writer's turns are short.
 
     Counting references frees nearly everything; looking through the rest often would make streams stutter.

@@ -152,7 +152,18 @@ def _wake(waiter: asyncio.Future[None], _: Promise[Any]) -> None:
 
 def _call(loop: asyncio.AbstractEventLoop, waiters: list[asyncio.Future[None]]) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-        loop.call_soon_threadsafe(_go_on, waiters)
+        if _runs_here(loop):
+            _go_on(waiters)
+        else:
+            loop.call_soon_threadsafe(_go_on, waiters)
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether this is the thread of the loop, which needs not be woken."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _go_on(waiters: list[asyncio.Future[None]]) -> None:

@@ -114,9 +114,12 @@ class SqliteLedger:
         except StoreError as error:
             return kept(error)
 
-    def give(self, item: Item, *, awaited: bool) -> Promise[Any]:
-        """Write what another process asks to be written; its answer, as `Writer.submit` has it."""
-        return self._store.submit(item, awaited=awaited)
+    def give(self, items: Sequence[Item]) -> Sequence[Any]:
+        """Write what other processes ask to be written, here and now, as one commit; what comes of each item.
+
+        Raises StoreError where nothing was written.
+        """
+        return self._store.write(partial(self._write, items=items))
 
     def records(self, query: Query = EVERYTHING) -> Iterator[Record]:
         """See `Ledger`; read page by page, so that no reader keeps a writer waiting."""

@@ -8,6 +8,7 @@ import signal
 import socket
 import warnings
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 import uvloop
@@ -23,7 +24,7 @@ from scrimp.stores.opening import LEDGER_FILE
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.telemetry.building import Told
 
-__all__ = ["Begin", "own_settings", "work"]
+__all__ = ["Begin", "Lines", "own_settings", "work"]
 
 
 class Begin(msgspec.Struct, frozen=True):
@@ -38,12 +39,21 @@ class Begin(msgspec.Struct, frozen=True):
         return f"Begin(number={self.number}, workers={self.workers})"  # the keys are nobody's to see
 
 
-def work(begin: Begin, control: socket.socket, dealt: socket.socket, memory: int) -> None:
+class Lines(NamedTuple):
+    """A worker's ends of what leads to the supervisor: to itself, to the ledger's writer, and from where
+    connections come."""
+
+    control: socket.socket
+    books: socket.socket
+    dealt: socket.socket
+
+
+def work(begin: Begin, lines: Lines, memory: int) -> None:
     """Serve until SIGTERM comes or the supervisor goes. Ctrl-C goes to the supervisor, which tells."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     board = Board(memory, begin.workers)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(begin, board, control, dealt))
+        runner.run(_serve(begin, board, lines))
 
 
 def own_settings(settings: Settings, workers: int, number: int) -> Settings:
@@ -63,9 +73,9 @@ def own_settings(settings: Settings, workers: int, number: int) -> Settings:
     return msgspec.structs.replace(settings, serve=serve, limits=share, budgets=())
 
 
-async def _serve(begin: Begin, board: Board, control: socket.socket, dealt: socket.socket) -> None:
-    sharing = Sharing(begin.number, board, dealt)
-    await sharing.open(control)
+async def _serve(begin: Begin, board: Board, lines: Lines) -> None:
+    sharing = Sharing(begin.number, board, lines.dealt)
+    await sharing.open(lines.control, lines.books)
     settings = own_settings(begin.settings, begin.workers, begin.number)
     told = Told(settings.telemetry, base_url=settings.upstreams[settings.serve.upstream].base_url)
     ledger = SqliteLedger(scrimp_home(create=True) / LEDGER_FILE, warn=_tell, carrier=sharing.carrier)

@@ -12,15 +12,14 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 
 import uvloop
 
 from scrimp.asgi.listening import BACKLOG
-from scrimp.errors import ScrimpError, StoreError
+from scrimp.errors import ScrimpError
 from scrimp.gateway.limits import set_limits
-from scrimp.gateway.serving import tell_of_waiting
+from scrimp.gateway.serving import tell_of_waiting, tuned
 from scrimp.gateway.settings import Settings
 from scrimp.gateway.workers.board import Board, open_memory
 from scrimp.gateway.workers.child import Begin
@@ -30,8 +29,6 @@ from scrimp.gateway.workers.dealing import Dealing
 from scrimp.gateway.workers.member import Member
 from scrimp.gateway.workers.words import (
     Counted,
-    Flush,
-    Items,
     Missed,
     Ready,
     Refused,
@@ -73,12 +70,14 @@ class Fleet:
         self._ledger = SqliteLedger(scrimp_home(create=True) / LEDGER_FILE, warn=_LOG.warning)
         set_limits(self._ledger, settings.budgets, clock())
         self._audience = Audience(listeners, _unheard)
-        self._board = Board(open_memory(), workers)
-        self._members = [
-            Member(Begin(number, workers, settings, upstream_keys), self._board) for number in range(workers)
-        ]
         self._socket = socket.create_server((settings.serve.host, settings.serve.port), backlog=BACKLOG)
         self.host, self.port = self._socket.getsockname()[:2]
+        self._clerk = Clerk(self._ledger, self._audience)
+        self._board = Board(open_memory(), workers)
+        self._members = [
+            Member(Begin(number, workers, settings, upstream_keys), self._board, self._clerk)
+            for number in range(workers)
+        ]
         self._dealing = Dealing(self._socket, self._members)
         self._counting = Counting(self._members)
         self._was_ready = asyncio.Event()
@@ -100,12 +99,14 @@ class Fleet:
 
         `ready` is called once all workers answer calls. Raises `ScrimpError` where one cannot start.
         """
+        tuned()
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(self._main(ready))
         finally:
             for member in self._members:
                 member.kill()
+            self._clerk.close()
             self._ledger.close()
             self._socket.close()
             self._board.close()
@@ -127,21 +128,14 @@ class Fleet:
         await over
         up.cancel()
         self._dealing.close()
-        with suppress(StoreError):
-            await asyncio.to_thread(self._ledger.flush)
 
     async def _start(self, member: Member) -> None:
-        clerk = Clerk(self._ledger, self._audience, member.say)
-        await member.start(partial(self._heard, member, clerk), self._ended)
+        await member.start(partial(self._heard, member), self._ended)
         if self._stopping:
             member.stop()
 
-    def _heard(self, member: Member, clerk: Clerk, message: memoryview) -> None:
+    def _heard(self, member: Member, message: memoryview) -> None:
         match from_worker.decode(message):
-            case Items(given):
-                clerk.take(given)
-            case Flush() as asked:
-                clerk.flush(asked)
             case Ready():
                 member.ready = True
                 if self._board.ready:

@@ -13,7 +13,8 @@ from time import monotonic
 
 from scrimp.gateway.workers.board import Board, Handle
 from scrimp.gateway.workers.channel import Channel
-from scrimp.gateway.workers.child import Begin, work
+from scrimp.gateway.workers.child import Begin, Lines, work
+from scrimp.gateway.workers.clerk import Clerk
 
 __all__ = ["Member"]
 
@@ -28,13 +29,14 @@ _processes = multiprocessing.get_context("spawn")
 class Member:
     """A place among the workers, and the process that has it now."""
 
-    def __init__(self, begin: Begin, board: Board) -> None:
+    def __init__(self, begin: Begin, board: Board, clerk: Clerk) -> None:
         self.number = begin.number
         self.ready = False
         self.dealt = 0
         """Connections given to the process that is there now."""
         self._begin = begin
         self._board = board
+        self._clerk = clerk
         self._channel: Channel | None = None
         self._process: SpawnProcess | None = None
         self._line: socket.socket | None = None
@@ -58,11 +60,13 @@ class Member:
         self._board.begin(self.number)
         self.ready, self.dealt, self._began_at = False, 0, monotonic()
         control, its_control = socket.socketpair()
+        books, its_books = socket.socketpair()
         self._line, its_line = socket.socketpair()
         self._line.settimeout(0.0)
+        its = Lines(its_control, its_books, its_line)
         process = _processes.Process(
             target=work,
-            args=(self._begin, its_control, its_line, Handle(self._board.memory)),
+            args=(self._begin, its, Handle(self._board.memory)),
             name=f"scrimp worker {self.number}",
         )
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which it inherits
@@ -70,15 +74,16 @@ class Member:
             process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        its_control.close()
-        its_line.close()
+        for line in its:
+            line.close()
         self._process = process
-        exited, silent = loop.create_future(), loop.create_future()
+        exited, silent, written = loop.create_future(), loop.create_future(), loop.create_future()
         channel = self._channel = Channel(heard, lambda: silent.set_result(None))
         await loop.create_unix_connection(lambda: channel, sock=control)
+        self._clerk.serve(books, lambda: written.set_result(None))
         loop.add_reader(process.sentinel, exited.set_result, None)
         exited.add_done_callback(lambda _: loop.remove_reader(process.sentinel))
-        self._watching = loop.create_task(self._watch(exited, silent, ended))
+        self._watching = loop.create_task(self._watch((exited, silent, written), ended))
 
     def say(self, message: bytes) -> None:
         """Tell it something."""
@@ -116,15 +121,14 @@ class Member:
 
     async def _watch(
         self,
-        exited: asyncio.Future[None],
-        silent: asyncio.Future[None],
+        ends: tuple[asyncio.Future[None], ...],
         ended: Callable[[Member, int], None],
     ) -> None:
         process, line = self._process, self._line
         if process is None or line is None:
             return
-        await exited
-        await silent  # what it wrote last is read, though it is dead
+        for end in ends:  # what it said last is heard, though it is dead
+            await end
         process.join()
         code = process.exitcode or 0
         process.close()

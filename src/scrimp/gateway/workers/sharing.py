@@ -16,11 +16,9 @@ from scrimp.gateway.workers.board import Board, PrefixClaims
 from scrimp.gateway.workers.carrying import Carrying
 from scrimp.gateway.workers.channel import Channel
 from scrimp.gateway.workers.words import (
-    Answers,
     Counted,
     CountNow,
     Counts,
-    Flushed,
     Missed,
     Ready,
     Refused,
@@ -44,6 +42,7 @@ class Sharing:
         self._board = board
         self._dealt = dealt
         self._channel = Channel(self._heard, self._lost)
+        self._books = Channel(self._answered, self._lost_books)
         self._loop = asyncio.get_running_loop()
         self._gone: Callable[[], None] | None = None
         self._is_gone = False
@@ -51,11 +50,12 @@ class Sharing:
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[Sequence[Count]]] = {}
         self.claims: PrefixClaims = board.claims(number)
-        self.carrier = Carrying(self._loop, self._channel.send)
+        self.carrier = Carrying(self._loop, self._books.send)
 
-    async def open(self, control: socket.socket) -> None:
-        """Talk to the supervisor over this socket."""
+    async def open(self, control: socket.socket, books: socket.socket) -> None:
+        """Talk to the supervisor over these sockets; `books` leads to the ledger's writer."""
         await self._loop.create_unix_connection(lambda: self._channel, sock=control)
+        await self._loop.create_unix_connection(lambda: self._books, sock=books)
 
     @property
     def ready(self) -> bool:
@@ -106,6 +106,7 @@ class Sharing:
         """Hear no more."""
         self._loop.remove_reader(self._dealt)
         self._channel.close()
+        self._books.close()
         self._dealt.close()
 
     def _taking(self, take: Callable[[socket.socket], None]) -> None:
@@ -124,10 +125,6 @@ class Sharing:
 
     def _heard(self, message: memoryview) -> None:
         match from_supervisor.decode(message):
-            case Answers() as answers:
-                self.carrier.answered(answers)
-            case Flushed() as flushed:
-                self.carrier.flushed(flushed)
             case Counts(number, counts):
                 asked = self._asked.get(number)
                 if asked is not None and not asked.done():
@@ -136,10 +133,17 @@ class Sharing:
                 if self._count is not None:
                     self._channel.send(said(Counted(self._count())))
 
+    def _answered(self, message: memoryview) -> None:
+        self.carrier.heard(message)
+
+    def _lost_books(self) -> None:
+        """The ledger's writer is gone, and with it the supervisor, or it should be."""
+        self.carrier.lost()
+        self._lost()
+
     def _lost(self) -> None:
         """The supervisor is gone."""
         self._is_gone = True
-        self.carrier.lost()
         if self._gone is not None:
             self._gone()
 
