@@ -91,6 +91,18 @@ def test_each_request_goes_up_with_its_own_headers() -> None:
     ]
 
 
+def test_requests_with_a_head_that_is_known_go_up_with_their_own_bodies() -> None:
+    bodies = [encoded(ask("Hello" + " again" * number)) for number in (0, 1, 2, 300, 0, 0, 5)]
+    whole_calls = [keyed("sk-1", body) for body in bodies]
+    at_once = [b"".join(whole_calls[4:6]), b"", *whole_calls[6:]]
+    calls = [*whole_calls[:4], *at_once, keyed("sk-1", b"not JSON"), keyed("sk-1", BODY)]
+    answer = fixed_answer(whole(b"404 Not Found", b"{}"))
+    with answer as upstream, door(upstream=upstream.url, serve={"mode": "observe"}) as found:
+        statuses = asked(found.gateway.port, calls)
+    assert statuses == [404] * len(bodies) + [400, 404]
+    assert [sent.partition(b"\r\n\r\n")[2] for sent in upstream.requests] == [*bodies, BODY]
+
+
 def test_what_goes_up_is_made_anew_for_another_credential() -> None:
     fields = Fields([(b"x-api-key", b"own"), (b"x-one", b"1"), (b"x-api-key", b"own")])
     own = b"x-api-key: own\r\nx-one: 1\r\nx-api-key: own\r\n"
