@@ -21,8 +21,8 @@ from tests.forks import Forks
 PROJECT = Path(__file__).parents[1]
 TRACES = PROJECT.parent / "shared" / "traces"
 PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
-READY = ("anthropic", "scrimp.middleware", "scrimp.stores.opening")
-"""What takes long to import, of what most programs in these tests need."""
+READY = ("tests.ready",)
+"""What a process imports before any of its forks runs."""
 
 OF_THIS_MACHINE = re.compile(
     r"(?i)(anthropic|aws|claude(code)?|otel|scrimp(?!_fuzz))(_.*)?|(http|https|all|no)_proxy"

@@ -3,7 +3,8 @@
     python tests/fork_server.py MODULE…
 
 Reads one task a line, as JSON (`argv`, `cwd`, `env`, `errors`, and the files `stdin`, `stdout`, `stderr`),
-and answers each with a line that holds its exit status. A fork ends as any interpreter does, with all that is
+and answers each with a line that holds its exit status. `argv` begins with a file, or with `-m` and a module,
+as it does after `python`. A fork ends as any interpreter does, with all that is
 registered to be done then; one that takes longer than two minutes is ended.
 """
 
@@ -34,11 +35,20 @@ def main() -> None:
         child = os.fork()
         if not child:
             _become(task)
-            runpy.run_path(task["argv"][0], run_name="__main__")
+            _run(task["argv"])
             return
         _, status = os.waitpid(child, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
+
+
+def _run(argv: list[str]) -> None:
+    if argv[0] == "-m":
+        sys.argv, sys.path[0] = argv[1:], str(Path.cwd())
+        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv, sys.path[0] = argv, str(Path(argv[0]).parent)
+        runpy.run_path(argv[0], run_name="__main__")
 
 
 def _become(task: dict[str, Any]) -> None:
@@ -57,8 +67,6 @@ def _become(task: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(task["env"])
     os.chdir(task["cwd"])
-    sys.argv = task["argv"]
-    sys.path[0] = str(Path(task["argv"][0]).parent)
     for name in task["errors"]:
         module, _, kind = name.rpartition(".")
         warnings.filterwarnings("error", category=getattr(importlib.import_module(module), kind))

@@ -17,7 +17,7 @@ _SERVER = Path(__file__).with_name("fork_server.py")
 
 
 class Forks:
-    """Runs Python files as processes of `python`, in which `modules` are imported already."""
+    """Runs Python files and modules as processes of `python`, in which `modules` are imported already."""
 
     def __init__(self, python: str | Path, *modules: str, path: str | None = None) -> None:
         """`path` is the PYTHONPATH that the modules are imported under; by default that of this process."""
@@ -38,7 +38,10 @@ class Forks:
         typed: str = "",
         errors: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
-        """Run a file with arguments; `env` is all its environment, `errors` name warnings that are errors."""
+        """Run a file, or `-m` and a module, with arguments.
+
+        `env` is all its environment, `errors` name warnings that are errors.
+        """
         asked, answers = self._server.stdin, self._server.stdout
         assert asked is not None
         assert answers is not None
