@@ -1,11 +1,12 @@
 """Runs Python files in forks of a process that has already imported what takes long. Standard library only.
 
-    python tests/fork_server.py MODULE…
+    python tests/fork_server.py SOCKET MODULE…
 
-Reads one task a line, as JSON (`argv`, `cwd`, `env`, `errors`, and the files `stdin`, `stdout`, `stderr`),
-and answers each with a line that holds its exit status. `argv` begins with a file, or with `-m` and a module,
-as it does after `python`. A fork ends as any interpreter does, with all that is
-registered to be done then; one that takes longer than two minutes is ended.
+Says `ready` once it listens at SOCKET, and ends when the last who came there has left. Each is served by a
+fork of its own, which says `ready` too, then reads one task a line, as JSON (`argv`, `cwd`, `env`, `errors`,
+and the files `stdin`, `stdout`, `stderr`), and answers each with a line that holds its exit status. `argv`
+begins with a file, or with `-m` and a module, as after `python`. What runs ends as any interpreter does, with
+all that is registered to be done then; if it takes longer than two minutes it is ended.
 """
 
 from __future__ import annotations
@@ -15,31 +16,59 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
+import socket
 import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 _SECONDS = 120
+_LOOK = 0.2
+"""Seconds until who has left is missed."""
 
 
 def main() -> None:
-    """Serve tasks until the input ends."""
-    for name in sys.argv[1:]:
+    """Serve whoever comes, until all have left."""
+    place, *modules = sys.argv[1:]
+    for name in modules:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()  # no fork looks through it for garbage, nor copies it by looking
-    for line in iter(sys.stdin.readline, ""):
+    Path(place).unlink(missing_ok=True)  # of one that has ended
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(place)
+        listening.listen()
+        print("ready", flush=True)
+        came = left = 0
+        while not came or left < came:
+            if select.select([listening], [], [], _LOOK)[0]:
+                connection, _ = listening.accept()
+                if not os.fork():
+                    listening.close()
+                    _serve(connection)
+                    return
+                connection.close()
+                came += 1
+            while left < came and os.waitpid(-1, os.WNOHANG)[0]:
+                left += 1
+
+
+def _serve(connection: socket.socket) -> None:
+    tasks = connection.makefile("r", encoding="utf-8")
+    connection.sendall(b"ready\n")
+    for line in iter(tasks.readline, ""):
         task = json.loads(line)
         child = os.fork()
         if not child:
+            tasks.close()
+            connection.close()
             _become(task)
             _run(task["argv"])
             return
         _, status = os.waitpid(child, 0)
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        sys.stdout.flush()
+        connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def _run(argv: list[str]) -> None:
@@ -62,7 +91,6 @@ def _become(task: dict[str, Any]) -> None:
         opened = os.open(task[name], flags)
         os.dup2(opened, number)
         os.close(opened)
-    # The reader of tasks may hold some of them already.
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - open to the end
     os.environ.clear()
     os.environ.update(task["env"])
