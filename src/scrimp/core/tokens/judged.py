@@ -24,7 +24,7 @@ _CLIENT_RUN = ("bash_", "computer_", "memory_", "text_editor_")
 """Definitions the provider writes for tools the caller runs ("Tool use", client tools)."""
 _REDACTED = "REDACTED"
 _PLACEHOLDER = re.compile(r"<[A-Z]+(?:_[A-Z]+){2,}>")
-"""What stands for text that was taken out of a recording: each looked for by how it begins, which is quick."""
+"""What stands for text taken out of a recording: each is looked for by how it begins, which is quick."""
 
 
 def why_not_judged(
