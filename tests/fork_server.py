@@ -6,7 +6,7 @@ Says `ready` once it listens at SOCKET, and ends when the last who came there ha
 fork of its own, which says `ready` too, then reads one task a line, as JSON (`argv`, `cwd`, `env`, `errors`,
 and the files `stdin`, `stdout`, `stderr`), and answers each with a line that holds its exit status. `argv`
 begins with a file, or with `-m` and a module, as after `python`. What runs ends as any interpreter does, with
-all that is registered to be done then; if it takes longer than two minutes it is ended.
+all that is registered to be done then; if it takes longer than ten minutes it is ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-_SECONDS = 120
+_SECONDS = 600
 _LOOK = 0.2
 """Seconds until who has left is missed."""
 
