@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from tests.forks import Forks
 PROJECT = Path(__file__).parents[1]
 TRACES = PROJECT.parent / "shared" / "traces"
 PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
-READY = ("anthropic", "scrimp.middleware", "scrimp.stores.opening")
-"""What takes long to import, of what most programs in these tests need."""
+READY = ("tests.ready",)
+"""What a process imports before any of its forks runs."""
 
 OF_THIS_MACHINE = re.compile(
     r"(?i)(anthropic|aws|claude(code)?|otel|scrimp(?!_fuzz))(_.*)?|(http|https|all|no)_proxy"
@@ -78,10 +78,22 @@ def traces() -> Path:
 
 
 @pytest.fixture(scope="session")
-def forks_of() -> Iterator[Callable[..., Forks]]:
+def forks_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Forks]]:
     """Makes `Forks`, and for the same arguments the same ones: they last until the tests end."""
-    with ExitStack() as made:
-        yield cache(lambda python, *modules, **path: made.enter_context(Forks(python, *modules, **path)))
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made: list[Forks] = []
+
+    @cache
+    def forks(python: str | Path, *modules: str, path: str | None = None) -> Forks:
+        made.append(Forks(folder, python, *modules, path=path))
+        return made[-1]
+
+    yield forks
+    for one in made:
+        one.leave()
+    for one in made:  # not before all are left: two workers may have begun what the other uses
+        one.wait()
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Self
 
 __all__ = ["Forks"]
 
@@ -17,18 +18,44 @@ _SERVER = Path(__file__).with_name("fork_server.py")
 
 
 class Forks:
-    """Runs Python files as processes of `python`, in which `modules` are imported already."""
+    """Runs Python files and modules as processes of `python`, in which `modules` are imported already.
 
-    def __init__(self, python: str | Path, *modules: str, path: str | None = None) -> None:
-        """`path` is the PYTHONPATH that the modules are imported under; by default that of this process."""
-        own = {} if path is None else {"PYTHONPATH": path}
-        self._server = subprocess.Popen(
-            [python, _SERVER, *modules],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", **own},
-            text=True,
-        )
+    Where workers test side by side, the first of them imports for all.
+    """
+
+    def __init__(self, folder: Path, python: str | Path, *modules: str, path: str | None = None) -> None:
+        """`path` is the PYTHONPATH that the modules are imported under; by default that of this process.
+
+        Who shares `folder` shares what is imported.
+        """
+        words = [str(python), str(_SERVER), *modules]
+        place = folder / sha256(json.dumps([words, path]).encode()).hexdigest()[:8]
+        env = {**os.environ, "PYTHONIOENCODING": "utf-8", **({} if path is None else {"PYTHONPATH": path})}
+        self._server: subprocess.Popen[str] | None = None
+        with place.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._connects(place):
+                words.insert(2, str(place))
+                self._server = subprocess.Popen(
+                    words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env, text=True
+                )
+                assert self._server.stdout
+                assert self._server.stdout.readline() == "ready\n"
+                assert self._connects(place)
+
+    def _connects(self, place: Path) -> bool:
+        """Whether there is one at `place`, and it does not end just now."""
+        self._connection = socket.socket(socket.AF_UNIX)
+        try:
+            self._connection.connect(str(place))
+            self._answers = self._connection.makefile("r", encoding="utf-8")
+            if self._answers.readline() == "ready\n":
+                return True
+            self._answers.close()
+        except OSError:
+            pass
+        self._connection.close()
+        return False
 
     def run(
         self,
@@ -38,10 +65,10 @@ class Forks:
         typed: str = "",
         errors: Sequence[str] = (),
     ) -> subprocess.CompletedProcess[str]:
-        """Run a file with arguments; `env` is all its environment, `errors` name warnings that are errors."""
-        asked, answers = self._server.stdin, self._server.stdout
-        assert asked is not None
-        assert answers is not None
+        """Run a file, or `-m` and a module, with arguments.
+
+        `env` is all its environment, `errors` name warnings that are errors.
+        """
         with TemporaryDirectory() as folder:
             files = {name: Path(folder) / name for name in ("stdin", "stdout", "stderr")}
             for name, path in files.items():
@@ -54,17 +81,18 @@ class Forks:
                 "env": dict(env),
                 "errors": list(errors),
             }
-            asked.write(f"{json.dumps(task)}\n")
-            asked.flush()
-            status = answers.readline()
+            self._connection.sendall(f"{json.dumps(task)}\n".encode())
+            status = self._answers.readline()
             assert status, "the process that forks has ended"
             told = (files[name].read_text(encoding="utf-8") for name in ("stdout", "stderr"))
             return subprocess.CompletedProcess(words, int(status), *told)
 
-    def __enter__(self) -> Self:
-        return self
+    def leave(self) -> None:
+        """No more is to be run; what is imported ends when all have left."""
+        self._answers.close()
+        self._connection.close()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.communicate()
+    def wait(self) -> None:
+        """Wait until it has ended, where it was begun here."""
+        if self._server:
+            self._server.communicate()

@@ -16,7 +16,7 @@ from scrimp.asgi.shapes import Receive, Scope, Send
 from scrimp.emulator import Emulator
 from scrimp.emulator.server import Server
 
-__all__ = ["PATIENCE", "HeldBack", "eventually", "free_port", "slowness", "until"]
+__all__ = ["PATIENCE", "HeldBack", "eventually", "free_port", "until", "within"]
 
 PATIENCE = 60.0
 """Seconds until a test gives up what comes at once on most machines: a busy one is no failing test."""
@@ -40,11 +40,13 @@ async def until(is_so: Callable[[], object]) -> bool:
     return True
 
 
-def slowness() -> float:
-    """How many times as long as a usual machine this one takes just now for some work; never below one.
+def within(seconds: float, limit: float) -> bool:
+    """Whether work took less than `limit` of `time.process_time`, or of what is as long on this machine."""
+    return seconds < limit or seconds < limit * _slowness()
 
-    For limits of `time.process_time`.
-    """
+
+def _slowness() -> float:
+    """How many times as long as a usual machine this one takes now for some work; asking takes a while."""
 
     def took() -> float:
         begun, total = time.process_time(), 0
@@ -52,7 +54,7 @@ def slowness() -> float:
             total += number % 7
         return time.process_time() - begun
 
-    return max(1.0, min(took() for _ in range(3)) / _USUAL)
+    return min(took() for _ in range(3)) / _USUAL
 
 
 _USUAL = 0.045

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from scrimp.testing import Recording, assert_no_bust
+from tests.forks import Forks
+from tests.suites import run_pytest
 
 pytest_plugins = ["pytester"]
 
@@ -49,9 +51,9 @@ def test_marked_code_runs(
 
 
 @pytest.mark.parametrize(("page", "code"), marked("pytest"))
-def test_marked_tests_pass(page: str, code: str, pytester: pytest.Pytester) -> None:
+def test_marked_tests_pass(page: str, code: str, pytester: pytest.Pytester, forks: Forks) -> None:
     pytester.makepyfile(code)
-    done = pytester.runpytest_subprocess("-W", "error", "-p", "no:cacheprovider", "--scrimp-update-snapshots")
+    done = run_pytest(forks, pytester.path, "-W", "error", "--scrimp-update-snapshots")
     assert done.parseoutcomes() == {"passed": code.count("\ndef test_")}
 
 

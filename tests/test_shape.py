@@ -11,12 +11,8 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PROJECT = Path(__file__).parents[1]
 SOURCE = PROJECT / "src" / "scrimp"
@@ -82,12 +78,15 @@ def pure(trees: Trees) -> Trees:
     return {path: tree for path, tree in trees.items() if path.split("/")[2] in PURE}
 
 
-def functions(trees: Trees) -> Iterator[tuple[str, Function]]:
+@pytest.fixture(scope="module")
+def functions(trees: Trees) -> list[tuple[str, Function]]:
     """Every function of the source, as `path:line name` and its node."""
-    for path, tree in trees.items():
-        for node in ast.walk(tree):
-            if isinstance(node, FUNCTIONS):
-                yield f"{path}:{node.lineno} {node.name}", node
+    return [
+        (f"{path}:{node.lineno} {node.name}", node)
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, FUNCTIONS)
+    ]
 
 
 def depth(node: ast.AST) -> int:
@@ -113,14 +112,14 @@ def test_modules_are_short(texts: dict[str, str]) -> None:
     report(faults, f"a module has at most {MODULE_LINES} lines")
 
 
-def test_functions_are_short(trees: Trees) -> None:
-    sizes = {name: (node.end_lineno or node.lineno) - node.lineno + 1 for name, node in functions(trees)}
+def test_functions_are_short(functions: list[tuple[str, Function]]) -> None:
+    sizes = {name: (node.end_lineno or node.lineno) - node.lineno + 1 for name, node in functions}
     faults = [f"{name}: {size} lines" for name, size in sizes.items() if size > FUNCTION_LINES]
     report(faults, f"a function has at most {FUNCTION_LINES} lines")
 
 
-def test_nesting_is_shallow(trees: Trees) -> None:
-    faults = [f"{name}: {depth(node)} deep" for name, node in functions(trees) if depth(node) > NESTING]
+def test_nesting_is_shallow(functions: list[tuple[str, Function]]) -> None:
+    faults = [f"{name}: {depth(node)} deep" for name, node in functions if depth(node) > NESTING]
     report(faults, f"blocks nest at most {NESTING} deep")
 
 
@@ -139,9 +138,9 @@ def test_nesting_is_counted_as_stated(code: str, expected: int) -> None:
     assert depth(ast.parse(code)) == expected
 
 
-def test_parameters_are_few_and_named(trees: Trees) -> None:
+def test_parameters_are_few_and_named(functions: list[tuple[str, Function]]) -> None:
     faults = []
-    for name, node in functions(trees):
+    for name, node in functions:
         args = node.args
         positional = [a.arg for a in (*args.posonlyargs, *args.args) if a.arg not in ("self", "cls")]
         count = len(positional) + len(args.kwonlyargs) + bool(args.vararg) + bool(args.kwarg)

@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ from scrimp.stores.sqlite_ledger import SqliteLedger
 __all__ = ["FAULTS", "VERSIONS", "Through", "mismatches", "python_of", "session", "through"]
 
 PROJECT = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 VERSIONS = ("0.125.0", "1.17.0", "2.11.0")
 
 FAULTS = (
@@ -86,17 +88,14 @@ def python_of(version: str) -> Path | None:
     return found if found.exists() else None
 
 
-def session(python: Path | str, at: Through, *kind: str) -> dict[str, Any]:
-    """What a session printed; raises AssertionError with its last words where it failed."""
+def _alone(python: Path, *words: str | Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, *words], capture_output=True, text=True, check=False, env=env, timeout=600)
+
+
+def session(run: Run, at: Through, *kind: str) -> dict[str, Any]:
+    """What a session printed that `run` ran; raises AssertionError with its last words where it failed."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANTHROPIC")}
-    done = subprocess.run(
-        [python, _SESSION, at.gateway.url, *kind],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**environment, "ANTHROPIC_API_KEY": at.secret},
-        timeout=600,
-    )
+    done = run(_SESSION, at.gateway.url, *kind, env={**environment, "ANTHROPIC_API_KEY": at.secret})
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)  # type: ignore[no-any-return]  # any JSON
 
@@ -186,11 +185,11 @@ def _measured(version: str, python: Path, calls: int) -> tuple[list[str], list[s
         Emulator(Agent()) as emulator,
         through(Path(name), emulator) as at,
     ):
-        every = session(python, at, "every")
+        every = session(partial(_alone, python), at, "every")
         for fault in FAULTS:
             emulator.inject(fault)
         begin = time.monotonic()
-        many = session(python, at, "many", str(calls))
+        many = session(partial(_alone, python), at, "many", str(calls))
         seconds = time.monotonic() - begin
         at.gateway.stop()
         found = mismatches(at, [*every["ids"], *many["ids"]])

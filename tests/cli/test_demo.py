@@ -36,6 +36,7 @@ from scrimp.traces.corpus import Corpus, read_corpus
 from scrimp.traces.exchanges import Exchange
 from scrimp.traces.sizes import Sizes
 from scrimp.wire.response import Usage, read_usage
+from tests.forks import Forks
 
 PROJECT = Path(__file__).parents[2]
 SOURCES = {"openhands": "openhands_swebench", "moatless": "moatless_swebench"}
@@ -77,18 +78,25 @@ def run_demo(
     *args: str, folder: Path, script: str = "import sys; from scrimp.cli import main; sys.exit(main())"
 ) -> subprocess.CompletedProcess[str]:
     """The demo in a process of its own, in an 80-column place that is not a terminal."""
+    command = [sys.executable, "-c", script, "demo", *args]
+    return subprocess.run(
+        command, cwd=folder, env=env_in(folder), capture_output=True, text=True, check=False
+    )
+
+
+def env_in(folder: Path) -> dict[str, str]:
     env = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "FORCE_COLOR")}
     env |= {"SCRIMP_HOME": str(folder / "home"), "PYTHONIOENCODING": "utf-8"}
     # A proxy that nobody serves: nothing may go through it.
-    env |= {"ALL_PROXY": "http://127.0.0.1:9"}
-    command = [sys.executable, "-c", script, "demo", *args]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return env | {"ALL_PROXY": "http://127.0.0.1:9"}
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tmp_path_factory: pytest.TempPathFactory, forks: Forks) -> Ran:
     folder = tmp_path_factory.mktemp("demo")
-    done = run_demo(folder=folder, script=BOTH)
+    program = folder / "both.py"
+    program.write_text(BOTH, encoding="utf-8")
+    done = forks.run(program, "demo", env=env_in(folder), cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
     plain, quick = done.stdout.split("\f\n")
     pages = ((folder / name).read_text(encoding="utf-8") for name in ("scrimp-demo.html", "quick.html"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -47,6 +48,18 @@ def send(
     return outcome
 
 
+# Strategies made in every step would be checked in every step.
+BLOCKS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 400)), min_size=1, max_size=8)
+PAUSES = st.sampled_from([0.0, 1.0, 20.0, 299.0, 300.0, 301.0, 3599.0, 3600.0, 4000.0])
+UNTIL_FIRST_EVENT = st.sampled_from([0.0, 0.5, 2.0])
+
+
+@functools.cache
+def places_of(blocks: int) -> st.SearchStrategy[list[int]]:
+    """At most four of so many."""
+    return st.lists(st.integers(0, blocks - 1), unique=True, max_size=4)
+
+
 @st.composite
 def traffic(draw: st.DrawFn) -> list[tuple[list[tuple[str, int]], dict[int, str], float, float]]:
     """Conversations that grow, branch and pause: blocks with tokens, markers in legal order, two times."""
@@ -54,15 +67,14 @@ def traffic(draw: st.DrawFn) -> list[tuple[list[tuple[str, int]], dict[int, str]
     now = 0.0
     history: list[list[tuple[str, int]]] = [[]]
     for _ in range(draw(st.integers(1, 12))):
-        base = draw(st.sampled_from(history))
+        base = history[draw(st.integers(0, len(history) - 1))]
         kept = base[: draw(st.integers(0, len(base)))] if draw(st.booleans()) else base
-        new = draw(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 400)), min_size=1, max_size=8))
-        blocks = [*kept, *new]
-        places = draw(st.lists(st.integers(0, len(blocks) - 1), unique=True, max_size=4))
+        blocks = [*kept, *draw(BLOCKS)]
+        places = draw(places_of(len(blocks)))
         hours = draw(st.integers(0, len(places)))
         markers = {place: "1h" if n < hours else "5m" for n, place in enumerate(sorted(places))}
-        now += draw(st.sampled_from([0.0, 1.0, 20.0, 299.0, 300.0, 301.0, 3599.0, 3600.0, 4000.0]))
-        calls.append((blocks, markers, now, now + draw(st.sampled_from([0.0, 0.5, 2.0]))))
+        now += draw(PAUSES)
+        calls.append((blocks, markers, now, now + draw(UNTIL_FIRST_EVENT)))
         history.append(blocks)
     return calls
 

@@ -69,11 +69,14 @@ TOOLS = st.sampled_from(
 )
 
 
+SOME_TEXTS = st.lists(st.sampled_from("abc"), max_size=4)
+
+
 @st.composite
 def a_prompt(draw: st.DrawFn, before: list[str]) -> tuple[Prompt, list[str], list[float]]:
     """A prompt that usually goes on from an earlier one, and the estimated sizes of its blocks."""
     kept = draw(st.sampled_from([len(before)] * 5 + [*range(len(before))]))
-    texts = before[:kept] + draw(st.lists(st.sampled_from("abc"), max_size=4))
+    texts = before[:kept] + draw(SOME_TEXTS)
     body = {"tools": draw(TOOLS), "messages": [{"role": "user", "content": text} for text in texts]}
     prompt = read_prompt(body, Reading(key="m"))
     sizes = [10.0] * (len(prompt) - len(texts)) + [{"a": 0.0, "b": 7.5, "c": 90.0}[text] for text in texts]

@@ -331,7 +331,8 @@ def test_a_marker_below_the_minimum_can_have_been_written_by_nobody() -> None:
     assert priced(situation, "", (Marker(0, "5m"),)).future_saving == 0
 
 
-ODDS = st.floats(0, 1).flatmap(lambda p: st.tuples(st.just(p), st.floats(0, 1 - p)))
+SHARES = st.floats(0, 1)
+ODDS = st.tuples(SHARES, SHARES).map(lambda two: (two[0], two[1] * (1 - two[0])))
 STAGES = st.lists(
     st.one_of(
         ODDS.map(lambda odds: (Chances(1.0, *odds),)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,8 @@ from scrimp.emulator import Agent, Emulator
 from scrimp.gateway.serving import Gateway, Stores
 from scrimp.gateway.settings import Serve, Settings, Upstream
 from scrimp.stores.memory import MemoryLedger
+from tests.conftest import PATH, READY
+from tests.forks import Forks
 from tests.gateway.fixed_answer import Answered, ask, chunked, fixed_answer, whole
 
 pytestmark = pytest.mark.filterwarnings("ignore::scrimp.errors.ScrimpWarning")
@@ -60,18 +62,20 @@ STREAM_COST = MESSAGE_COST = 25 * 1_000_000 + 15 * 5_000_000
 
 
 @pytest.fixture(params=VERSIONS)
-def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Through, Path]]:
-    """A gateway in front of an emulator, and an interpreter that has one version of the SDK."""
+def at(
+    request: pytest.FixtureRequest, tmp_path: Path, forks_of: Callable[..., Forks]
+) -> Iterator[tuple[Through, Forks]]:
+    """A gateway in front of an emulator, and processes of an interpreter that has one version of the SDK."""
     python = python_of(request.param)
     if python is None:
         pytest.skip(f"SDK {request.param} is not installed beside the tests: run `make sdks`")
     with Emulator(Agent()) as emulator, through(tmp_path, emulator) as found:
-        yield found, python
+        yield found, forks_of(str(python), *READY, path=PATH)
 
 
-def test_every_way_to_call_works_with_a_base_url_and_is_recorded(at: tuple[Through, Path]) -> None:
-    gateway, python = at
-    found = session(python, gateway, "every")
+def test_every_way_to_call_works_with_a_base_url_and_is_recorded(at: tuple[Through, Forks]) -> None:
+    gateway, forks = at
+    found = session(forks.run, gateway, "every")
     assert found["called"] >= 1
     assert sorted(found["ids"]) == sorted(one.message_id for one in gateway.emulator.bill)
     assert mismatches(gateway, found["ids"]) == []
@@ -79,12 +83,13 @@ def test_every_way_to_call_works_with_a_base_url_and_is_recorded(at: tuple[Throu
     assert sum(one.usage.cache_read_input_tokens for one in gateway.emulator.bill) > 0  # it was planned
 
 
-def test_calls_with_faults_add_up_to_the_picodollar(tmp_path: Path) -> None:
+def test_calls_with_faults_add_up_to_the_picodollar(tmp_path: Path, forks_of: Callable[..., Forks]) -> None:
     python = python_of(VERSIONS[-1])
     if python is None:
         pytest.skip(f"SDK {VERSIONS[-1]} is not installed beside the tests: run `make sdks`")
+    forks = forks_of(str(python), *READY, path=PATH)
     with Emulator(Agent(), faults=FAULTS) as emulator, through(tmp_path, emulator) as gateway:
-        found = session(python, gateway, "many", "80")
+        found = session(forks.run, gateway, "many", "80")
         gateway.gateway.stop()
         assert mismatches(gateway, found["ids"]) == []
         assert len(found["ids"]) + sum(found["broken"].values()) == 80

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -21,6 +20,7 @@ from scrimp.gateway.settings import Budget, Serve, Settings, Upstream
 from scrimp.stores.memory import MemoryLedger
 from scrimp.telemetry.building import Told
 from scrimp.telemetry.settings import TelemetrySettings
+from tests.forks import Forks
 from tests.gateway.doors import PROMPT, ask, encoded, raw
 from tests.patience import eventually
 from tests.telemetry.records import Labels, parsed
@@ -140,6 +140,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 exporter, provider = InMemorySpanExporter(), TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 trace.set_tracer_provider(provider)
+from tests.forks import Forks
 from tests.gateway.doors import ask
 from tests.gateway.test_telemetry_through import watched
 with watched(otel=True, log="off") as entry:
@@ -153,14 +154,10 @@ for span in exporter.get_finished_spans():
 """
 
 
-def test_spans_belong_to_the_trace_that_the_client_names() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", TRACED],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
+def test_spans_belong_to_the_trace_that_the_client_names(tmp_path: Path, forks: Forks) -> None:
+    program = tmp_path / "traced.py"
+    program.write_text(TRACED, encoding="utf-8")
+    done = forks.run(program, env=os.environ)
     assert done.stdout.splitlines() == [
         "chat claude-haiku-4-5 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331 127.0.0.1",
         "chat claude-haiku-4-5 None 127.0.0.1",

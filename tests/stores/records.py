@@ -133,37 +133,61 @@ any_records = st.builds(
 """Any record a ledger keeps, whatever it says."""
 
 
-@st.composite
-def _like_others(draw: st.DrawFn) -> Record:
-    """A record that shares its tags, hour and even its id with others."""
-    w5, w1 = draw(st.integers(0, 9)), draw(st.integers(0, 9))
-    path = draw(st.sampled_from([(), ("a",), ("a", "b"), ("ab",)]))
+_few = st.integers(0, 9)
+_number = st.integers(1, 2)
+
+
+def _any_of(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+def _like_others(
+    numbers: tuple[int, int], tags: tuple[Any, ...], tokens: tuple[int, ...], more: dict[str, Any]
+) -> Record:
+    path, *others = tags
+    plain, output, w5, w1 = tokens
     return record(
-        id=draw(st.sampled_from("abcdefghijklmnop")),
-        started_at=NOON
-        + draw(st.integers(-8, 8) | st.integers(-200, 200)) * 1800
-        + draw(st.sampled_from([0, 0.5, -0.001])),
-        model=draw(st.sampled_from(["x", "y"])),
         tags=Tags(
-            path,
-            tuple(f"{name}{draw(st.integers(1, 2))}" for name in path),
-            draw(st.sampled_from([None, "", "u", "v"])),
-            draw(st.sampled_from([None, "t"])),
-            draw(st.sampled_from([None, "g", "h"])),
-            draw(st.sampled_from([None, "red"])),
-            draw(st.sampled_from([None, "", "k"])),
-            draw(st.booleans()),
+            path, tuple(f"{name}{number}" for name, number in zip(path, numbers, strict=False)), *others
         ),
-        outcome=draw(st.sampled_from(["complete", "cut off"])),
-        usage=Usage(draw(st.integers(0, 9)), draw(st.integers(0, 9)), w5 + w1, 7, CacheCreation(w5, w1)),
-        cost=draw(st.integers(0, 5) | st.integers(MOST - 3, MOST)),
-        measured=draw(st.booleans()),
-        own_cost=draw(st.none() | st.integers(0, 9) | st.just(MOST)),
-        miss=draw(st.sampled_from([None, None, "TTL expired"])),
-        lost=draw(st.none() | st.integers(0, 9) | st.just(MOST)),
-        static_tokens=draw(st.sampled_from([None, 7, 12_345])),
+        usage=Usage(plain, output, w5 + w1, 7, CacheCreation(w5, w1)),
+        **more,
     )
 
 
-batches = st.lists(_like_others(), max_size=12)
+_records = st.builds(
+    _like_others,
+    st.tuples(_number, _number),
+    st.tuples(
+        _any_of((), ("a",), ("a", "b"), ("ab",)),
+        _any_of(None, "", "u", "v"),
+        _any_of(None, "t"),
+        _any_of(None, "g", "h"),
+        _any_of(None, "red"),
+        _any_of(None, "", "k"),
+        st.booleans(),
+    ),
+    st.tuples(_few, _few, _few, _few),
+    st.fixed_dictionaries(
+        {
+            "id": _any_of(*"abcdefghijklmnop"),
+            "started_at": st.builds(
+                lambda steps, seconds: NOON + steps * 1800 + seconds,
+                st.integers(-8, 8) | st.integers(-200, 200),
+                _any_of(0, 0.5, -0.001),
+            ),
+            "model": _any_of("x", "y"),
+            "outcome": _any_of("complete", "cut off"),
+            "cost": st.integers(0, 5) | st.integers(MOST - 3, MOST),
+            "measured": st.booleans(),
+            "own_cost": st.none() | _few | st.just(MOST),
+            "miss": _any_of(None, None, "TTL expired"),
+            "lost": st.none() | _few | st.just(MOST),
+            "static_tokens": _any_of(None, 7, 12_345),
+        }
+    ),
+)
+"""A record that shares its tags, hour and even its id with others."""
+
+batches = st.lists(_records, max_size=12)
 """Records as they come, some of them again, some with another's id."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.forks import Forks
+from tests.suites import run_pytest
 
 PROJECT = Path(__file__).parents[2] / "examples" / "ci"
 
@@ -20,11 +21,10 @@ def project(tmp_path: Path) -> Path:
     )
 
 
-def run_tests(project: Path) -> tuple[int, str]:
+def run_tests(forks: Forks, project: Path) -> tuple[int, str]:
     """Exit status of its tests, and what they print."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
+    done = run_pytest(forks, project)
+    return int(done.ret), "\n".join((*done.outlines, *done.errlines))
 
 
 def edit(path: Path, before: str, after: str) -> None:
@@ -33,18 +33,18 @@ def edit(path: Path, before: str, after: str) -> None:
     path.write_text(text.replace(before, after), encoding="utf-8")
 
 
-def test_its_tests_pass(project: Path) -> None:
-    status, said = run_tests(project)
+def test_its_tests_pass(project: Path, forks: Forks) -> None:
+    status, said = run_tests(forks, project)
     assert status == 0, said
     assert "5 passed" in said
 
 
-def test_a_prompt_that_is_spoilt_is_found_by_its_tests(project: Path) -> None:
+def test_a_prompt_that_is_spoilt_is_found_by_its_tests(project: Path, forks: Forks) -> None:
     agent = project / "house_finder" / "agent.py"
     edit(agent, "from typing import Any", "import uuid\nfrom typing import Any")
     edit(agent, '"system": SYSTEM', '"system": f"Session {uuid.uuid4()}.\\n{SYSTEM}"')
     edit(project / "house_finder" / "prompt.py", "Everything that is known", "All that is known")
-    status, said = run_tests(project)
+    status, said = run_tests(forks, project)
     assert status == 1
     assert "UUID in the prefix at system.0" in said
     assert "fix: Leave the UUID out of the prompt, or put it behind the last marker." in said

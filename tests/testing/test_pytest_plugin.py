@@ -6,17 +6,22 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from scrimp.testing import pytest_plugin
+from tests.forks import Forks
+from tests.suites import run_pytest
 
 pytest_plugins = ["pytester"]
 
 PROJECT = Path(__file__).parents[2]
-STRICT = ("-W", "error", "--strict-markers", "-p", "no:cacheprovider")
+STRICT = ("-W", "error", "--strict-markers")
+Run = Callable[..., pytest.RunResult]
 
 AGENT = """
 import json, os, urllib.request
@@ -70,8 +75,10 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def run(suite: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return suite.runpytest_subprocess(*STRICT, *args)
+@pytest.fixture
+def run(suite: pytest.Pytester, forks: Forks) -> Run:
+    """A pytest on that folder."""
+    return partial(run_pytest, forks, suite.path, *STRICT)
 
 
 def test_the_plugin_comes_with_the_package_and_costs_nothing_until_it_is_used() -> None:
@@ -102,7 +109,7 @@ def test_scrimp_works_where_pytest_is_not_installed() -> None:
     assert "function assert_cost" in done.stdout
 
 
-def test_agents_under_test_talk_to_the_emulator(suite: pytest.Pytester) -> None:
+def test_agents_under_test_talk_to_the_emulator(suite: pytest.Pytester, run: Run) -> None:
     suite.makepyfile(
         """
         import asyncio, os, subprocess, sys, time
@@ -187,11 +194,11 @@ def test_agents_under_test_talk_to_the_emulator(suite: pytest.Pytester) -> None:
             assert os.environ["http_proxy"] == "http://127.0.0.1:9"
         """
     )
-    run(suite).assert_outcomes(passed=11)
+    run().assert_outcomes(passed=11)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-def test_an_agent_in_javascript(suite: pytest.Pytester) -> None:
+def test_an_agent_in_javascript(suite: pytest.Pytester, run: Run) -> None:
     suite.path.joinpath("agent.mjs").write_text(
         """
         const { ANTHROPIC_BASE_URL, ANTHROPIC_API_KEY } = process.env
@@ -226,10 +233,12 @@ def test_an_agent_in_javascript(suite: pytest.Pytester) -> None:
             assert_cache_read_share(scrimp_run) >= 0.7
         """
     )
-    run(suite).assert_outcomes(passed=1)
+    run().assert_outcomes(passed=1)
 
 
-def test_failures_say_what_happened(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_say_what_happened(
+    suite: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("CI", raising=False)  # with it pytest's closing lines repeat every failure whole
     suite.makepyfile(
         """
@@ -263,7 +272,7 @@ def test_failures_say_what_happened(suite: pytest.Pytester, monkeypatch: pytest.
             assert_cost(scrimp_run) <= 0.02
         """
     )
-    result = run(suite)
+    result = run()
     result.assert_outcomes(failed=6)
     said = result.stdout.str()
     assert (
@@ -282,7 +291,7 @@ def test_failures_say_what_happened(suite: pytest.Pytester, monkeypatch: pytest.
     assert "asserts.py" not in said
 
 
-def test_snapshots_of_prompts(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snapshots_of_prompts(suite: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.makepyfile(
         """
         import os
@@ -293,11 +302,11 @@ def test_snapshots_of_prompts(suite: pytest.Pytester, monkeypatch: pytest.Monkey
             scrimp_prompt_snapshot({**agent.BODY, "tools": tools})
         """
     )
-    run(suite, "--scrimp-update-snapshots").assert_outcomes(passed=1)
+    run("--scrimp-update-snapshots").assert_outcomes(passed=1)
     (kept,) = (suite.path / "prompt_snapshots").iterdir()
     assert kept.name == "test_snapshots_of_prompts.test_prefix.json"
     monkeypatch.setenv("EDITED", "1")
-    edited = run(suite)
+    edited = run()
     edited.assert_outcomes(failed=1)
     said = edited.stdout.str()
     assert re.search(r"changed  tools\.0 \(ls\), \d+ → \d+ tokens, now begins “Lists\.”", said)
@@ -305,7 +314,7 @@ def test_snapshots_of_prompts(suite: pytest.Pytester, monkeypatch: pytest.Monkey
     assert "snapshot_file.py" not in said
 
 
-def test_workers_side_by_side(suite: pytest.Pytester) -> None:
+def test_workers_side_by_side(suite: pytest.Pytester, run: Run) -> None:
     suite.makepyfile(
         """
         import pytest, agent
@@ -317,5 +326,5 @@ def test_workers_side_by_side(suite: pytest.Pytester) -> None:
             assert len(scrimp_run.calls) == 2
         """
     )
-    run(suite, "-n", "2", "--scrimp-update-snapshots").assert_outcomes(passed=4)
+    run("-n", "2", "--scrimp-update-snapshots").assert_outcomes(passed=4)
     assert len(list((suite.path / "prompt_snapshots").iterdir())) == 4

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import scrimp
 from scrimp.core.keepalive import GapOdds, observed_gaps
 from scrimp.emulator import Emulator, Fault
 from scrimp.errors import InputError, ScrimpWarning
+from tests.forks import Forks
 from tests.patience import PATIENCE
 from tests.warming.children import REQUEST
 
@@ -172,7 +172,10 @@ print("left")
 """
 
 
-def test_a_process_that_ends_does_not_wait_for_it(emulator: Emulator) -> None:
-    command = [sys.executable, "-c", LEAVE, emulator.url]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert (done.stdout, done.stderr) == ("left\n", "")
+def test_a_process_that_ends_does_not_wait_for_it(emulator: Emulator, tmp_path: Path, forks: Forks) -> None:
+    program = tmp_path / "leave.py"
+    program.write_text(LEAVE, encoding="utf-8")
+    begun = time.monotonic()
+    done = forks.run(program, emulator.url, env=os.environ)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "left\n", "")
+    assert time.monotonic() - begun < 60

@@ -22,8 +22,9 @@ _SERVED = frozenset(
 _IDENTIFIERS = frozenset({"id", "tool_use_id", "signature", "cache_control", "type"})
 _CLIENT_RUN = ("bash_", "computer_", "memory_", "text_editor_")
 """Definitions the provider writes for tools the caller runs ("Tool use", client tools)."""
-_PLACEHOLDER = re.compile(r"REDACTED|<[A-Z]+(?:_[A-Z]+){2,}>")
-"""What stands for text that was taken out of a recording."""
+_REDACTED = "REDACTED"
+_PLACEHOLDER = re.compile(r"<[A-Z]+(?:_[A-Z]+){2,}>")
+"""What stands for text taken out of a recording: each is looked for by how it begins, which is quick."""
 
 
 def why_not_judged(
@@ -38,7 +39,8 @@ def why_not_judged(
 
 def has_placeholder(blocks: Sequence[Block]) -> bool:
     """Whether text was taken out of a recorded prompt and something short put in its place."""
-    return any(_PLACEHOLDER.search(text) for block in blocks for text in _texts(block.value))
+    texts = (text for block in blocks for text in _texts(block.value))
+    return any(_REDACTED in text or _PLACEHOLDER.search(text) for text in texts)
 
 
 def _reasons(body: Body, blocks: Sequence[Block], usage: Usage, partial: str | None) -> Iterator[str]:
