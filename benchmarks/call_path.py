@@ -86,7 +86,8 @@ class CallPath:
         self._calls += 1
         self.seconds = defaultdict(float)
         begun = perf_counter()
-        body, layout = self._bodies.read(raw)
+        decoded = self._bodies.read(raw)
+        body, layout = decoded.value, decoded.layout
         self.seconds["read the body"] = perf_counter() - begun
         sent: list[bytes] = []
 

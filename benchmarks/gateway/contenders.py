@@ -100,9 +100,9 @@ window = "day"
 class Cores(NamedTuple):
     """For a proxy with one process, for one with several, and for upstream and load; None: any."""
 
-    one: str | None
-    several: str | None
-    load: str | None
+    one: str | None = None
+    several: str | None = None
+    load: str | None = None
 
 
 class Proxy(NamedTuple):
@@ -244,7 +244,7 @@ def _portkey(folder: Path, upstream: int, port: int, workers: int) -> Proxy:
 def cores() -> Cores:
     """Who runs where."""
     if shutil.which("taskset") is None or not hasattr(os, "sched_getaffinity"):
-        return Cores(None, None, None)
+        return Cores()
     usable = list(map(str, sorted(os.sched_getaffinity(0))))
     return Cores(usable[0], ",".join(usable[:WORKERS]), usable[-1])
 

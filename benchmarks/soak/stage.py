@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.gateway.contenders import Proxy, Running, running
+from benchmarks.gateway.contenders import Cores, Proxy, Running, running
 from benchmarks.soak.books import audited
 from benchmarks.soak.clients import Clients, Ended, fill
 from benchmarks.soak.growth import Growth, Sample, growth
@@ -157,7 +157,7 @@ def soak(
         (folder / "scrimp.toml").write_text(_CONFIG.format(port=port, url=emulator.url))
         secrets = _keys(folder / "home" / "keys.sqlite")
         proxy = _gateway(folder, secrets["u_1"], port, workers, leak)
-        with running(proxy, core=None) as up:
+        with running(proxy, Cores()) as up:
             outcome.start = up.memory()
             asyncio.run(_loaded(outcome, _Gateway(up, figures), emulator, secrets, seed, told))
             time.sleep(min(1.0, seconds / 10))  # what clients left is noticed
