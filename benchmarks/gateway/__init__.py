@@ -8,6 +8,7 @@ The map:
     upstream.py    a provider that costs next to nothing and stamps its events, in a process of its own
     load.py        closed-loop load over kept connections, in a process of its own
     contenders.py  the proxies: how each is set up, started, and asked
+    stolen.py      windows in which a host takes the processors away are measured again
     rounds.py      interleaved rounds of every cell, and the medians
     books.py       what the ledger and the budgets of scrimp hold after the run, against the upstream's count
     verdict.py     the ratios that are promised, and whether they hold

@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gateway", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--quick", action="store_true", help="one short round: a glance, no measurement")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of every kind of load (3)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of every kind of load (5)")
     parser.add_argument("--seconds", type=float, default=1.5, help="seconds of each, in each round (1.5)")
     parser.add_argument(
         "--only", nargs="+", choices=_NAMES, default=list(_NAMES), help="these contenders (all)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
 from statistics import median
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import msgspec
 
 from benchmarks.gateway.contenders import DIRECT, LITELLM, spread
 from benchmarks.gateway.load import Job, Seen
+from benchmarks.gateway.stolen import undisturbed
 
 __all__ = ["CELLS", "Cell", "Figures", "Place", "measure", "quantile"]
 
@@ -45,7 +47,7 @@ class Figures(NamedTuple):
     """One cell of one contender: figures of each round, and everything else pooled (µs).
 
     `rates` are requests a second, `costs` CPU seconds a request: those hardly depend on what else the
-    machine does. `beside` are those of load and upstream.
+    machine does. `beside` are those of load and upstream, `taken` the parts of the time that the host took.
     """
 
     rates: list[float]
@@ -54,6 +56,7 @@ class Figures(NamedTuple):
     latencies: list[int]
     delays: list[int]
     faults: dict[str, int]
+    taken: list[float]
 
     @property
     def rate(self) -> float:
@@ -88,7 +91,7 @@ def measure(
     """Every cell for every contender: cell name → contender → figures."""
     names = list(places)
     found = {
-        cell.name: {name: Figures([], [], [], [], [], {}) for name in _measured(cell, places)}
+        cell.name: {name: Figures([], [], [], [], [], {}, []) for name in _measured(cell, places)}
         for cell in CELLS
     }
     for name in names:  # what is compiled, connected or learned once is there in a service too
@@ -100,12 +103,17 @@ def measure(
             names = list(found[cell.name])
             first = number % max(1, len(names))
             for name in (*names[first:], *names[:first]):
-                place = places[name]
-                before, beside = place.cpu(), place.beside()
                 with _alone(places, name):
-                    seen = _once(load, _job(cell, name, place, seconds))
-                _add(found[cell.name][name], seen, place.cpu() - before, place.beside() - beside)
+                    window = partial(_window, load, _job(cell, name, places[name], seconds), places[name])
+                    _add(found[cell.name][name], *undisturbed(window))
     return found
+
+
+def _window(load: subprocess.Popen[str], job: Job, place: Place) -> tuple[Seen, float, float]:
+    """What came back, and the CPU seconds of the contender, and of load and upstream."""
+    before, beside = place.cpu(), place.beside()
+    seen = _once(load, job)
+    return seen, place.cpu() - before, place.beside() - beside
 
 
 @contextmanager
@@ -158,7 +166,9 @@ def _once(load: subprocess.Popen[str], job: Job) -> Seen:
     return msgspec.json.decode(load.stdout.readline(), type=Seen)
 
 
-def _add(figures: Figures, seen: Seen, cpu: float, beside: float) -> None:
+def _add(figures: Figures, window: tuple[Seen, float, float], taken: float) -> None:
+    seen, cpu, beside = window
+    figures.taken.append(taken)
     figures.rates.append(seen.requests / seen.seconds)
     figures.costs.append(cpu / max(seen.answered, 1))
     figures.beside.append(beside / max(seen.answered, 1))

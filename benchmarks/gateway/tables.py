@@ -14,6 +14,7 @@ from rich.table import Table
 from benchmarks.gateway.books import Books
 from benchmarks.gateway.contenders import DIRECT, SCRIMP
 from benchmarks.gateway.rounds import CELLS, Cell, Figures, quantile
+from benchmarks.gateway.stolen import MOST
 from benchmarks.gateway.verdict import Promise, added, beyond, promises
 from benchmarks.report import machine
 
@@ -48,6 +49,13 @@ def print_report(report: Report) -> None:
         console.print(_cell_table(report, cell))
     console.print()
     console.print(_place_table(report))
+    taken = [part for figures in report.table.values() for one in figures.values() for part in one.taken]
+    if taken and max(taken) > MOST:
+        many = sum(part > MOST for part in taken)
+        console.print(
+            f"[yellow]the host took up to {max(taken):.0%} of a core away in {many} of {len(taken)} windows, "
+            "however often they were measured: there the figures are worse than they would be[/yellow]"
+        )
     for name, books in report.books.items():
         _print_books(console, name, books)
     for promise in promises(report.table):
@@ -174,4 +182,5 @@ def _figures_json(figures: Figures) -> dict[str, Any]:
         "latency_ms": parts(figures.latencies),
         "event_delay_ms": parts(figures.delays),
         "faults": figures.faults,
+        "taken_by_the_host": figures.taken,
     }

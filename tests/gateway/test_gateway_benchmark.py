@@ -26,6 +26,7 @@ from benchmarks.gateway.contenders import (
 )
 from benchmarks.gateway.load import Job, Seen
 from benchmarks.gateway.rounds import CELLS, Figures, quantile
+from benchmarks.gateway.stolen import undisturbed
 from benchmarks.gateway.tables import Report, as_json, print_report
 from benchmarks.gateway.upstream import DELTAS
 from benchmarks.gateway.verdict import promises
@@ -91,8 +92,8 @@ def test_load_counts_what_the_upstream_counts() -> None:
         assert counted(port)["requests"] == answered
 
 
-def figures(rate: float, latency: int, delay: int) -> Figures:
-    return Figures([rate, rate * 2, rate / 2], [0.001], [0.0001], [latency] * 100, [delay] * 100, {})
+def figures(rate: float, latency: int, delay: int, taken: float = 0.0) -> Figures:
+    return Figures([rate, rate * 2, rate / 2], [0.001], [0.0001], [latency] * 100, [delay] * 100, {}, [taken])
 
 
 TABLE = {
@@ -164,6 +165,24 @@ def test_only_what_was_measured_is_judged_and_printed(capsys: pytest.CaptureFixt
     assert all(cell.name in said for cell in CELLS)
     assert "PASS  paced streams" in said
     assert as_json(report)["cells"]["streams, c=32"][SCRIMP]["requests_per_second"] == 2_000.0
+
+
+def test_a_window_in_which_the_host_takes_time_is_measured_again() -> None:
+    taken = iter(
+        [0.0, 9.0, 9.0, 9.0]
+    )  # the first window loses nine seconds of its second core, the second none
+    found = undisturbed(iter("abc").__next__, lambda: [0.0, next(taken)])
+    assert found == ("b", 0.0)
+
+
+def test_the_least_disturbed_window_counts_where_none_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    lost = iter([0.0, 9.0, 9.0, 13.0, 13.0, 20.0, 20.0, 28.0, 28.0, 36.0])
+    what, part = undisturbed(iter("abcdef").__next__, lambda: [next(lost)])
+    assert (what, part > 1.0) == ("b", True)
+    disturbed = figures(2_000.0, 1_100, 950, taken=0.25)
+    table = {name: {DIRECT: cells[DIRECT], SCRIMP: disturbed} for name, cells in TABLE.items()}
+    print_report(Report(table, {}, {}, {}))
+    assert f"up to 25% of a core away in {len(CELLS)} of {2 * len(CELLS)} windows" in capsys.readouterr().out
 
 
 def test_a_quantile_is_a_value_that_was_seen() -> None:
