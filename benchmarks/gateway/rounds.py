@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -99,6 +100,8 @@ def measure(
             with _alone(places, name):
                 _once(load, _job(cell, name, places[name], min(seconds, 0.4)))
     for number in range(rounds):
+        # A line between windows: a bar that moves would take time from what is measured.
+        print(f"round {number + 1} of {rounds}", file=sys.stderr)
         for cell in CELLS:
             names = list(found[cell.name])
             first = number % max(1, len(names))

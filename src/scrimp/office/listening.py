@@ -63,7 +63,7 @@ class Audience:
         for listener in self._listeners:
             try:
                 listener.recorded(record)
-            except Exception as error:  # noqa: BLE001 - as below
+            except Exception as error:  # noqa: BLE001 - a listener's failure is no failure of the call
                 self._failed(listener, error)
 
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:
