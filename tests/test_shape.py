@@ -44,6 +44,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
     "src/scrimp/gateway/messages.py:_planned",  # the same
     "src/scrimp/gateway/lasting.py:lasting",  # work beside the calls begins again, and that it failed is told
+    "src/scrimp/gateway/workers/clerk.py:_safely",  # the same: without it nothing would be written
     "src/scrimp/stores/promise.py:_call",  # who waits fails: others are told all the same
     "src/scrimp/shortening.py:_tried",  # a user's own summary failed: the text is shortened without it
     "src/scrimp/middleware/sdk.py:planned",  # the same, where the request of the SDK is edited

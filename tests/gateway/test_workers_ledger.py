@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -44,12 +44,20 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
 
 
+Fault = Callable[[str, BaseException], object]
+
+
+def unheard(what: str, error: BaseException) -> None:
+    """A fault nobody expects."""
+    raise AssertionError(what) from error
+
+
 class Wire:
     """A worker's way to a ledger with the supervisor's clerk at its other end."""
 
     def __init__(self, path: Path) -> None:
         self.ledger = SqliteLedger(path)
-        self.clerk = Clerk(self.ledger, Audience([], lambda what, error: None))
+        self.clerk = Clerk(self.ledger, Audience([], unheard), unheard)
         self.cut = False
         self.gone = asyncio.Event()
         self.carrying = Carrying(asyncio.get_running_loop(), self._send)
@@ -195,8 +203,8 @@ class Raw:
 
 
 @asynccontextmanager
-async def clerk_of(ledger: SqliteLedger) -> AsyncIterator[Clerk]:
-    clerk = Clerk(ledger, Audience([], lambda what, error: None))
+async def clerk_of(ledger: SqliteLedger, fault: Fault = unheard) -> AsyncIterator[Clerk]:
+    clerk = Clerk(ledger, Audience([], unheard), fault)
     try:
         yield clerk
     finally:
@@ -264,10 +272,12 @@ class FailsOnce(SqliteLedger):
         return super().give(items)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_fault_of_ours_is_told_and_workers_are_served_all_the_same(tmp_path: Path) -> None:
+    faults: list[tuple[str, str]] = []
+
     async def through() -> None:
-        async with clerk_of(FailsOnce(tmp_path / "ledger.sqlite")) as clerk:
+        ledger = FailsOnce(tmp_path / "ledger.sqlite")
+        async with clerk_of(ledger, lambda what, error: faults.append((what, str(error)))) as clerk:
             items = [ask(1), kept(1)]
             with Raw(clerk) as line:
                 for number in range(2):
@@ -278,6 +288,26 @@ def test_a_fault_of_ours_is_told_and_workers_are_served_all_the_same(tmp_path: P
         assert len(results) == 4
 
     run(through())
+    assert faults == [("writing for the workers failed, and goes on", "ours")]
+
+
+def test_what_comes_after_a_fault_is_written_when_the_clerk_is_told_to_end(tmp_path: Path) -> None:
+    faults: list[str] = []
+    path = tmp_path / "ledger.sqlite"
+
+    async def through() -> None:
+        ledger = FailsOnce(path)
+        async with clerk_of(ledger, lambda what, error: faults.append(what)) as clerk:
+            with Raw(clerk) as line:
+                line.send(Items.of(1, [kept(1)], awaited=True))
+                await asyncio.to_thread(line.read, 1)
+                line.send(Items.of(2, [kept(2)], awaited=False))
+
+    run(through())
+    ledger = SqliteLedger(path)
+    assert [one.id for one in ledger.records()] == ["2"]
+    ledger.close()
+    assert len(faults) == 1
 
 
 @pytest.mark.parametrize(

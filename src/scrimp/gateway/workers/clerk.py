@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, TypeAlias
 
 import msgspec
@@ -35,16 +35,25 @@ _MOMENT = 0.03
 _ENOUGH = 64
 """Items that begin even if nobody waits for them, or more may come."""
 
+_REST = 0.1
+"""Seconds without work after a fault."""
+
 _AT_ONCE = 2**18
 """Bytes read from a worker before others have their turn."""
 
 
 class Clerk:
-    """Serves all workers. `audience` hears of records and of limits that fill up, in the clerk's thread."""
+    """Serves all workers. `audience` hears of records and of limits that fill up, in the clerk's thread.
 
-    def __init__(self, ledger: SqliteLedger, audience: Audience) -> None:
+    `fault` is told of a failure of ours: what it was about, and the error.
+    """
+
+    def __init__(
+        self, ledger: SqliteLedger, audience: Audience, fault: Callable[[str, BaseException], object]
+    ) -> None:
         self._ledger = ledger
         self._audience = audience
+        self._fault = fault
         self._selector = selectors.DefaultSelector()
         self._bell, self._rings = socket.socketpair()
         self._selector.register(self._rings, selectors.EVENT_READ)
@@ -63,7 +72,8 @@ class Clerk:
         """
         self._new.append(_Line(line, self._selector, asyncio.get_running_loop(), lost))
         if self._thread is None:
-            self._begin()
+            self._thread = threading.Thread(target=self._run, name="scrimp clerk")
+            self._thread.start()
         self._bell.send(b"n")
 
     def close(self) -> None:
@@ -72,31 +82,40 @@ class Clerk:
             return
         self._over = True
         self._bell.send(b"e")
-        while (thread := self._thread) is not None and thread.is_alive():  # one that fails begins another
-            thread.join()
+        if self._thread is not None:
+            self._thread.join()
         for key in tuple(self._selector.get_map().values()):
             if key.data is not None:
                 key.data.close()
         for one in (self._bell, self._rings, self._selector):
             one.close()
 
-    def _begin(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="scrimp clerk", daemon=False)
-        self._thread.start()
-
     def _run(self) -> None:
+        while not self._over:
+            self._safely(self._serve_for_a_while)
+        self._safely(self._finish)
+
+    def _safely(self, work: Callable[[], None]) -> None:
+        """Whatever fails, workers are served all the same; a fault that stays does not take all of a core."""
         try:
-            while not self._over:
-                self._take(self._patience())
-                if self._is_due():
-                    self._take_more()
-                    self._commit()
+            work()
+        except Exception as error:  # noqa: BLE001 - our own failure: without this thread nothing would be written
+            self._fault("writing for the workers failed, and goes on", error)
+            sleep(_REST)
+
+    def _serve_for_a_while(self) -> None:
+        while not self._over:
+            self._take(self._patience())
+            if self._is_due():
+                self._take_more()
+                self._commit()
+
+    def _finish(self) -> None:
+        try:
             while self._take(0.0):
                 pass
-            self._commit()
         finally:
-            if not self._over:  # a fault of ours ended this thread: the workers are served all the same
-                self._begin()
+            self._commit()
 
     def _patience(self) -> float | None:
         """Seconds to wait for more."""

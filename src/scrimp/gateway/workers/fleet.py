@@ -69,10 +69,10 @@ class Fleet:
         self._settings = settings
         self._ledger = SqliteLedger(scrimp_home(create=True) / LEDGER_FILE, warn=_LOG.warning)
         set_limits(self._ledger, settings.budgets, clock())
-        self._audience = Audience(listeners, _unheard)
+        self._audience = Audience(listeners, _warned)
         self._socket = socket.create_server((settings.serve.host, settings.serve.port), backlog=BACKLOG)
         self.host, self.port = self._socket.getsockname()[:2]
-        self._clerk = Clerk(self._ledger, self._audience)
+        self._clerk = Clerk(self._ledger, self._audience, _warned)
         self._board = Board(open_memory(), workers)
         self._members = [
             Member(Begin(number, workers, settings, upstream_keys), self._board, self._clerk)
@@ -208,6 +208,6 @@ class Fleet:
             member.kill()
 
 
-def _unheard(what: str, error: BaseException) -> None:
-    """A listener failed: by its kind alone, since its text may hold a prompt."""
+def _warned(what: str, error: BaseException) -> None:
+    """Something failed: by its kind alone, since its text may hold a prompt."""
     _LOG.warning("scrimp: %s (%s)", what, type(error).__name__)
