@@ -26,6 +26,7 @@ __all__ = ["Call", "Entry", "Found", "Mark", "Memory", "Talk"]
 
 _MOST_TALKS = 256
 _MOST_BLOCKS = 200_000
+_MOST_KEYS = 400_000
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_ENTRIES = 50_000
 _MOST_SHORT = 10_000
@@ -146,6 +147,7 @@ class Memory:
         self._marked = 0
         self._kept = 0
         self._blocks = 0
+        self._keys = 0
         self._weight = 0
 
     def find(self, call: Call) -> Found:
@@ -275,16 +277,18 @@ class Memory:
         if len(call.prompt):
             self._tails[call.prompt.prefixes[-1]] = talk.id
             talk.tails.add(call.prompt.prefixes[-1])
+        self._keys += len(talk.indexed) + len(talk.tails)
         while len(self._talks) > _MOST_TALKS or (self._too_much() and len(self._talks) > 1):
             self._forget(next(iter(self._talks.values())))
         return talk
 
     def _too_much(self) -> bool:
-        return self._blocks > _MOST_BLOCKS or self._weight > _MOST_BYTES
+        return self._blocks > _MOST_BLOCKS or self._keys > _MOST_KEYS or self._weight > _MOST_BYTES
 
     def _take_out(self, talk: Talk) -> None:
         del self._talks[talk.id]
         self._blocks -= len(talk.call.prompt)
+        self._keys -= len(talk.indexed) + len(talk.tails)
         self._weight -= talk.weight
         self._marked -= bool(talk.marks)
 
