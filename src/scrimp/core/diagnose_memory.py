@@ -26,12 +26,14 @@ __all__ = ["Call", "Entry", "Found", "Mark", "Memory", "Talk"]
 
 _MOST_TALKS = 256
 _MOST_BLOCKS = 200_000
-_MOST_KEYS = 400_000
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_ENTRIES = 50_000
 _MOST_SHORT = 10_000
 _OFTEN, _MANY = 4, 4_096
 _ODD_BYTES = 100_000
+_MOST_KEYS = 400_000
+"""Digests by which all conversations are found, those of requests before their last included."""
+
 _encoder = msgspec.msgpack.Encoder()
 _LONGEST_WAIT = 600.0
 """Seconds after which a call that was never heard of again is no longer under way (the SDK's timeout)."""
