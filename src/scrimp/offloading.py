@@ -48,6 +48,7 @@ _LEAST = 500
 
 _HANDLES = 20_000
 _REFUSALS = 3
+_MODELS = 1_000
 _CHARACTERS_PER_TOKEN = 4
 _CHARACTERS_PER_TOKEN_AT_MOST = 5
 _OF_KIND = "kind "
@@ -143,6 +144,7 @@ class Offload:
         if not names or not (offers(step.body) or self._conversations.has_tool(names[-1])):
             return  # it was none of our doing
         self._refused[step.model.id] += 1
+        forget_oldest(self._refused, _MODELS)
         for name in names:
             self._conversations.begins(name, has_tool=False)
         prefix = prefix_key(self.hidden.owned(scope_of(step.tags)), step.body)

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 import scrimp
+from scrimp.alerting import watching
 from scrimp.alerting.alert import Alert
 from scrimp.alerting.alerts import Rules
 from scrimp.alerting.sinks import Left
@@ -252,3 +253,19 @@ def test_what_is_remembered_stays_bounded(told: Told) -> None:
     for number in range(5_000):
         told.alerts.refused(refusal(f"u_{number}"), Tags())
     assert len(told.alerts._refusals._states) == 4096
+
+
+def test_runs_that_callers_make_up_are_forgotten_with_their_names(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_MOST_RUNS", 1_500)
+    seen = told.alerts._outliers
+    assert seen is not None
+    for number in range(2_500):
+        name = "same" if number % 2 else f"made-up-{number % 20}"
+        spend(told, "0.10", run=(name,), run_ids=(f"r{number}",))
+    assert sum(map(len, seen._runs.values())) == seen._count <= 1_500
+    assert len(seen._runs["same"]) == 1_250
+    for number in range(1_000):
+        spend(told, "0.10", run=(f"other-{number}",), run_ids=("r",))
+    assert sum(map(len, seen._runs.values())) == seen._count == len(seen._runs) == 256

@@ -148,3 +148,15 @@ def test_what_was_long_ago_is_forgotten() -> None:
         beginnings.saw("model", seconds)
     assert beginnings.worth("model", age=0.0, within=10.0, saves=1.0, second=0.9)
     assert not beginnings.worth("model", age=0.0, within=10.0, saves=1.0, second=1.1)
+
+
+def test_kinds_that_callers_make_up_are_forgotten_and_those_heard_of_stay() -> None:
+    beginnings = Beginnings()
+    wait = {"age": 0.0, "within": 10.0, "saves": 1.0, "second": 0.01}
+    for number in range(5_000):
+        if number % 100 == 0:
+            for _ in range(8):
+                beginnings.saw("model", 60.0)
+        beginnings.saw(("made up", number), 60.0)
+    assert len(beginnings._seen) <= 256
+    assert not beginnings.worth("model", **wait)

@@ -5,10 +5,15 @@ from __future__ import annotations
 import gc
 
 import msgspec
+import pytest
 
-from scrimp.core.cache import Cache, Outcome, Write
+from scrimp.core import diagnose_memory
+from scrimp.core.cache import Cache, CacheRules, Outcome, Write
+from scrimp.core.diagnose_memory import Call, Memory
 from scrimp.core.lengths import Lengths
 from scrimp.core.prompt import Prompt, Reading, read_prompt
+from scrimp.core.settings import cache_settings
+from scrimp.core.tokens import Estimate, Learner, Sized
 from scrimp.core.tokens.estimator import Estimator
 from scrimp.core.workspace import Workspace
 from scrimp.facts.models import default
@@ -67,3 +72,52 @@ def test_of_entries_that_live_the_last_used_are_known() -> None:
     assert len(cache) <= MANY
     assert cache.alive(number(2 * MANY - 1), 900.0) is not None
     assert cache.alive(number(0), 900.0) is None
+
+
+def test_of_models_that_callers_make_up_the_oldest_ratios_are_forgotten() -> None:
+    learner, prompt = Learner(), prompt_of("a")
+    sized = Sized(content=[400.0], around=[3.0], estimate=Estimate(300, 403, 500))
+    for n in range(3_000):
+        learner.learn(f"made-up-{n}", prompt.blocks, (number(n),), sized, 450)
+    assert len(learner.learned) <= 1_000
+    assert "made-up-2999" in learner.learned
+
+
+def test_of_a_long_prompt_only_what_its_lengths_are_known_of_is_kept() -> None:
+    lengths, prompt = Lengths(), prompt_of(*map(str, range(500)))
+    lengths.learn(prompt.prefixes[1], 700, 1)
+    sizes = [1.0] * len(prompt)
+    found = lengths.ends(prompt, sizes, 1700)
+    assert found[1] == 700
+    assert [len(settled.prefixes) for settled in lengths._settled.values()] == [2]
+    assert lengths.ends(prompt, sizes, 1700) == found
+
+
+def test_conversations_that_begin_alike_and_go_on_for_ever_are_forgotten_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each of them counts as one, however often its beginning is gone on with."""
+    monkeypatch.setattr(diagnose_memory, "_MOST_KEYS", 4_000)
+    memory, facts = Memory(), default()
+    model = facts.resolve("claude-sonnet-4-5")
+    settings = cache_settings({}, model="m", default_effort="high")
+    opened = [prompt_of(f"agent {agent}", "go") for agent in range(20)]
+
+    def call(prompt: Prompt) -> Call:
+        ends = range(10, 10 * len(prompt) + 1, 10)
+        return Call(prompt, settings, ends, ends[-1], CacheRules(20, 1024), model, None, 0.0)
+
+    talks = [memory.keep(None, call(prompt), (), known_to=-1) for prompt in opened]
+    for step in range(150):
+        for agent, prompt in enumerate(opened):
+            said, last = (number(step * 1_000 + agent * 2 + n) for n in (1_000_000, 1_000_001))
+            longer = msgspec.structs.replace(
+                prompt,
+                blocks=(*prompt.blocks, *prompt.blocks[:2]),
+                digests=(*prompt.digests, said, last),
+                prefixes=(*prompt.prefixes, said, last),
+            )
+            talks[agent] = memory.keep(talks[agent], call(longer), (), known_to=1)
+    assert len(memory._with) <= memory._keys <= 4_000
+    assert sum(len(talk.indexed) + len(talk.tails) for talk in memory._talks.values()) == memory._keys
+    assert len(memory._talks) > 5

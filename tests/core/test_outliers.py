@@ -89,3 +89,8 @@ def test_memory_is_bounded_and_the_rule_is_the_caller_s() -> None:
         assert peers.add(str(number), 10) is None
     assert len(peers._spent) == 3
     assert peers.add("99", 1000) is not None
+    assert peers.add("99", 1000) is None
+    for number in range(100, 110):
+        peers.add(str(number), 10)
+    assert peers.add("99", 1000) is not None  # whom it has forgotten it tells of again
+    assert len(peers) == len(peers._told) + 2 == 3

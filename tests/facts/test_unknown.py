@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from genai_prices.data_snapshot import get_snapshot
+
 from scrimp.facts import PriceRow, Rates, Tier, resolve
 from scrimp.facts.unknown import dearest, published_elsewhere
 
@@ -32,6 +34,19 @@ def test_a_name_that_only_begins_like_a_model_is_not_that_model() -> None:
 
 def test_a_model_of_another_provider_is_not_looked_for() -> None:
     assert published_elsewhere(["gpt-4o-mini"]) is None
+
+
+def test_of_names_that_callers_make_up_nothing_is_kept() -> None:
+    def kept() -> int:
+        tables = [each for each in vars(get_snapshot()).values() if isinstance(each, dict | set)]
+        assert tables
+        return sum(map(len, tables))
+
+    published_elsewhere(["no-such"])
+    before = kept()
+    for n in range(50):
+        published_elsewhere([f"made-up-{n}", f"claude-opus-4-6-{n}"])
+    assert kept() == before
 
 
 def test_the_dearest_of_each_category_may_come_from_different_models() -> None:

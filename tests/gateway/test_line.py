@@ -149,3 +149,14 @@ def test_a_head_without_an_end_is_no_answer() -> None:
             await way.send("GET", url, HEADERS, b"")
 
     run(script, use)
+
+
+def test_how_a_long_url_is_asked_is_worked_out_each_time() -> None:
+    """Whoever calls writes what goes into it, and thousands are remembered."""
+
+    async def use(way: Way, url: str) -> list[bytes]:
+        found = [(await get(way, f"{url}/{n}?{'x' * (2_000 if n else 900)}"))[1] for n in range(2)]
+        assert way._target.cache_info().currsize == 1
+        return found
+
+    assert connections_of(LENGTH, use) == 1

@@ -5,13 +5,18 @@ from __future__ import annotations
 import time
 import warnings
 
+import pytest
+
 import scrimp.office.office as office_module
 from scrimp.errors import ResponseError
 from scrimp.facts.models import default
-from scrimp.gateway.callers import Caller
+from scrimp.gateway import callers
+from scrimp.gateway.callers import Caller, Callers
+from scrimp.gateway.headers import Fields
 from scrimp.gateway.offices import Offices
+from scrimp.gateway.settings import Settings
 from scrimp.office import Office, Remembering
-from scrimp.stores.keys import Key
+from scrimp.stores.keys import SECRET_PREFIX, Key
 from scrimp.stores.memory import MemoryLedger
 from tests.gateway.doors import SYSTEM, ask, door, encoded
 
@@ -113,3 +118,20 @@ def test_what_was_told_is_not_remembered_for_ever() -> None:
         assert 0 < len(shown) <= 1_002  # with the version of the filters, and the last one told
     assert len(told) == 3_000
     assert 0 < len(office._warned) <= 1_000
+
+
+def test_of_keys_that_come_and_go_the_last_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Made:
+        """A key for every secret, each of another name."""
+
+        def find(self, secret: str) -> Key:
+            return Key(name=secret)
+
+    monkeypatch.setattr(callers, "_CALLERS", 32)
+    found = Callers(Settings(), {"anthropic": "sk-real"}, Made())
+    for number in range(100):
+        secret = f"{SECRET_PREFIX}{number}"
+        made = found.of(Fields([(b"x-api-key", secret.encode())]))
+        assert made.key is not None
+        assert (made.account, made.key.name) == ("sk-real", secret)
+    assert len(found._made) <= 32

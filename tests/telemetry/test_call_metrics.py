@@ -5,12 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scrimp.core.budget import Crossing, Limit, Scope, Standing
 from scrimp.core.causes import Cause, Diagnosis
 from scrimp.core.record import Tags
+from scrimp.telemetry import call_metrics
 from scrimp.telemetry.budget_metrics import expose_budgets
 from scrimp.telemetry.call_metrics import CallMetrics
 from scrimp.telemetry.exposition import Exposition
@@ -94,6 +96,21 @@ def test_invented_models_do_not_make_series_without_end() -> None:
     found = exposed(metrics)["scrimp_requests_total"]
     assert len(found) == 101
     assert sum(map(int, found.values())) == 1_000
+
+
+def test_labels_do_not_combine_to_series_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_metrics, "_MOST_SERIES", 500)
+    metrics = CallMetrics(("team", "user"))
+    for number in range(2_000):
+        tags = Tags(user=f"u_{number % 90}", team=f"t_{number // 90}")
+        metrics.recorded(record(model=f"made-up-{number % 7}", tags=tags, status=200 if number % 2 else 529))
+    found = exposed(metrics)["scrimp_requests_total"]
+    assert len(found) == 502  # beyond the bound those that share mode, outcome and status are one
+    assert sum(map(int, found.values())) == 2_000
+    others = [dict(labels) for labels in found if dict(labels)["model"] == "other"]
+    assert {(one["team"], one["user"], one["status"]) for one in others} == {
+        ("other", "other", status) for status in ("200", "529")
+    }
 
 
 def test_misses_refusals_and_crossings_are_counted_by_cause_and_limit() -> None:

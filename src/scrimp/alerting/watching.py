@@ -12,7 +12,8 @@ from scrimp.stores.forking import survive_forks
 __all__ = ["Outliers"]
 
 _DAY = 86_400
-_MOST_KINDS = 256
+_MOST_KINDS, _MOST_RUNS = 256, 50_000
+"""Names of runs, and runs of all names together; of one name there are not as many."""
 
 
 class Outliers:
@@ -23,6 +24,7 @@ class Outliers:
         self._since = self._until = 0.0
         self._users = Peers()
         self._runs: dict[str, Peers] = {}
+        self._count = 0
         survive_forks(self)
 
     def add(self, record: Record) -> list[tuple[Scope, Outlier]]:
@@ -32,7 +34,7 @@ class Outliers:
             if at >= self._until:
                 self._since = at // _DAY * _DAY
                 self._until = self._since + _DAY
-                self._users, self._runs = Peers(), {}
+                self._users, self._runs, self._count = Peers(), {}, 0
             return self._found(record) if at >= self._since and record.cost else []
 
     def pause(self) -> None:
@@ -53,13 +55,18 @@ class Outliers:
                 found.append((Scope("user", tags.user), outlier))
         if tags.run and tags.run_ids:
             # A run is one of the outermost: what is inside counts in it.
-            outlier = self._runs_named(tags.run[0]).add(tags.run_ids[0], record.cost)
+            outlier = self._add_run(tags.run[0], tags.run_ids[0], record.cost)
             if outlier is not None:
                 found.append((Scope("run", tags.run[0]), outlier))
         return found
 
-    def _runs_named(self, name: str) -> Peers:
-        peers = self._runs[name] = self._runs.pop(name) if name in self._runs else Peers()
-        if len(self._runs) > _MOST_KINDS:
-            del self._runs[next(iter(self._runs))]
-        return peers
+    def _add_run(self, name: str, number: str, cost: int) -> Outlier | None:
+        """Count a call of a run; of too many those go whose name was not heard of for longest."""
+        runs = self._runs
+        peers = runs[name] = runs.pop(name) if name in runs else Peers()
+        before = len(peers)
+        outlier = peers.add(number, cost)
+        self._count += len(peers) - before
+        while len(runs) > _MOST_KINDS or self._count > _MOST_RUNS:
+            self._count -= len(runs.pop(next(iter(runs))))
+        return outlier

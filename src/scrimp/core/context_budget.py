@@ -17,7 +17,7 @@ from scrimp.core.carry.cut import LEAST_COMPACTED, SUMMING_BETA, own_edits, with
 from scrimp.core.carry.pieces import paid_rates, write_price
 from scrimp.core.chains import chain_of
 from scrimp.core.context_shorter import Shorter
-from scrimp.core.forgetting import forget_oldest
+from scrimp.core.forgetting import Newest, forget_oldest
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.plan import Decision, Mode
 from scrimp.core.planned import Planned
@@ -29,6 +29,7 @@ from scrimp.wire.request import Body
 __all__ = ["ContextBudget"]
 
 _CONVERSATIONS, _STATES, _MODELS = 4_096, 512, 16
+_LABELS, _REFUSING = 1_000, 1_000
 _SHARES, _FEW = (1.0, 0.92, 0.84, 0.76, 0.68), 1.2
 """Of the limit, what is tried at the first cut; how much of what should stay may be left of it at most."""
 
@@ -86,8 +87,8 @@ class ContextBudget:
         self._sizes: dict[str, Sizes] = {}
         self._acted: dict[int, Digest | None] = {}
         self._summed: dict[Digest, None] = {}
-        self._droppers: set[str | None] = set()
-        self._refusing: set[str] = set()
+        self._droppers = Newest[str | None](_LABELS)
+        self._refusing = Newest[str](_REFUSING)
 
     def change(self, step: Step) -> Change | None:
         """The request compacted, or the error in its place; None where it fits as it is."""

@@ -31,6 +31,9 @@ _MOST_ENTRIES = 50_000
 _MOST_SHORT = 10_000
 _OFTEN, _MANY = 4, 4_096
 _ODD_BYTES = 100_000
+_MOST_KEYS = 400_000
+"""Digests by which all conversations are found, those of requests before their last included."""
+
 _encoder = msgspec.msgpack.Encoder()
 _LONGEST_WAIT = 600.0
 """Seconds after which a call that was never heard of again is no longer under way (the SDK's timeout)."""
@@ -146,6 +149,7 @@ class Memory:
         self._marked = 0
         self._kept = 0
         self._blocks = 0
+        self._keys = 0
         self._weight = 0
 
     def find(self, call: Call) -> Found:
@@ -275,16 +279,18 @@ class Memory:
         if len(call.prompt):
             self._tails[call.prompt.prefixes[-1]] = talk.id
             talk.tails.add(call.prompt.prefixes[-1])
+        self._keys += len(talk.indexed) + len(talk.tails)
         while len(self._talks) > _MOST_TALKS or (self._too_much() and len(self._talks) > 1):
             self._forget(next(iter(self._talks.values())))
         return talk
 
     def _too_much(self) -> bool:
-        return self._blocks > _MOST_BLOCKS or self._weight > _MOST_BYTES
+        return self._blocks > _MOST_BLOCKS or self._keys > _MOST_KEYS or self._weight > _MOST_BYTES
 
     def _take_out(self, talk: Talk) -> None:
         del self._talks[talk.id]
         self._blocks -= len(talk.call.prompt)
+        self._keys -= len(talk.indexed) + len(talk.tails)
         self._weight -= talk.weight
         self._marked -= bool(talk.marks)
 

@@ -14,6 +14,7 @@ from collections.abc import Container, Hashable
 import msgspec
 
 from scrimp.core.cache import Outcome
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.prompt import Digest
 from scrimp.core.workspace import Planned
 from scrimp.facts.prices import Rates
@@ -66,19 +67,20 @@ def _price_of_first(tokens: int, outcome: Outcome, rates: Rates) -> int:
 
 _REMEMBERED = 64
 _ENOUGH = 8
+_KINDS = 256
 
 
 class Beginnings:
     """How long responses of each kind (such as a model's, streamed) have taken to begin, in seconds."""
 
     def __init__(self) -> None:
-        self._recent: dict[Hashable, deque[float]] = {}
-        self._sorted: dict[Hashable, list[float]] = {}
+        self._seen: dict[Hashable, tuple[deque[float], list[float]]] = {}  # as they came, and sorted
 
     def saw(self, kind: Hashable, seconds: float) -> None:
         """A response of this kind began after so many seconds."""
-        recent = self._recent.setdefault(kind, deque())
-        ordered = self._sorted.setdefault(kind, [])
+        known = self._seen.pop(kind, None)
+        recent, ordered = self._seen[kind] = known or (deque(), [])
+        forget_oldest(self._seen, _KINDS)
         recent.append(seconds)
         insort(ordered, seconds)
         if len(recent) > _REMEMBERED:
@@ -90,7 +92,7 @@ class Beginnings:
         `saves` is what is saved if it begins in that time, `second` what a second costs, in the same unit.
         Little seen of its kind is taken for a good sign: the wait is short in any case.
         """
-        seen = self._sorted.get(kind, [])
+        _, seen = self._seen.get(kind, ((), ()))
         if len(seen) < _ENOUGH:
             return saves > 0
         later = seen[bisect_right(seen, age) :]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-__all__ = ["forget_oldest"]
+__all__ = ["Newest", "forget_oldest"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -24,3 +24,19 @@ def forget_oldest(table: dict[K, V], most: int) -> Sequence[V]:
     if surplus <= 0:
         return ()
     return [table.pop(key) for key in list(islice(table, surplus + most // _SHARE))]
+
+
+class Newest(Generic[K]):
+    """A set of at most so many things: of too many those go that came first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[K, None] = {}
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._known
+
+    def add(self, key: K) -> None:
+        """Have it in the set."""
+        self._known[key] = None
+        forget_oldest(self._known, self._most)

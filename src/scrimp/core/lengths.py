@@ -207,7 +207,8 @@ class Lengths:
             self._forget(before)
         if last is not None:
             length = last.position + 1
-            before = _Settled(prompt.prefixes, sizes[:length], ends[:length], last.exact, last.refused)
+            prefixes = prompt.prefixes[:length]  # what follows may be long, and is not what is remembered
+            before = _Settled(prefixes, sizes[:length], ends[:length], last.exact, last.refused)
         if not before.ends:
             return
         before.changes = self._forgotten + len(self._changes)

@@ -13,6 +13,7 @@ from math import exp, log
 
 import msgspec
 
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.money import PICODOLLARS
 
 __all__ = ["RULE", "Outlier", "Peers", "Rule", "outliers"]
@@ -77,14 +78,16 @@ class Peers:
         self._known = (0, _MOST, 0)
         self._wait = 0
 
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._spent)
+
     def add(self, name: str, amount: int) -> Outlier | None:
         """Count `amount` more for `name`; the outlier that it is from now on, else None."""
         by_name = self._spent
         spent = by_name[name] = by_name.pop(name, 0) + amount
-        if len(by_name) > self._most:
-            oldest = next(iter(by_name))
-            del by_name[oldest]
-            self._told.discard(oldest)
+        if forget_oldest(by_name, self._most):
+            self._told = {told for told in self._told if told in by_name}
         self._wait -= 1
         if self._wait < 0:
             self._look()

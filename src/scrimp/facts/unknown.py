@@ -29,13 +29,15 @@ def published_elsewhere(spellings: Sequence[str]) -> tuple[PriceRow, ...] | None
     from genai_prices.types import StartDateConstraint  # noqa: PLC0415  # as said
 
     snapshot = get_snapshot()
+    try:
+        provider = snapshot.find_provider(None, "anthropic", None)
+    except LookupError:
+        return None
     for spelling in spellings:
-        try:
-            _, found = snapshot.find_provider_model(spelling, None, "anthropic", None)
-        except LookupError:
-            continue
+        # Not by the snapshot's own look-up: that keeps every name for good, and callers make up any number.
+        found = provider.find_model(spelling, all_providers=snapshot.providers)
         # A model found by how its name begins may be another one, and cheaper.
-        if found.id.removesuffix("-latest") not in spellings:
+        if found is None or found.id.removesuffix("-latest") not in spellings:
             continue
         if not isinstance(found.prices, list):
             return _rows([(date.min, found.prices)])

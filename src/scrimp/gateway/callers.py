@@ -8,6 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from scrimp.asgi.shapes import Headers
+from scrimp.core.forgetting import forget_oldest
 from scrimp.core.lazily import lazily
 from scrimp.core.plan import Mode
 from scrimp.errors import StoreError
@@ -19,6 +20,7 @@ from scrimp.stores.keys import SECRET_PREFIX, Key, Keys
 __all__ = ["Caller", "Callers", "credential_of"]
 
 _SECRET_PREFIX = SECRET_PREFIX.encode()
+_CALLERS = 4_096
 
 
 class Caller(msgspec.Struct, frozen=True, dict=True):
@@ -50,7 +52,7 @@ class Callers:
         self._keys = keys
         self._passes = settings.serve.auth != "keys"
         self._looks = settings.serve.auth != "passthrough"
-        self._made: dict[str, tuple[Key, Caller]] = {}  # by the name of a key: as many as there are keys
+        self._made: dict[str, tuple[Key, Caller]] = {}  # by the name of a key, which may be gone by now
 
     def of(self, headers: Fields) -> Caller:
         """The caller of a request; raises `RefusedError`."""
@@ -78,6 +80,7 @@ class Callers:
         made = self._made.get(key.name)
         if made is None or made[0] is not key:
             made = self._made[key.name] = key, self._caller(key)
+            forget_oldest(self._made, _CALLERS)
         return made[1]
 
     def _caller(self, key: Key) -> Caller:

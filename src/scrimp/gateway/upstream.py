@@ -23,7 +23,9 @@ _IDLE_SECONDS = 25.0
 """Shorter than servers keep idle connections: one that the server closes while a request is on its way
 leaves it open whether that was billed."""
 
-_URLS = 4096
+_URLS, _LONGEST_URL = 4096, 1024
+"""URLs for which it is remembered how they are asked, none longer: callers write what they like into them."""
+
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
@@ -73,7 +75,7 @@ class Way:
         Raises `UpstreamError`.
         """
         try:
-            target = self._target(url)
+            target = self._target(url) if len(url) <= _LONGEST_URL else self._aimed(url)
         except ValueError:
             raise ConnectError("the address of the upstream is none") from None
         try:

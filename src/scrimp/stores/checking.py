@@ -5,12 +5,11 @@ Bounds are checked before a record joins a batch, so that a record that cannot b
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
-from scrimp.core.record import Record, Tags
+from scrimp.core.record import Record
 from scrimp.errors import StoreError
 from scrimp.wire.response import CacheCreation
 
@@ -27,9 +26,6 @@ _MOST_TOKENS = 2**40
 
 _BITS_OF_TOKENS, _BITS_OF_MONEY = 40, 63
 _NO_SPLIT = CacheCreation()
-
-_MOST_TAGS = 4096
-"""Remembered as checked."""
 
 
 def keepable(record: Record) -> Record:
@@ -72,8 +68,9 @@ def _in_range(record: Record) -> bool:
 def _is_plain(record: Record) -> bool:
     """Whether numbers are in range beyond doubt, all texts ASCII, and the usage says no more than most do.
 
-    Asked of every record, and true of most: nothing is made for it, and counts are looked at together, as
-    none has a bit that is set beyond those it may have. Of all others the answer is in `_in_range`.
+    Asked of every record, and true of most: nothing is made for it but its tags encoded, which takes hardly
+    longer than to look them up. Counts are looked at together, as none has a bit that is set beyond those it
+    may have. Of all others the answer is in `_in_range`.
     """
     usage, first_event_at, ended_at = record.usage, record.first_event_at, record.ended_at
     split = usage.cache_creation or _NO_SPLIT
@@ -107,14 +104,8 @@ def _is_plain(record: Record) -> bool:
         and (record.request_id is None or record.request_id.isascii())
         and (record.fault is None or record.fault.isascii())
         and (record.miss is None or record.miss.isascii())
-        and _are_plain(record.tags)
+        and in_unicode(record.tags) is record.tags
     )
-
-
-@lru_cache(_MOST_TAGS)
-def _are_plain(tags: Tags) -> bool:
-    """The same of tags, which come again and again."""
-    return in_unicode(tags) is tags
 
 
 def in_unicode(value: S) -> S:

@@ -16,7 +16,7 @@ from scrimp.core.budget import Crossing, Refusal
 from scrimp.core.causes import Diagnosis
 from scrimp.core.money import usd
 from scrimp.core.record import Record, Tags
-from scrimp.telemetry.exposition import Bounded, Exposition, Histogram
+from scrimp.telemetry.exposition import OTHER, Bounded, Exposition, Histogram
 from scrimp.telemetry.misses import miss_of
 from scrimp.telemetry.settings import ExtraLabel
 
@@ -25,6 +25,8 @@ __all__ = ["CallMetrics"]
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
 _MODELS = 100
 _AT_A_STRETCH = 64
+_MOST_SERIES = 10_000
+"""Sets of labels told apart; each of them is bounded, but there are more ways to combine them."""
 
 Key = tuple[str, ...]
 _Said = tuple[Any, ...]
@@ -192,6 +194,9 @@ class CallMetrics:
         key: Key = (self._models.of(model), mode, outcome, "" if status is None else str(status))
         key += tuple([known.of(value) for known, value in zip(self._values, values, strict=True)])
         series = self._series.get(key)
+        if series is None and len(self._series) >= _MOST_SERIES:
+            key = (OTHER, mode, outcome, key[3], *[OTHER for _ in values])
+            series = self._series.get(key)
         if series is None:
             series = self._series[key] = _Series()
         return series

@@ -11,12 +11,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-__all__ = ["CONTENT_TYPE", "Bounded", "Exposition", "Histogram"]
+__all__ = ["CONTENT_TYPE", "OTHER", "Bounded", "Exposition", "Histogram"]
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 Labels = Mapping[str, str]
-_OTHER = "other"
+OTHER = "other"
+"""The value of a label that stands for all that are not told apart."""
 
 
 class Histogram:
@@ -55,7 +56,7 @@ class Bounded:
         if known is not None:
             return known
         if len(self._known) >= self._most:
-            return _OTHER
+            return OTHER
         self._known[value] = value
         return value
 

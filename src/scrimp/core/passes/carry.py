@@ -35,7 +35,7 @@ from scrimp.core.carry.worth import Clearing, Compaction
 from scrimp.core.carry.worth_account import RISK
 from scrimp.core.carry.worth_lasting import Lasting
 from scrimp.core.carry.worth_strangers import Strangers, was_cached
-from scrimp.core.forgetting import forget_oldest
+from scrimp.core.forgetting import Newest, forget_oldest
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.plan import Decision, Mode
 from scrimp.core.planned import Planned
@@ -44,7 +44,7 @@ from scrimp.wire.request import Body
 
 __all__ = ["Carry"]
 
-_OPEN = 10_000
+_OPEN, _MODELS, _LABELS = 10_000, 1_000, 1_000
 _TOOL, _LABEL = "tool ", "label "
 """What learned values are named by, before the name of a tool or a label."""
 _BEGINNING = 3
@@ -108,8 +108,8 @@ class Carry:
         self._talks = Talks(store)
         self._summaries = Summaries(restores=restore)
         self._lasting = Lasting()
-        self._refused: set[str] = set()
-        self._droppers: set[str | None] = set()
+        self._refused = Newest[str](_MODELS)
+        self._droppers = Newest[str | None](_LABELS)
         self._open: dict[int, Open] = {}
         self._strangers = Strangers()
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 
 from scrimp.core.chains import chained, packed
+from scrimp.core.forgetting import Newest
 from scrimp.core.prompt import Digest
 from scrimp.core.skeletons import Families, Family, Seal, aligned, seal, segments, timeless
 from scrimp.facts.model import Model
@@ -34,7 +35,7 @@ __all__ = ["Caller", "Relocated", "Relocation", "relocated"]
 
 Form = Literal["system block", "system message"]
 
-_CONVERSATIONS = 4_096
+_CONVERSATIONS, _MODELS = 4_096, 1_000
 _ALTERNATIVES = 4
 _CHARS_PER_TOKEN = 4
 _AHEAD = 10
@@ -136,7 +137,7 @@ class Relocation:
     def __init__(self) -> None:
         self.families = Families()
         self._kept: OrderedDict[Digest, list[_Kept]] = OrderedDict()
-        self._refused: set[str] = set()
+        self._refused = Newest[str](_MODELS)
 
     def refused(self, model: Model) -> None:
         """The API took a request only as the caller wrote it: leave that model alone from here on."""

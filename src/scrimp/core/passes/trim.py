@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scrimp.core.carry.pieces import own_price
 from scrimp.core.chains import said_of
-from scrimp.core.forgetting import forget_oldest
+from scrimp.core.forgetting import Newest, forget_oldest
 from scrimp.core.levers import Answered, Change, Step
 from scrimp.core.plan import Decision, Mode
 from scrimp.core.prompt import Digest
@@ -17,6 +17,7 @@ __all__ = ["Trim"]
 
 _CUTS_REMEMBERED = 10_000
 _MODELS = 16
+_REFUSED = 1_000
 
 
 class Trim:
@@ -44,7 +45,7 @@ class Trim:
             raise InputError(f"Trim: {limits}, keep_turns 0 or more")
         self._trigger = trigger
         self._keep_turns = keep_turns
-        self._refused: set[str] = set()
+        self._refused = Newest[str](_REFUSED)
         self._said: set[str] = set()
         self._cuts: dict[Digest, None] = {}
         self._changed: dict[int, None] = {}

@@ -34,7 +34,7 @@ _UNSETTLED = 3.0
 _COVERING = 3.0
 """Standard deviations on each side of a learned interval."""
 _LEAST_RATIO, _MOST_RATIO = 0.5, 2.0
-_PROMPTS_REMEMBERED = 8_192
+_PROMPTS_REMEMBERED, _MODELS_REMEMBERED = 8_192, 1_000
 
 
 class Ratios(msgspec.Struct, frozen=True):
@@ -106,7 +106,10 @@ class Learner:
         if start < len(blocks):
             added = total - billed - _around(sized, start)
             amounts = _amounts(blocks, sized.content, start)
-            self._ratios[model] = _updated(self._ratios.get(model) or Ratios(), amounts, added)
+            before = self._ratios.get(model)
+            self._ratios[model] = _updated(before or Ratios(), amounts, added)
+            if before is None:
+                forget_oldest(self._ratios, _MODELS_REMEMBERED)
         self.note(prefixes, total)
 
     def note(self, prefixes: Sequence[bytes], total: int) -> None:
