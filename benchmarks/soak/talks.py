@@ -27,6 +27,9 @@ _STRANGERS = 10_000
 """Conversations that come first: single calls, each with a prompt and an agent of its own. What is remembered
 of kinds of agents would take long to fill with conversations that go on."""
 
+_UNKNOWN = 16
+"""One conversation in so many asks for a model of its own that nobody knows: what is kept of names shows."""
+
 
 class Request:
     """A body, and the headers that tag it."""
@@ -47,7 +50,8 @@ class Talks:
     """Conversations, each with a number that no other has.
 
     Some share a large system prompt, some have one and a kind of agent of their own, some a long history;
-    some are too short for the cache. One in two has a session of Claude Code.
+    some are too short for the cache, and some ask for models that do not exist. One in two has a session of
+    Claude Code.
     """
 
     def __init__(self) -> None:
@@ -66,8 +70,11 @@ class Talks:
         fixed: dict[str, Any] = {"model": model, "max_tokens": 64, "system": system}
         if stranger or number % 2:
             fixed["metadata"] = {"user_id": json.dumps({"session_id": f"session-{number}"})}
+        unknown = number % _UNKNOWN == _UNKNOWN - 1
+        if unknown:
+            fixed["model"] = f"claude-unheard-of-{number}"
         before = _LONG if kind == "long" else 0
-        for step in range(1 if stranger else STEPS):
+        for step in range(1 if stranger or unknown else STEPS):
             yield Request({**fixed, "messages": _messages(number, before + 2 * step + 1)}, headers)
 
 
