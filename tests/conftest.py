@@ -21,6 +21,9 @@ from tests.forks import Forks
 PROJECT = Path(__file__).parents[1]
 TRACES = PROJECT.parent / "shared" / "traces"
 PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
+NOBODY = Path(__file__).parent / "data" / "nobody.pem"
+"""A certificate whose key nobody has: no test speaks TLS, and to read a machine's own takes each client 20 ms."""
+
 READY = ("tests.ready",)
 """What a process imports before any of its forks runs."""
 
@@ -65,6 +68,7 @@ def nothing_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as environment:
         for name in filter(OF_THIS_MACHINE.fullmatch, tuple(os.environ)):
             environment.delenv(name)
+        environment.setenv("SSL_CERT_FILE", str(NOBODY))
         environment.setenv("SCRIMP_HOME", str(tmp_path_factory.mktemp("scrimp-home")))
         yield
 
