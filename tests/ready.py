@@ -1,4 +1,4 @@
-"""What takes long to import or to read, of what most programs in these tests need: they are forks of what has it."""
+"""What takes long to import or to read, of what most programs here need: they are forks of what has it."""
 
 from __future__ import annotations
 
