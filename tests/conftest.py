@@ -24,7 +24,7 @@ PROJECT = Path(__file__).parents[1]
 TRACES = PROJECT.parent / "shared" / "traces"
 PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
 NOBODY = Path(__file__).parent / "data" / "nobody.pem"
-"""A certificate whose key nobody has: no test speaks TLS, and to read a machine's own takes 20 ms a client."""
+"""A certificate whose key nobody has. No test speaks TLS, and a machine's own take 20 ms a client to read."""
 
 READY = ("tests.ready",)
 """What a process imports before any of its forks runs."""
