@@ -47,7 +47,8 @@ sdks: $(STAMP) ## Install SDKs, Claude Code and peers beside the tests, each by 
 	  "litellm,litellm==1.109.1"; do \
 	  python=.sdks/$${pair%%,*}/bin/python; \
 	  test -x $$python || $(BIN)/uv venv --quiet --python $(BIN)/python .sdks/$${pair%%,*} || exit 1; \
-	  $(BIN)/uv pip install --quiet --python $$python --overrides benchmarks/caching/peers/overrides.txt $${pair#*,} \
+	  $(BIN)/uv pip install --quiet --compile-bytecode --python $$python \
+	    --overrides benchmarks/caching/peers/overrides.txt $${pair#*,} \
 	    click genai-prices kitoken msgspec orjson rich uvicorn httptools || exit 1; \
 	done
 	@test -x .sdks/claude-code/node_modules/.bin/claude || npm install --prefix .sdks/claude-code --no-fund \

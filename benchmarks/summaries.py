@@ -73,8 +73,9 @@ def walked(run: Conversation) -> Walked:
         found = summarized(own, model=MODEL, trigger=TRIGGER, keep=KEEP)
         if found.state is not None:
             seen.cuts += 1
+            left = squeezed(_text(found.messages))
             seen.obligations += len(found.obligations)
-            seen.survived += sum(one.text in squeezed(_text(found.messages)) for one in found.obligations)
+            seen.survived += sum(one.text in left for one in found.obligations)
             seen.invalid += _breaks(run.messages[:end], found.messages)
         own = found.messages
         seen.whole += length(run.messages[:end], sizes)
@@ -90,9 +91,9 @@ def _need(seen: Walked, whole: list[Any], left: list[Any], later: list[Any], kno
     used &= {name for message in whole for name in _names(message, known)}
     state = next((_text([message]) for message in left if is_state(message)), "")
     kept = {name for message in left if not is_state(message) for name in _names(message, known)}
-    gone = used - kept
+    gone, state = used - kept, squeezed(state)
     seen.needed += len(gone)
-    seen.there += sum(squeezed(name) in squeezed(state) for name in gone)
+    seen.there += sum(squeezed(name) in state for name in gone)
 
 
 def _names(message: Any, known: Known) -> list[str]:

@@ -12,17 +12,25 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
 
 from tests.forks import Forks
+from tests.unpacked import unpacked
 
 PROJECT = Path(__file__).parents[1]
 TRACES = PROJECT.parent / "shared" / "traces"
 PATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
+NOBODY = Path(__file__).parent / "data" / "nobody.pem"
+"""A certificate whose key nobody has. No test speaks TLS, and a machine's own take 20 ms a client to read."""
+
 READY = ("tests.ready",)
 """What a process imports before any of its forks runs."""
+
+TOGETHER = "TESTS_TOGETHER"
+"""In the environment: a folder for what all workers share, gone once all have ended."""
 
 OF_THIS_MACHINE = re.compile(
     r"(?i)(anthropic|aws|claude(code)?|otel|scrimp(?!_fuzz))(_.*)?|(http|https|all|no)_proxy"
@@ -35,6 +43,14 @@ settings.register_profile(
     "no deadline", settings.get_profile(settings.get_current_profile_name()), deadline=None
 )
 settings.load_profile("no deadline")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever begins the workers has the folder that they share."""
+    if not hasattr(config, "workerinput"):
+        folder = TemporaryDirectory(prefix="scrimp-tests-")
+        config.add_cleanup(folder.cleanup)
+        os.environ[TOGETHER] = folder.name
 
 
 def pytest_collection(session: pytest.Session) -> None:
@@ -65,6 +81,7 @@ def nothing_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with pytest.MonkeyPatch.context() as environment:
         for name in filter(OF_THIS_MACHINE.fullmatch, tuple(os.environ)):
             environment.delenv(name)
+        environment.setenv("SSL_CERT_FILE", str(NOBODY))
         environment.setenv("SCRIMP_HOME", str(tmp_path_factory.mktemp("scrimp-home")))
         yield
 
@@ -75,6 +92,12 @@ def traces() -> Path:
     if not TRACES.is_dir():
         pytest.skip(f"recorded traces not found at {TRACES}: put the corpus there to run this test")
     return TRACES
+
+
+@pytest.fixture(scope="session")
+def sessions(traces: Path) -> Path:
+    """All recorded sessions, unpacked: several tests read all of them, which then takes half as long."""
+    return unpacked(traces / "transcripts", Path(os.environ[TOGETHER]))
 
 
 @pytest.fixture(scope="session")

@@ -101,9 +101,9 @@ def counted(folders: Sequence[Path]) -> tuple[int, dict[str, int], int, int]:
     return calls, tokens, spent, output
 
 
-def test_totals_of_sessions_are_those_of_an_independent_count(traces: Path) -> None:
+def test_totals_of_sessions_are_those_of_an_independent_count(sessions: Path) -> None:
     # The largest project is counted by tests/test_spending.py alone: its audit takes half a minute.
-    folders = [one for one in sorted((traces / "transcripts").iterdir()) if one.name != "entireio__cli"]
+    folders = [one for one in sorted(sessions.iterdir()) if one.name != "entireio__cli"]
     calls, tokens, spent, output = counted(folders)
     found = audit(folders, only=["tax", "results"])
     assert found.calls == calls

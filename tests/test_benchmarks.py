@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from benchmarks.transcripts import write_transcripts
 from scrimp.core.workspace import Workspace
 from scrimp.facts import default
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.forks import Forks
 
 PROJECT = Path(__file__).parents[1]
 
@@ -170,10 +170,11 @@ def test_spread_is_the_median_and_the_quartiles() -> None:
     assert spread([7.0]) == (7.0, 7.0, 7.0)
 
 
-def test_the_command_prints_the_sections_asked_for() -> None:
+def test_the_command_prints_the_sections_asked_for(forks: Forks) -> None:
     names = ["metering_body", "pricing"]
-    command = [sys.executable, "-m", "benchmarks", "--only", *names, "--rounds", "1", "--json"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    command = ["-m", "benchmarks", "--only", *names, "--rounds", "1", "--json"]
+    done = forks.run(*command, env=os.environ, cwd=PROJECT)
+    assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert list(printed["sections"]) == names
     assert set(printed["machine"]) == {"cpu", "system", "python"}
@@ -181,9 +182,8 @@ def test_the_command_prints_the_sections_asked_for() -> None:
     assert all(section["rows"] for section in printed["sections"].values())
 
 
-def test_a_section_that_there_is_not_is_one_line() -> None:
-    command = [sys.executable, "-m", "benchmarks", "--only", "pricng"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+def test_a_section_that_there_is_not_is_one_line(forks: Forks) -> None:
+    done = forks.run("-m", "benchmarks", "--only", "pricng", env=os.environ, cwd=PROJECT)
     assert done.returncode == 2
     assert done.stderr.startswith("benchmarks: no section 'pricng'; there are planning, call_path_2k")
     assert done.stderr.count("\n") == 1

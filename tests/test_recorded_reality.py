@@ -89,8 +89,8 @@ def test_every_policy_stays_above_the_floor_on_other_recordings(traces: Path, ru
     assert paid["scrimp"] == min(paid.values())
 
 
-def test_sessions_are_replayed_at_no_more_than_their_bills(traces: Path, run: Run) -> None:
-    found = run("replay", traces / "transcripts", "--policy", "recorded", "--policy", "scrimp")
+def test_sessions_are_replayed_at_no_more_than_their_bills(sessions: Path, run: Run) -> None:
+    found = run("replay", sessions, "--policy", "recorded", "--policy", "scrimp")
     # Before anything is compared: the model foresees the bills, and replays them once each is known.
     assert found["calls"] > 20_000
     calibration = found["calibration"]
@@ -115,12 +115,12 @@ class Recorded(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def recorded(traces: Path) -> Recorded:
-    """Reading them takes five times as long as judging them."""
+def recorded(sessions: Path) -> Recorded:
+    """Reading them takes much longer than judging them."""
     skipped: dict[str, int] = {}
-    sessions = list(read_transcripts([traces / "transcripts"], [], skipped))
-    placed = [one for session in sessions for one in placed_calls(session) if not one.call.duplicate]
-    return Recorded(sessions, skipped, list(judged_calls({one.call.message_id: one for one in placed})))
+    read = list(read_transcripts([sessions], [], skipped))
+    placed = [one for session in read for one in placed_calls(session) if not one.call.duplicate]
+    return Recorded(read, skipped, list(judged_calls({one.call.message_id: one for one in placed})))
 
 
 def test_transcripts_are_reproduced(recorded: Recorded) -> None:

@@ -74,12 +74,11 @@ def session(*, calls: int, first: int = 0, **fields: Any) -> list[dict[str, Any]
     return lines
 
 
-def test_the_corpus_is_counted_to_the_token_and_picodollar(traces: Path) -> None:
-    folder = traces / "transcripts"
-    spent = spend([folder])
-    equal_to_recount(spent, folder)
+def test_the_corpus_is_counted_to_the_token_and_picodollar(sessions: Path) -> None:
+    spent = spend([sessions])
+    equal_to_recount(spent, sessions)
     assert spent.copies > 0
-    assert spend([folder]) == spent  # out of the index
+    assert spend([sessions]) == spent  # out of the index
 
 
 def test_the_corpus_is_counted_as_the_full_reader_does(traces: Path) -> None:

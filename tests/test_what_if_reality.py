@@ -18,12 +18,10 @@ LARGE = 10.0
 
 
 @pytest.fixture(scope="module")
-def checked(traces: Path) -> dict[str, Any]:
+def checked(sessions: Path, traces: Path) -> dict[str, Any]:
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
-        assert (
-            main(["replay", "--check", "--json", str(traces / "transcripts"), str(traces / "exchanges")]) == 0
-        )
+        assert main(["replay", "--check", "--json", str(sessions), str(traces / "exchanges")]) == 0
     return json.loads(told.getvalue())  # type: ignore[no-any-return]  # any JSON
 
 

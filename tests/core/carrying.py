@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from scrimp.emulator.refusals import Refusal
 from scrimp.emulator.replies import as_replies
 from scrimp.facts.models import default
 from scrimp.wire.request import with_markers
+from tests.copies import copied
 
 __all__ = ["NOON", "Message", "Sent", "Session", "result", "tool_turn", "use"]
 
@@ -97,11 +97,11 @@ class Session:
     def body(self, messages: Sequence[Message], **fields: Any) -> dict[str, Any]:
         """A request with these messages."""
         asked = {"model": self.model, "max_tokens": 1_000, "system": SYSTEM, "tools": TOOLS}
-        return {**asked, "messages": copy.deepcopy(list(messages)), **fields}
+        return {**asked, "messages": copied(list(messages)), **fields}
 
     def step(self, body: dict[str, Any], *, betas: Sequence[str] = (), gap: float = 20.0) -> Sent:
         """Send a request as the lever and the plan would have it, and wait for so many seconds."""
-        before = copy.deepcopy(body)
+        before = copied(body)
         step = Step(
             body=body,
             model=self.shown,
@@ -126,7 +126,7 @@ class Session:
         assert planned is not None
         out = dict(with_markers(body, planned.plan.edits))
         headers = {**HEADERS, "anthropic-beta": ",".join(betas)}
-        asked = self.provider.ask(copy.deepcopy(out), headers, self.now)
+        asked = self.provider.ask(copied(out), headers, self.now)
         serving = self.provider.serve(asked, "account", self.now, "req")
         sent = Sent(out, serving, planned.plan.chosen.outcome.read)
         if isinstance(serving, Refusal):

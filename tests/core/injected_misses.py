@@ -6,7 +6,6 @@ detector should find in it beyond the name of the cause.
 
 from __future__ import annotations
 
-import copy
 import json
 import random
 import re
@@ -17,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from scrimp.core.causes import Cause
+from tests.copies import copied
 from tests.core.oracle import Oracle
 
 Body = dict[str, Any]
@@ -106,10 +106,10 @@ class World:
         body: Body = {
             "model": self.model,
             "max_tokens": 1000,
-            "tools": copy.deepcopy(self.tools),
+            "tools": copied(self.tools),
             "system": [self.said(self.system)],
-            "messages": copy.deepcopy(self.messages),
-            **copy.deepcopy(self.settings),
+            "messages": copied(self.messages),
+            **copied(self.settings),
         }
         if marked:
             control = {"type": "ephemeral", "ttl": self.ttl}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import lzma
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from scrimp.core.bill import bill
@@ -22,12 +22,11 @@ def calls(traces: Path) -> list[Call]:
     """Every recorded call of the Messages API: model, usage as sent, usage as read."""
     found: list[Call] = []
     for path in sorted((traces / "exchanges" / "cassettes").glob("*.jsonl.xz")):
-        with lzma.open(path, "rt") as lines:
-            for exchange in map(json.loads, lines):
-                body, usage = exchange["request"].get("body"), exchange.get("usage")
-                if isinstance(usage, dict) and "input_tokens" in usage and isinstance(body, dict):
-                    model = body.get("model") or exchange["request"]["url"].partition("/model/")[2]
-                    found.append((model.removesuffix("/invoke"), usage, read_usage(usage)))
+        for exchange in map(orjson.loads, lzma.decompress(path.read_bytes()).splitlines()):
+            body, usage = exchange["request"].get("body"), exchange.get("usage")
+            if isinstance(usage, dict) and "input_tokens" in usage and isinstance(body, dict):
+                model = body.get("model") or exchange["request"]["url"].partition("/model/")[2]
+                found.append((model.removesuffix("/invoke"), usage, read_usage(usage)))
     return found
 
 

@@ -61,8 +61,14 @@ def places_of(blocks: int) -> st.SearchStrategy[list[int]]:
 
 
 @st.composite
-def traffic(draw: st.DrawFn) -> list[tuple[list[tuple[str, int]], dict[int, str], float, float]]:
-    """Conversations that grow, branch and pause: blocks with tokens, markers in legal order, two times."""
+def traffic(
+    draw: st.DrawFn, *, mixed: bool = True
+) -> list[tuple[list[tuple[str, int]], dict[int, str], float, float]]:
+    """Conversations that grow, branch and pause: blocks with tokens, markers in legal order, two times.
+
+    Unless `mixed`, all markers are of one lifetime.
+    """
+    hour = None if mixed else draw(st.booleans())
     calls = []
     now = 0.0
     history: list[list[tuple[str, int]]] = [[]]
@@ -71,7 +77,7 @@ def traffic(draw: st.DrawFn) -> list[tuple[list[tuple[str, int]], dict[int, str]
         kept = base[: draw(st.integers(0, len(base)))] if draw(st.booleans()) else base
         blocks = [*kept, *draw(BLOCKS)]
         places = draw(places_of(len(blocks)))
-        hours = draw(st.integers(0, len(places)))
+        hours = draw(st.integers(0, len(places))) if hour is None else len(places) if hour else 0
         markers = {place: "1h" if n < hours else "5m" for n, place in enumerate(sorted(places))}
         now += draw(PAUSES)
         calls.append((blocks, markers, now, now + draw(UNTIL_FIRST_EVENT)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from functools import cache
 from itertools import pairwise
@@ -21,6 +20,7 @@ from scrimp.core.workspace import Workspace
 from scrimp.emulator import thinking, tool_use
 from scrimp.errors import InputError
 from scrimp.facts.models import default
+from tests.copies import copied
 from tests.core.carrying import NOON, Message, Sent, Session, result, tool_turn, use
 
 CLEARS, SUMS = "context-management-2025-06-27", "compact-2026-01-12"
@@ -188,7 +188,7 @@ def test_the_same_request_again_goes_out_as_it_did() -> None:
     for step in range(30):
         body = session.body(messages)
         first = session.step(body, gap=1.0)
-        again = session.step(copy.deepcopy(body), gap=4_000.0 if step == 20 else 20.0)
+        again = session.step(copied(body), gap=4_000.0 if step == 20 else 20.0)
         assert again.edits == first.edits
         messages += tool_turn(step)
     assert first.edits

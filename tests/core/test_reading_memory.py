@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any, cast
 
@@ -21,6 +20,7 @@ from scrimp.errors import RequestError
 from scrimp.facts.models import default, resolve
 from scrimp.wire.bodies import Bodies
 from scrimp.wire.response import CacheCreation, Usage
+from tests.copies import copied
 from tests.core.decided import decided
 from tests.emulator.random_requests import first_request, marked, next_request
 
@@ -88,7 +88,7 @@ FIXED: dict[str, list[Any]] = {
 
 @st.composite
 def some_block(draw: st.DrawFn) -> Any:
-    value = copy.deepcopy(draw(st.sampled_from(VALUES)))
+    value = copied(draw(st.sampled_from(VALUES)))
     marker = draw(MARKERS)
     if marker is not None:
         value["cache_control"] = dict(marker)
@@ -115,7 +115,7 @@ def new_body() -> dict[str, Any]:
 @st.composite
 def changed(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
     """The request after `body`: grown as conversations do, or with anything else in it changed."""
-    body = copy.deepcopy(body)
+    body = copied(body)
     messages = body["messages"]
     step = draw(st.sampled_from(STEPS))
     if step == "grow":
@@ -133,7 +133,7 @@ def changed(draw: st.DrawFn, body: dict[str, Any]) -> dict[str, Any]:
     elif step == "fixed":
         name = draw(st.sampled_from(sorted(FIXED)))
         body[name] = draw(st.sampled_from(FIXED[name]))
-    return copy.deepcopy(body)
+    return copied(body)
 
 
 def remark(message: dict[str, Any], marker: Any) -> None:
@@ -204,7 +204,7 @@ def conversation(turns: int, first: str = "hello", marked_at: int | None = None)
 
 def turns_of(amount: int) -> list[dict[str, Any]]:
     """So many calls with their results."""
-    return [message for _ in range(amount) for message in copy.deepcopy(TURN)]
+    return [message for _ in range(amount) for message in copied(TURN)]
 
 
 def positions_read(memory: ReadingMemory, body: dict[str, Any]) -> int:

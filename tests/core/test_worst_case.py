@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import lzma
 from pathlib import Path
 from typing import Any
@@ -270,16 +269,15 @@ def test_no_recorded_bill_was_ever_above(traces: Path) -> None:
     calls = 0
     below = []
     for path in sorted((traces / "exchanges").glob("*/*.jsonl.xz")):
-        with lzma.open(path, "rt") as lines:
-            for exchange in map(json.loads, lines):
-                asked, usage = exchange["request"].get("body"), exchange.get("usage")
-                if not is_whole(exchange, asked, usage):
-                    continue
-                name = asked.get("model") or exchange["request"]["url"].partition("/model/")[2]
-                model = FACTS.resolve(name.removesuffix("/invoke"))
-                made = bill(read_usage(usage), model, at=NOW, facts=FACTS)
-                calls += 1
-                if worst_case(asked, model, facts=FACTS, at=NOW).amount < made.total:
-                    below.append((path.name, exchange["run"], exchange["seq"]))
+        for exchange in map(orjson.loads, lzma.decompress(path.read_bytes()).splitlines()):
+            asked, usage = exchange["request"].get("body"), exchange.get("usage")
+            if not is_whole(exchange, asked, usage):
+                continue
+            name = asked.get("model") or exchange["request"]["url"].partition("/model/")[2]
+            model = FACTS.resolve(name.removesuffix("/invoke"))
+            made = bill(read_usage(usage), model, at=NOW, facts=FACTS)
+            calls += 1
+            if worst_case(asked, model, facts=FACTS, at=NOW).amount < made.total:
+                below.append((path.name, exchange["run"], exchange["seq"]))
     assert calls > 3_000
     assert below == []

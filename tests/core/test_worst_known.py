@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import lzma
 from pathlib import Path
 from statistics import median
@@ -186,22 +185,21 @@ def test_no_recorded_bill_was_above_what_bills_before_had_shown(traces: Path) ->
     bounded, below, looseness = 0, [], []
     for path in sorted((traces / "exchanges").glob("*/*.jsonl.xz")):
         lengths = HardLengths()
-        with lzma.open(path, "rt") as lines:
-            for exchange in map(json.loads, lines):
-                asked, usage = exchange["request"].get("body"), exchange.get("usage")
-                if not is_whole(exchange, asked, usage) or "model" not in asked:
-                    continue
-                prompt, billed, model = read(asked), read_usage(usage), FACTS.resolve(asked["model"])
-                if may_shorten(asked, model):
-                    continue
-                known = known_bound(prompt, lengths, image=model.image_rule.max_tokens)
-                if known is not None:
-                    bounded += 1
-                    found = worst_case(asked, model, facts=FACTS, at=NOW, known=known)
-                    if found.amount < bill(billed, model, at=NOW, facts=FACTS).total:
-                        below.append((path.name, exchange["run"], exchange["seq"]))
-                    looseness.append(found.input_tokens / max(1, billed.total_input))
-                lengths.learn(prompt, billed)
+        for exchange in map(orjson.loads, lzma.decompress(path.read_bytes()).splitlines()):
+            asked, usage = exchange["request"].get("body"), exchange.get("usage")
+            if not is_whole(exchange, asked, usage) or "model" not in asked:
+                continue
+            prompt, billed, model = read(asked), read_usage(usage), FACTS.resolve(asked["model"])
+            if may_shorten(asked, model):
+                continue
+            known = known_bound(prompt, lengths, image=model.image_rule.max_tokens)
+            if known is not None:
+                bounded += 1
+                found = worst_case(asked, model, facts=FACTS, at=NOW, known=known)
+                if found.amount < bill(billed, model, at=NOW, facts=FACTS).total:
+                    below.append((path.name, exchange["run"], exchange["seq"]))
+                looseness.append(found.input_tokens / max(1, billed.total_input))
+            lengths.learn(prompt, billed)
     assert bounded > 1_500
     assert below == []
     assert median(looseness) < 3

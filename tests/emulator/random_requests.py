@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 
 from scrimp.facts.model import Model
 from scrimp.facts.models import resolve
+from tests.copies import copied
 
 __all__ = ["MODELS", "first_request", "marked", "next_request", "places"]
 
@@ -113,7 +113,7 @@ def tool_turn(draw: st.DrawFn, prefix: str) -> list[Body]:
         {
             "type": "tool_result",
             "tool_use_id": name,
-            **({} if one is None else {"content": copy.deepcopy(one)}),
+            **({} if one is None else {"content": copied(one)}),
         }
         for name in ids
     ]
@@ -170,7 +170,7 @@ def first_request(draw: st.DrawFn) -> Body:
 @st.composite
 def next_request(draw: st.DrawFn, body: Body) -> Body:
     """The request after an unmarked `body`: mostly the next step of its conversation, without markers."""
-    body = copy.deepcopy(body)
+    body = copied(body)
     messages = body["messages"]
     features = resolve(body["model"]).features
     kind = draw(
@@ -216,7 +216,7 @@ def places(body: Body) -> Iterator[Block]:
 @st.composite
 def marked(draw: st.DrawFn, body: Body) -> Body:
     """`body` under markers of the caller's: of both lifetimes, explicit, automatic, or none."""
-    body = copy.deepcopy(body)
+    body = copied(body)
     most = 3 if "thread" in body else 4
     if draw(st.integers(0, 3)) == 0:
         body["cache_control"] = draw(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import orjson
@@ -19,6 +18,7 @@ from scrimp.facts.models import default
 from scrimp.wire.loads import loads
 from scrimp.wire.request import with_markers
 from scrimp.wire.splice import splice_markers
+from tests.copies import copied
 from tests.emulator.random_requests import NEVER_MARKED, first_request, marked, next_request
 
 NOW = 1_795_000_000.0  # 2026-11-18
@@ -38,7 +38,7 @@ class Office:
 
     def served(self, body: dict[str, Any], account: str, now: float) -> Serving | Refusal:
         """The emulator's answer to a request, with its entries written and its bill booked."""
-        asked = self.provider.ask(copy.deepcopy(body), HEADERS, now)
+        asked = self.provider.ask(copied(body), HEADERS, now)
         serving = self.provider.serve(asked, account, now, "req")
         if isinstance(serving, Serving):
             self.provider.began(serving, now + 1)

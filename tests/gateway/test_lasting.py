@@ -8,6 +8,7 @@ import pytest
 
 from scrimp.errors import ScrimpWarning
 from scrimp.gateway.lasting import lasting
+from tests.patience import PATIENCE
 
 
 def test_what_fails_begins_again_and_is_told_of_once_for_each_kind() -> None:
@@ -18,7 +19,7 @@ def test_what_fails_begins_again_and_is_told_of_once_for_each_kind() -> None:
             raise failures.pop()
 
     with pytest.warns(ScrimpWarning) as told:
-        asyncio.run(asyncio.wait_for(lasting("pruning", work, rest=0.001), 5))
+        asyncio.run(asyncio.wait_for(lasting("pruning", work, rest=0.001), PATIENCE))
     assert not failures
     assert [str(one.message) for one in told] == [
         "scrimp: pruning failed (ZeroDivisionError) and begins again",

@@ -17,6 +17,7 @@ from scrimp.stores.memory import MemoryLedger
 from tests.conftest import PATH, READY
 from tests.forks import Forks
 from tests.gateway.fixed_answer import Answered, ask, chunked, fixed_answer, whole
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings("ignore::scrimp.errors.ScrimpWarning")
 
@@ -94,7 +95,7 @@ def test_calls_with_faults_add_up_to_the_picodollar(tmp_path: Path, forks_of: Ca
         assert mismatches(gateway, found["ids"]) == []
         assert len(found["ids"]) + sum(found["broken"].values()) == 80
         assert len(emulator.requests) > 80  # faults there were
-        assert found["slowest"] < 20
+        assert found["slowest"] < PATIENCE
 
 
 def answers(*parts: bytes, closes: bool = False) -> tuple[Answered, Answered, int]:

@@ -20,6 +20,7 @@ from scrimp.emulator import Emulator
 from scrimp.gateway.settings_loading import load
 from scrimp.stores.keys import KeyStore
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from tests.forks import Forks
 from tests.gateway.settings_table import page_tables
 from tests.patience import free_port
 
@@ -50,8 +51,11 @@ def test_settings_of_the_page_hold(text: str, tmp_path: Path) -> None:
     assert {name.partition(".")[0] for name in given} == set(tomllib.loads(text))
 
 
-def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
-    """All of them, in one shell: the gateway runs beside it, and the provider is an emulator."""
+def test_the_commands_of_the_page_work(tmp_path: Path, forks: Forks) -> None:
+    """All of them, in one shell: the gateway runs beside it, and the provider is an emulator.
+
+    Agents are forks of a process that has the SDK.
+    """
     port = free_port()
     serving = f"scrimp serve 2>serve.txt &\n{WAIT}; do kill -0 $!; sleep 0.05; done\n"
     script = re.sub(r"^scrimp serve +#.*\n", lambda _: serving, SCRIPT, flags=re.MULTILINE)
@@ -59,7 +63,8 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
     shutil.copy(EXAMPLES / "agent.py", tmp_path)
     bin_folder = tmp_path / "bin"
     bin_folder.mkdir()
-    programs = {"python": '"$@"', "scrimp": '-m scrimp "$@"', "claude": "-c pass"}
+    agent = f'-S "{PROJECT / "tests" / "fork_client.py"}" "{forks.place}" "$@"'
+    programs = {"python": agent, "scrimp": '-m scrimp "$@"', "claude": "-c pass"}
     for name, does in programs.items():
         (bin_folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {does}\n', encoding="utf-8")
         (bin_folder / name).chmod(0o755)

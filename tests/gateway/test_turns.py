@@ -6,6 +6,7 @@ import asyncio
 from time import monotonic
 
 from scrimp.gateway.turns import Turns
+from tests.patience import PATIENCE
 
 LONG = 0.002
 """Seconds: longer than such work may go on at a stretch."""
@@ -69,7 +70,7 @@ def test_one_that_leaves_the_line_holds_nobody_up() -> None:
         tasks = [asyncio.create_task(worked(turns, said, name)) for name in ("first", "gone", "here")]
         await asyncio.sleep(0)
         tasks[1].cancel()
-        await asyncio.wait_for(tasks[2], 5.0)
+        await asyncio.wait_for(tasks[2], PATIENCE)
         return said
 
     assert asyncio.run(main()) == ["first", "here"]

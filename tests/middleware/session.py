@@ -19,6 +19,9 @@ import scrimp
 from scrimp.stores.memory import MemoryLedger
 
 MODEL = "claude-haiku-4-5"
+PATIENCE = 600.0
+"""Seconds for a connection as for an answer: the SDK's own five would be another call on a busy machine."""
+
 SYSTEM = "You are a careful assistant. " * 900
 TOOL = {"name": "ls", "description": "List files.", "input_schema": {"type": "object", "properties": {}}}
 
@@ -31,7 +34,9 @@ def ask(step: int, **more: object) -> dict[str, object]:
 
 def sync_session(url: str, middleware: object) -> int:
     """Every way a sync client is used; returns how many calls were made."""
-    client = anthropic.Anthropic(base_url=url, api_key="key-sync", middleware=[middleware], max_retries=3)
+    client = anthropic.Anthropic(
+        base_url=url, api_key="key-sync", middleware=[middleware], max_retries=3, timeout=PATIENCE
+    )
     with scrimp.run("sync", user="u_1"):
         assert client.messages.create(**ask(0)).content
         assert client.beta.messages.create(**ask(1)).content
@@ -55,7 +60,7 @@ def sync_session(url: str, middleware: object) -> int:
 async def async_session(url: str, middleware: object) -> int:
     """The same for an async client, and twenty calls at once."""
     client = anthropic.AsyncAnthropic(
-        base_url=url, api_key="key-async", middleware=[middleware], max_retries=3
+        base_url=url, api_key="key-async", middleware=[middleware], max_retries=3, timeout=PATIENCE
     )
     async with scrimp.run("async", user="u_2"):
         assert (await client.messages.create(**ask(0))).content
@@ -70,7 +75,9 @@ async def async_session(url: str, middleware: object) -> int:
 
 def many_session(url: str, middleware: object, calls: int) -> int:
     """Half of the calls from sixteen threads, then half from sixteen tasks; broken ones are let go."""
-    client = anthropic.Anthropic(base_url=url, api_key="key", middleware=[middleware], max_retries=4)
+    client = anthropic.Anthropic(
+        base_url=url, api_key="key", middleware=[middleware], max_retries=4, timeout=PATIENCE
+    )
     with scrimp.run("sync") as run, ThreadPoolExecutor(16) as pool:
         list(pool.map(run.bind(partial(one_of_many, client)), range(calls // 2)))
     client.close()
@@ -107,7 +114,7 @@ async def many_at_once(url: str, middleware: object, calls: int) -> None:
 
     async with (
         anthropic.AsyncAnthropic(
-            base_url=url, api_key="key", middleware=[middleware], max_retries=4
+            base_url=url, api_key="key", middleware=[middleware], max_retries=4, timeout=PATIENCE
         ) as client,
         scrimp.run("async"),
     ):
@@ -121,7 +128,7 @@ def one_body(number: int) -> dict[str, object]:
 
 def tool_session(url: str, middleware: object) -> int:
     """The SDK's own tool runner, until the agent is done; returns how many tool calls it made."""
-    client = anthropic.Anthropic(base_url=url, api_key="key-tools", middleware=[middleware])
+    client = anthropic.Anthropic(base_url=url, api_key="key-tools", middleware=[middleware], timeout=PATIENCE)
     called = 0
 
     @anthropic.beta_tool

@@ -24,7 +24,7 @@ from scrimp.stores.memory import MemoryLedger
 from scrimp.stores.opening import home_ledger
 from scrimp.traces.corpus import read_corpus
 from scrimp.traces.exchanges import read_exchange
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 
 SYSTEM = "You are a careful assistant. " * 900
 ANSWER = "An answer of some length, so that it streams in several pieces. " * 5
@@ -54,7 +54,11 @@ OPEN: list[anthropic.Anthropic] = []
 
 def client_of(emulator: Emulator, *middleware: anthropic.Middleware, retries: int = 3) -> anthropic.Anthropic:
     client = anthropic.Anthropic(
-        base_url=emulator.url, api_key="sk-secret-key", middleware=middleware, max_retries=retries, timeout=20
+        base_url=emulator.url,
+        api_key="sk-secret-key",
+        middleware=middleware,
+        max_retries=retries,
+        timeout=PATIENCE,
     )
     OPEN.append(client)
     return client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from scrimp.core.levers import Change, Step
@@ -10,6 +9,7 @@ from scrimp.core.record import Tags
 from scrimp.facts.models import default
 from scrimp.offloading import Offload
 from scrimp.stores.offload_memory import MemoryOffload
+from tests.copies import copied
 
 NOON = 1_795_000_000.0
 MODEL = default().resolve("claude-opus-4-8")
@@ -55,7 +55,7 @@ def step(body: Body, **fields: Any) -> Step:
 
 
 def change(lever: Offload, body: Body, **fields: Any) -> Change | None:
-    before = copy.deepcopy(body)
+    before = copied(body)
     found = lever.change(step(body, **fields))
     assert body == before  # the caller's own request is never touched
     return found

@@ -13,7 +13,7 @@ import pytest
 from scrimp.errors import StoreError
 from scrimp.stores.promise import Promise
 from scrimp.stores.writer import Writer, wait
-from tests.patience import eventually
+from tests.patience import PATIENCE, eventually
 
 
 class Pages:
@@ -196,7 +196,7 @@ def test_what_is_awaited_after_all_shares_a_batch_with_what_the_loop_has_at_hand
     writer = Writer(pages.write, name="pages")
 
     async def caller(number: int) -> None:
-        await asyncio.wait_for(writer.submit(f"{number}", awaited=False), 10)
+        await asyncio.wait_for(writer.submit(f"{number}", awaited=False), PATIENCE / 2)
 
     async def main() -> None:
         await writer.submit("before")
@@ -227,7 +227,7 @@ def test_what_a_loop_has_at_hand_shares_a_batch(monkeypatch: pytest.MonkeyPatch)
     async def caller(number: int) -> None:
         for step in "abc":
             time.sleep(0.002)  # work, in which an idle thread would have begun
-            await asyncio.wait_for(writer.submit(f"{step}{number}"), 10)
+            await asyncio.wait_for(writer.submit(f"{step}{number}"), PATIENCE / 2)
 
     async def main() -> None:
         await asyncio.gather(*map(caller, range(5)))
@@ -259,7 +259,7 @@ def test_what_a_busy_loop_brings_turn_by_turn_shares_a_batch(monkeypatch: pytest
 
     async def main() -> None:
         await writer.submit("before")  # a loop with nothing else to do is not kept waiting
-        await asyncio.wait_for(asyncio.gather(*await busy(writer, "abcdefgh")), 10)
+        await asyncio.wait_for(asyncio.gather(*await busy(writer, "abcdefgh")), PATIENCE / 2)
 
     asyncio.run(main())
     assert pages.batches == [["before"], [*"abcdefgh"]]
@@ -284,7 +284,7 @@ def test_what_a_batch_lets_go_on_shares_the_next(monkeypatch: pytest.MonkeyPatch
         second = asyncio.ensure_future(caller(3))  # has nothing to wait for but the batch before
         await asyncio.sleep(0.01)
         pages.gate.set()
-        await asyncio.wait_for(asyncio.gather(first, second), 10)
+        await asyncio.wait_for(asyncio.gather(first, second), PATIENCE / 2)
 
     asyncio.run(main())
     assert pages.batches == [["a0", "a1", "a2"], ["a3", "b0", "b1", "b2"], ["b3"]]
@@ -301,7 +301,7 @@ def test_a_busy_loop_keeps_nobody_waiting_for_long(
     writer = Writer(pages.write, name="pages")
 
     async def main() -> None:
-        begun, until = await busy(writer, items), time.monotonic() + 10
+        begun, until = await busy(writer, items), time.monotonic() + PATIENCE / 2
         while not begun[-1].done() and time.monotonic() < until:
             await asyncio.sleep(0)
             time.sleep(0.001)
