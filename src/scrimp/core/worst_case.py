@@ -177,10 +177,10 @@ def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> 
     window = _window(model)
     if seen.unseen:
         return window
-    most = window if known is None else min(known, window)
-    if known is not None and known <= seen.chars:
-        return most
+    most = window if known is None or known > window else known
     beside = seen.beside_text(model.image_rule.max_tokens)
+    if seen.chars + seen.media + beside >= most:  # JSON has a byte for each of these at least
+        return most
     plain = text.plain()
     if plain is None or plain + beside >= most:
         return most

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from scrimp.core.worst_seen import Seen, ServerTool
@@ -55,6 +56,8 @@ Looked: TypeAlias = Sequence[tuple[int, Seen]]
 another as soon as it is not the last any more. Empty for few messages: looking at them all is quicker."""
 
 _FEW = 12
+
+_content = itemgetter("content")
 
 
 def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
@@ -110,19 +113,28 @@ def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:
 
 def _look_at_messages(seen: Seen, messages: Any) -> None:
     blocks: list[Any] = []
-    for message in messages if isinstance(messages, _LIST) else ():
-        if message.__class__ is not dict and not isinstance(message, Mapping):
-            continue
-        content = message.get("content")
+    chars = 0
+    for content in _contents(messages):
         if content.__class__ is str:
-            seen.chars += len(content)
+            chars += len(content)
         elif content.__class__ is list or isinstance(content, tuple):
             blocks += content
+    seen.chars += chars
     try:
         # All at once: a call for each message takes longer than looking at what most of them have.
         look_at(seen, blocks)
     except RecursionError:
         seen.unseen.append("blocks in blocks, too deep to look at")
+
+
+def _contents(messages: Any) -> list[Any]:
+    """What each message holds."""
+    if messages.__class__ is not list and not isinstance(messages, _LIST):
+        return []
+    try:
+        return list(map(_content, messages))
+    except (KeyError, TypeError):  # one of them is no message
+        return [message.get("content") for message in messages if isinstance(message, _OBJECT)]
 
 
 def look_at(seen: Seen, content: Iterable[Any]) -> None:
