@@ -224,7 +224,8 @@ class Books:
         return Refusal(limit, place.scope, spent, held, ask.amount, place.resets_at)
 
     def _settle(self, charge: Charge, settlement: Settlement, *, new: bool) -> tuple[Crossing, ...]:
-        counted = max(charge.cost, settlement.amount)
+        cost, amount = charge.cost, settlement.amount
+        counted = amount if amount > cost else cost  # noqa: FURB136 - `max` takes ten times as long
         hold = self._dropped(settlement.hold)
         if hold is None:
             if not new:

@@ -51,7 +51,9 @@ class Draft(msgspec.Struct, frozen=True):
         if held is None:
             return Keep(record)
         feared = held.amount if most is None or most > held.amount else most
-        return Keep(record, Settlement(held.id, max(feared, record.cost)))
+        cost = record.cost
+        amount = feared if feared > cost else cost  # noqa: FURB136 - `max` takes ten times as long
+        return Keep(record, Settlement(held.id, amount))
 
     def untouched(self, fault: str) -> Draft:
         """The caller's own request went out."""

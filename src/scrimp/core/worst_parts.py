@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -112,17 +113,20 @@ def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:
 
 
 def _look_at_messages(seen: Seen, messages: Any) -> None:
-    blocks: list[Any] = []
+    lists: list[Any] = []
     chars = 0
     for content in _contents(messages):
-        if content.__class__ is str:
+        if content.__class__ is list:
+            lists.append(content)
+        elif content.__class__ is str:
             chars += len(content)
-        elif content.__class__ is list or isinstance(content, tuple):
-            blocks += content
-    seen.chars += chars
+        elif isinstance(content, tuple):
+            lists.append(content)
+    if chars:
+        seen.chars += chars
     try:
         # All at once: a call for each message takes longer than looking at what most of them have.
-        look_at(seen, blocks)
+        look_at(seen, chain.from_iterable(lists))
     except RecursionError:
         seen.unseen.append("blocks in blocks, too deep to look at")
 
@@ -146,10 +150,14 @@ def look_at(seen: Seen, content: Iterable[Any]) -> None:
             continue
         if "cache_control" in block:
             seen.mark(block)
-        kind = block.get("type")
+        try:
+            kind = block["type"]
+        except KeyError:
+            kind = None
         if kind == "text":
             text = block.get("text")
-            chars += len(text) if text.__class__ is str else 0
+            if text.__class__ is str:
+                chars += len(text)
         elif kind in _BYTES_BOUND:
             continue
         elif kind == "tool_result":
