@@ -130,7 +130,7 @@ class Draft(msgspec.Struct, frozen=True):
             answer.first_event_at if answer else None,
             ended_at,
             answer.provider if answer else "anthropic",
-            model.id[:_LONGEST_NAME],
+            model.id if len(model.id) <= _LONGEST_NAME else model.id[:_LONGEST_NAME],
             attempt.tags,
             attempt.mode,
             "unknown" if metered is None else "complete" if metered.complete else "cut off",

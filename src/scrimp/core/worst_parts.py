@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 from scrimp.core.worst_seen import Seen, ServerTool
 from scrimp.core.worst_tools import count, look_at_tools, referred_tokens
 from scrimp.facts.model import Model
-from scrimp.wire.request import Body
+from scrimp.wire.request import Block, Body
 
-__all__ = ["Looked", "look", "look_at", "look_at_messages", "look_on", "may_shorten"]
+__all__ = ["PLAIN", "Looked", "are_plain", "look", "look_at", "look_at_messages", "look_on", "may_shorten"]
 
 _DEFAULT_TRIGGER = 150_000
 """Tokens of a prompt that compaction begins at where the request names none ("Compaction")."""
@@ -58,6 +58,13 @@ another as soon as it is not the last any more. Empty for few messages: looking 
 
 _FEW = 12
 
+PLAIN = Seen()
+"""What is found in messages that `are_plain`, but for their characters, of which a bound needs none."""
+
+_PLAIN_BLOCKS = _BYTES_BOUND | {"text", "tool_result"}
+_WITH_BLOCKS_INSIDE = frozenset({str, list, tuple, type(None)})
+"""Contents of a `tool_result` whose blocks, where they have any, are blocks of the prompt as well."""
+
 _content = itemgetter("content")
 
 
@@ -79,7 +86,7 @@ def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
         look_at(seen, system)
     if messages is None:
         _look_at_messages(seen, body.get("messages"))
-    else:
+    elif messages is not PLAIN:
         seen.more(messages)
     if seen.inline:
         look_at_tools(seen, seen.inline, model)
@@ -95,6 +102,19 @@ def look_at_messages(messages: Any) -> Seen:
     seen = Seen()
     _look_at_messages(seen, messages)
     return seen
+
+
+def are_plain(blocks: Iterable[Block]) -> bool:
+    """Whether blocks of messages are of the usual kinds, and without markers: nobody need look at them."""
+    for block in blocks:
+        kind = block.kind
+        if kind not in _PLAIN_BLOCKS or block.ttl is not None:
+            return False
+        if kind == "tool_result" and (
+            block.depth or block.value.get("content").__class__ not in _WITH_BLOCKS_INSIDE
+        ):
+            return False
+    return True
 
 
 def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:

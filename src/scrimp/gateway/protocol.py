@@ -199,7 +199,8 @@ class GatewayProtocol(Protocol):
         if self.pipeline:
             self.serve(self.pipeline.pop()[0])
         elif not self._reading:
-            self._rest()
+            self._asked = False  # as `_rest`, which every request would call
+            self._since = monotonic()
 
     def on_message_complete(self) -> None:
         """See uvicorn."""

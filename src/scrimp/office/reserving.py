@@ -13,7 +13,10 @@ from scrimp.core.budget import Ask, Held, Refusal, scopes_of
 from scrimp.core.budget_words import describe
 from scrimp.core.commands import Release, Reserve
 from scrimp.core.prompt import Marker
+from scrimp.core.workspace import Planned
 from scrimp.core.worst_case import worst_case
+from scrimp.core.worst_parts import PLAIN, are_plain
+from scrimp.core.worst_seen import Seen
 from scrimp.errors import BudgetError, BudgetExceeded, BudgetUnavailable, ScrimpError
 from scrimp.office.office import Office
 from scrimp.runs import Run
@@ -101,7 +104,7 @@ class Reserving:
             at=now,
             markers=markers,
             known=self._office.most_tokens(planned) if planned else None,
-            messages=planned.asked.looked if planned else None,
+            messages=_looked(planned) if planned else None,
         )
         amount = most.amount if most.amount < _MOST else _MOST  # noqa: FURB136 - `min` takes ten times as long
         return Ask(attempt.id, amount, now, now + LEASE_SECONDS, scopes_of(attempt.tags))
@@ -117,6 +120,15 @@ class Reserving:
             return
         for crossing in found.crossed:
             self._office.audience.crossed(crossing)
+
+
+def _looked(planned: Planned) -> Seen | None:
+    """What `look_at_messages` finds in the messages, where that is known."""
+    asked = planned.asked
+    if planned.too_short and asked.edited is None and asked.looked is None:
+        prompt = asked.prompt
+        return PLAIN if are_plain(prompt.blocks[prompt.static_end + 1 :]) else None
+    return asked.looked
 
 
 def _together(own: Held | Refusal | None, found: Held | Refusal) -> Held | Refusal:
