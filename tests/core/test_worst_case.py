@@ -284,7 +284,11 @@ def test_messages_of_an_agent_are_plain() -> None:
     result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "found"}]}
     said = [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
     assert are_plain(message_blocks([{"role": "user", "content": "look"}, *said]))
-    for strange in ({**use, "cache_control": MARK}, {**result, "content": {"type": "image"}}, {"type": "image"}):
+    for strange in (
+        {**use, "cache_control": MARK},
+        {**result, "content": {"type": "image"}},
+        {"type": "image"},
+    ):
         assert not are_plain(message_blocks([*said, {"role": "user", "content": [strange]}]))
 
 
