@@ -73,7 +73,7 @@ async def adrive(
         kind = type(command)
         try:
             decided = desk.reserve(command) if kind is Reserve else None
-            if decided is not None:
+            if decided is not None and not decided.done():
                 await decided.settled()  # `reserved` raises its error, in words of its own
             if kind is Send:
                 answer = await send(command)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from scrimp.core.bill import bill
 from scrimp.core.prompt import Marker
 from scrimp.core.worst_case import worst_case
+from scrimp.core.worst_parts import PLAIN, are_plain
+from scrimp.wire.request import message_blocks
 from scrimp.wire.response import read_usage
 from tests.core.worst_bodies import (
     ADDED,
@@ -254,6 +256,39 @@ def test_malformed_requests_have_a_bound_too(fields: dict[str, Any], blocks: lis
     found = worst(asked)
     assert found.amount >= found.input_tokens * 4 * USD_PER_MTOK
     assert type(found.amount) is int
+
+
+_plain = st.sampled_from(
+    ["text", "tool_use", "thinking", "tool_result", "image", "search_result", "document"]
+)
+_markers = st.sampled_from([{}, {}, {}, {"cache_control": {"type": "ephemeral", "ttl": "1h"}}])
+_inner: Any = st.builds(lambda kind, marker: {"type": kind, "text": "x", **marker}, _plain, _markers)
+_contents: Any = st.one_of(st.none(), st.text(max_size=3), st.lists(_inner, max_size=2), _inner)
+_blocks: Any = st.builds(
+    lambda kind, content, marker: {"type": kind, "text": "said", "content": content, **marker},
+    *(_plain, _contents, _markers),
+)
+
+
+@given(st.lists(st.one_of(st.text(max_size=3), st.lists(_blocks, max_size=3)), min_size=1, max_size=4))
+def test_nobody_need_look_at_plain_messages(contents: list[Any]) -> None:
+    asked = body(messages=[{"role": "user", "content": content} for content in contents])
+    if are_plain(message_blocks(asked["messages"])):
+        model = FACTS.resolve(asked["model"])
+        assert worst_case(asked, model, facts=FACTS, at=NOW, messages=PLAIN) == worst(asked)
+
+
+def test_messages_of_an_agent_are_plain() -> None:
+    use = {"type": "tool_use", "id": "a", "name": "read", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "found"}]}
+    said = [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+    assert are_plain(message_blocks([{"role": "user", "content": "look"}, *said]))
+    for strange in (
+        {**use, "cache_control": MARK},
+        {**result, "content": {"type": "image"}},
+        {"type": "image"},
+    ):
+        assert not are_plain(message_blocks([*said, {"role": "user", "content": [strange]}]))
 
 
 @given(texts=st.lists(st.text(min_size=1), min_size=1, max_size=5), more=st.text(min_size=1))

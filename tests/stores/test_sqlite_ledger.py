@@ -19,6 +19,7 @@ import pytest
 from scrimp.core.record import Record, Tags
 from scrimp.errors import StoreError
 from scrimp.stores import ledger_rows
+from scrimp.stores.adding import hour_of
 from scrimp.stores.appending import Appender
 from scrimp.stores.ledger import Group, Query
 from scrimp.stores.ledger_items import Kept
@@ -230,7 +231,7 @@ def written_then(db: sqlite3.Connection, records: Sequence[Record]) -> None:
         [label] = db.execute("SELECT key FROM labels WHERE digest = ?", (digest,)).fetchone()
         for run_id in tags.run_ids:
             db.execute("INSERT OR IGNORE INTO label_runs VALUES (?, ?)", (run_id, label))
-        now = ledger_rows._row(item, label)
+        now = ledger_rows._row(item, label, hour_of(item.started_at))
         row = (*now[:18], *now[20:27], item.fault)  # without what was not kept then
         db.execute(f"INSERT INTO records ({OLD_COLUMNS}) VALUES ({', '.join('?' * 26)})", row)  # noqa: S608 - our own words only
         if has_misses and item.miss:

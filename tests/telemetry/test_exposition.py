@@ -30,12 +30,17 @@ def test_the_example_of_the_format_is_written_as_it_stands_there() -> None:
     )
 
 
-@given(st.lists(st.floats(0, 1_000, allow_nan=False)))
-def test_buckets_count_what_is_at_most_their_bound(values: list[float]) -> None:
+_values = st.lists(st.floats(0, 1_000, allow_nan=False) | st.sampled_from((0.5, 1.0, 2.5, 100.0)))
+
+
+@given(_values, _values)
+def test_buckets_count_what_is_at_most_their_bound(one_by_one: list[float], at_once: list[float]) -> None:
     bounds = (0.5, 1.0, 2.5, 100.0)
     histogram = Histogram(bounds)
-    for value in values:
+    for value in one_by_one:
         histogram.add(value)
+    histogram.add_all(at_once)
+    values = [*one_by_one, *at_once]
     into = Exposition()
     into.histogram("h_seconds", "x", [({"model": "m"}, histogram)])
     found = parsed(into.text())

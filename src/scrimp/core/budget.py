@@ -91,6 +91,7 @@ class Ask(msgspec.Struct, frozen=True, gc=False):
     scopes: tuple[Scope, ...]
 
 
+@final
 class Held(msgspec.Struct, frozen=True, gc=False):
     """The money is held. `limits` are those it counts against; none: nothing limits this call."""
 
@@ -100,6 +101,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     crossed: tuple[Crossing, ...] = ()
 
 
+@final
 class Refusal(msgspec.Struct, frozen=True):
     """The limit that does not allow the call. `scope` is the member that ran out where it is for each.
 

@@ -135,22 +135,22 @@ class Books:
 
     def reserve(self, ask: Ask) -> Held | Refusal:
         """Hold the money in every account it counts in, or in none. Asking again changes nothing."""
-        places = self.terms.places(ask.scopes, ask.at)
+        id_, amount, scopes = ask.id, ask.amount, ask.scopes
+        places = self.terms.places(scopes, ask.at)
         if not places.all:
-            return Held(ask.id, ask.amount)
-        known = self.holds.get(ask.id)
+            return Held(id_, amount)
+        known = self.holds.get(id_)
         if known is not None:
             return Held(known.id, known.amount, places.limits)
-        posts, amount = self._posts(places), ask.amount
+        posts = self._posts(places)
         for post in posts:
             account, place = post
             if account.spent + account.held + amount > place.term.amount:
                 return self._refused(ask, post)
         for account, _ in posts:
             account.held += amount
-        hold = Hold(ask.id, amount, ask.at, ask.lease_until, ask.scopes)
-        self.holds[ask.id] = self.changes.holds[ask.id] = hold
-        return Held(ask.id, amount, places.limits, self._crossings(posts))
+        self.holds[id_] = self.changes.holds[id_] = Hold(id_, amount, ask.at, ask.lease_until, scopes)
+        return Held(id_, amount, places.limits, self._crossings(posts))
 
     def release(self, id_: str) -> None:
         """Nothing was billed: the money is free again, if it was held."""
@@ -224,7 +224,8 @@ class Books:
         return Refusal(limit, place.scope, spent, held, ask.amount, place.resets_at)
 
     def _settle(self, charge: Charge, settlement: Settlement, *, new: bool) -> tuple[Crossing, ...]:
-        counted = max(charge.cost, settlement.amount)
+        cost, amount = charge.cost, settlement.amount
+        counted = amount if amount > cost else cost  # noqa: FURB136 - `max` takes ten times as long
         hold = self._dropped(settlement.hold)
         if hold is None:
             if not new:

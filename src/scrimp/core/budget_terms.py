@@ -103,9 +103,19 @@ class Terms:
             else:
                 self._named[scope] = (*self._named.get(scope, ()), term)
         self._remembered: dict[tuple[Scope, ...], Places] = {}
+        self._last: tuple[tuple[Scope, ...], Places] = (), Places((), (), inf, -inf)
+        """What was asked for last: scopes that are the same object need not be hashed."""
 
     def places(self, scopes: tuple[Scope, ...], at: float) -> Places:
         """Every account that a call within `scopes` at that time counts in."""
+        last, known = self._last
+        if last is scopes and known.since <= at < known.until:
+            return known
+        found = self._found(scopes, at)
+        self._last = scopes, found
+        return found
+
+    def _found(self, scopes: tuple[Scope, ...], at: float) -> Places:
         known = self._remembered.get(scopes)  # the calls of a run are within the same scopes
         if known is not None and known.since <= at < known.until:
             return known

@@ -168,9 +168,12 @@ class Memory:
 
     def met(self, prompt: Prompt) -> bool:
         """Whether something can be promised for `prompt`: an entry on its way, or a conversation kept."""
-        unknown = self.entries.keys().isdisjoint(prompt.prefixes)
-        unknown = unknown and self._tails.keys().isdisjoint(prompt.prefixes)
-        return not (unknown and self._pending.keys().isdisjoint(prompt.prefixes))
+        prefixes = prompt.prefixes
+        if self.entries and not self.entries.keys().isdisjoint(prefixes):
+            return True
+        if self._tails and not self._tails.keys().isdisjoint(prefixes):
+            return True
+        return bool(self._pending) and not self._pending.keys().isdisjoint(prefixes)
 
     def extends_short(self, prompt: Prompt) -> bool:
         """Whether a prompt too short for the cache was the beginning of `prompt`, or all of it."""

@@ -51,7 +51,9 @@ class Draft(msgspec.Struct, frozen=True):
         if held is None:
             return Keep(record)
         feared = held.amount if most is None or most > held.amount else most
-        return Keep(record, Settlement(held.id, max(feared, record.cost)))
+        cost = record.cost
+        amount = feared if feared > cost else cost  # noqa: FURB136 - `max` takes ten times as long
+        return Keep(record, Settlement(held.id, amount))
 
     def untouched(self, fault: str) -> Draft:
         """The caller's own request went out."""
@@ -128,7 +130,7 @@ class Draft(msgspec.Struct, frozen=True):
             answer.first_event_at if answer else None,
             ended_at,
             answer.provider if answer else "anthropic",
-            model.id[:_LONGEST_NAME],
+            model.id if len(model.id) <= _LONGEST_NAME else model.id[:_LONGEST_NAME],
             attempt.tags,
             attempt.mode,
             "unknown" if metered is None else "complete" if metered.complete else "cut off",

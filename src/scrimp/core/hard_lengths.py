@@ -37,9 +37,13 @@ class HardLengths:
 
     def longest(self, prefixes: Sequence[Digest], first: int) -> tuple[int, int] | None:
         """The last of `prefixes`, from position `first` on, that has a bound: its position, and that."""
-        known = self._most
-        for position in range(len(prefixes) - 1, first - 1, -1):
-            tokens = known.get(prefixes[position])
+        if not self._most:
+            return None
+        position = len(prefixes)
+        for tokens in map(self._most.get, reversed(prefixes)):
+            position -= 1
+            if position < first:
+                break
             if tokens is not None:
                 return position, tokens
         return None

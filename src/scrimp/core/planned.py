@@ -67,7 +67,7 @@ class Planned(msgspec.Struct, frozen=True, gc=False):
     @property
     def static_tokens(self) -> int:
         """About how many tokens tools and system are."""
-        end = self.prompt.static_end
+        end = self.asked.prompt.static_end
         return self.situation.ends[end] if end >= 0 else 0
 
     def untouched(self) -> Planned:

@@ -96,7 +96,7 @@ class Ends(Sequence[int]):
     def __getitem__(self, index: slice) -> list[int]: ...
     def __getitem__(self, index: int | slice) -> int | list[int]:
         count = self._begun + self._said
-        if isinstance(index, slice):
+        if index.__class__ is not int and isinstance(index, slice):
             return list(map(self._end, range(1, count + 1)[index]))
         if not -count <= index < count:
             raise IndexError("beyond the end of the prompt")

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from scrimp.core.worst_seen import Seen, ServerTool
 from scrimp.core.worst_tools import count, look_at_tools, referred_tokens
 from scrimp.facts.model import Model
-from scrimp.wire.request import Body
+from scrimp.wire.request import Block, Body
 
-__all__ = ["Looked", "look", "look_at", "look_at_messages", "look_on", "may_shorten"]
+__all__ = ["PLAIN", "Looked", "are_plain", "look", "look_at", "look_at_messages", "look_on", "may_shorten"]
 
 _DEFAULT_TRIGGER = 150_000
 """Tokens of a prompt that compaction begins at where the request names none ("Compaction")."""
@@ -56,6 +58,15 @@ another as soon as it is not the last any more. Empty for few messages: looking 
 
 _FEW = 12
 
+PLAIN = Seen()
+"""What is found in messages that `are_plain`, but for their characters, of which a bound needs none."""
+
+_PLAIN_BLOCKS = _BYTES_BOUND | {"text", "tool_result"}
+_WITH_BLOCKS_INSIDE = frozenset({str, list, tuple, type(None)})
+"""Contents of a `tool_result` whose blocks, where they have any, are blocks of the prompt as well."""
+
+_content = itemgetter("content")
+
 
 def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
     """Everything in `body` that its bytes do not bound, and its markers.
@@ -75,7 +86,7 @@ def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
         look_at(seen, system)
     if messages is None:
         _look_at_messages(seen, body.get("messages"))
-    else:
+    elif messages is not PLAIN:
         seen.more(messages)
     if seen.inline:
         look_at_tools(seen, seen.inline, model)
@@ -91,6 +102,19 @@ def look_at_messages(messages: Any) -> Seen:
     seen = Seen()
     _look_at_messages(seen, messages)
     return seen
+
+
+def are_plain(blocks: Iterable[Block]) -> bool:
+    """Whether blocks of messages are of the usual kinds, and without markers: nobody need look at them."""
+    for block in blocks:
+        kind = block.kind
+        if kind not in _PLAIN_BLOCKS or block.ttl is not None:
+            return False
+        if kind == "tool_result" and (
+            block.depth or block.value.get("content").__class__ not in _WITH_BLOCKS_INSIDE
+        ):
+            return False
+    return True
 
 
 def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:
@@ -109,20 +133,32 @@ def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:
 
 
 def _look_at_messages(seen: Seen, messages: Any) -> None:
-    blocks: list[Any] = []
-    for message in messages if isinstance(messages, _LIST) else ():
-        if message.__class__ is not dict and not isinstance(message, Mapping):
-            continue
-        content = message.get("content")
-        if content.__class__ is str:
-            seen.chars += len(content)
-        elif content.__class__ is list or isinstance(content, tuple):
-            blocks += content
+    lists: list[Any] = []
+    chars = 0
+    for content in _contents(messages):
+        if content.__class__ is list:
+            lists.append(content)
+        elif content.__class__ is str:
+            chars += len(content)
+        elif isinstance(content, tuple):
+            lists.append(content)
+    if chars:
+        seen.chars += chars
     try:
         # All at once: a call for each message takes longer than looking at what most of them have.
-        look_at(seen, blocks)
+        look_at(seen, chain.from_iterable(lists))
     except RecursionError:
         seen.unseen.append("blocks in blocks, too deep to look at")
+
+
+def _contents(messages: Any) -> list[Any]:
+    """What each message holds."""
+    if messages.__class__ is not list and not isinstance(messages, _LIST):
+        return []
+    try:
+        return list(map(_content, messages))
+    except (KeyError, TypeError):  # one of them is no message
+        return [message.get("content") for message in messages if isinstance(message, _OBJECT)]
 
 
 def look_at(seen: Seen, content: Iterable[Any]) -> None:
@@ -134,10 +170,14 @@ def look_at(seen: Seen, content: Iterable[Any]) -> None:
             continue
         if "cache_control" in block:
             seen.mark(block)
-        kind = block.get("type")
+        try:
+            kind = block["type"]
+        except KeyError:
+            kind = None
         if kind == "text":
             text = block.get("text")
-            chars += len(text) if text.__class__ is str else 0
+            if text.__class__ is str:
+                chars += len(text)
         elif kind in _BYTES_BOUND:
             continue
         elif kind == "tool_result":

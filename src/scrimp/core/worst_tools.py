@@ -29,7 +29,9 @@ _CLIENT_TOOL = re.compile(r"(bash|text_editor|memory|(computer|browser)(_toolset
 
 def look_at_tools(seen: Seen, tools: Any, model: Model) -> None:
     """Take in the definitions of tools."""
-    for tool in _objects(tools):
+    for tool in tools if isinstance(tools, _LIST) else ():
+        if not isinstance(tool, _OBJECT):
+            continue
         seen.added += _AROUND_TOOL
         if "cache_control" in tool:
             seen.mark(tool)

@@ -106,7 +106,7 @@ class App:
             inbound.refusal = None  # its traceback holds this frame: nothing is to go round in a circle
 
     def _route(self, inbound: Inbound) -> Awaitable[None]:
-        if not inbound.path.startswith("/v1/"):
+        if inbound.path != MESSAGES and not inbound.path.startswith("/v1/"):
             return self._house.answer(inbound)
         if self._house.draining:
             raise RefusedError(*_ENDED["draining"], headers=_LAST)
@@ -120,7 +120,7 @@ class App:
         caller = self._callers.of(inbound.headers)
         inbound.upstream, inbound.key = caller.upstream, caller.key.name if caller.key else None
         limits = self._settings.limits
-        most = limits.batch_body if path.startswith(BATCHES) else limits.body
+        most = limits.batch_body if path != MESSAGES and path.startswith(BATCHES) else limits.body
         if inbound.more_body:
             await inbound.come(most, self._settings.timeouts.request)
         raw = inbound.read(most)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from time import monotonic
 
 import aiohttp
@@ -23,6 +24,7 @@ _COPIED_BYTES = 2**15
 """Up to which head and body are put into one piece: two pieces are two packets."""
 
 _SWITCHING = 101
+_NAMES = 512
 
 
 class BrokenOffError(Exception):
@@ -254,10 +256,18 @@ class Line(asyncio.Protocol):
 
 def _by_name(headers: Headers) -> dict[str, str]:
     """By names in small letters; the first of several of one name."""
-    return {
-        name.lower().decode("latin-1"): value.decode("utf-8", "surrogateescape")
-        for name, value in reversed(headers)
-    }
+    named: dict[str, str] = {}
+    for name, value in headers:  # most answers have a few: a comprehension would take longer to begin
+        lower = _name(name)
+        if lower not in named:
+            named[lower] = value.decode() if value.isascii() else value.decode("utf-8", "surrogateescape")
+    return named
+
+
+@lru_cache(_NAMES)
+def _name(name: bytes) -> str:
+    """A name in small letters; all answers have the same few."""
+    return name.lower().decode("latin-1")
 
 
 def _is_framed(headers: Headers) -> bool:

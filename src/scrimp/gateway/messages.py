@@ -313,7 +313,7 @@ class Call:
         status, headers = response.status, response.headers
         if status < 400:
             self._office.met(headers)
-            streams = headers.get("content-type", "").find("text/event-stream") >= 0
+            streams = "text/event-stream" in headers.get("content-type", "")
             self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds())
         request_id = headers.get("request-id")
         return Answer(status, started_at, self._ways.clock(), "anthropic", request_id, self._fault)

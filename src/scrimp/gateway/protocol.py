@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from itertools import chain
 from time import monotonic
@@ -24,6 +25,7 @@ __all__ = ["Allowed", "GatewayProtocol"]
 Serving: TypeAlias = Callable[[Inbound], Coroutine[Any, Any, None]]
 
 _BATCHES = b"/batches"
+_TASK = "scrimp request"
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
@@ -144,7 +146,8 @@ class GatewayProtocol(Protocol):
 
     def serve(self, exchange: Any) -> None:
         """As uvicorn's own, for an application that leaves no failure to others, nor tasks behind."""
-        task = exchange.task = self.loop.create_task(self._serving(exchange))
+        # Not by the loop, which makes up a name for each task first.
+        task = exchange.task = asyncio.Task(self._serving(exchange), loop=self.loop, name=_TASK)
         self.tasks.add(task)
 
     def on_headers_complete(self) -> None:
@@ -199,7 +202,8 @@ class GatewayProtocol(Protocol):
         if self.pipeline:
             self.serve(self.pipeline.pop()[0])
         elif not self._reading:
-            self._rest()
+            self._asked = False  # as `_rest`, which every request would call
+            self._since = monotonic()
 
     def on_message_complete(self) -> None:
         """See uvicorn."""

@@ -10,6 +10,10 @@ __all__ = ["surely_refused"]
 
 def surely_refused(body: Mapping[str, Any]) -> str | None:
     """What the API says of a body without what every request needs, in its words; None: it may take it."""
+    if type(body.get("model")) is str and type(body.get("messages")) is list:
+        most = body.get("max_tokens")
+        if type(most) is int and most >= 0:  # as in most requests
+            return None
     for name in ("model", "max_tokens", "messages"):
         if name not in body and not (name == "messages" and body.get("thread")):
             return f"{name}: Field required"
@@ -20,6 +24,5 @@ def surely_refused(body: Mapping[str, Any]) -> str | None:
     most = body["max_tokens"]
     if most is None or isinstance(most, (list, dict)):
         return "max_tokens: Input should be a valid integer"
-    if isinstance(most, int) and most < 0:
-        return "max_tokens: Input should be greater than or equal to 0"
-    return None
+    negative = isinstance(most, int) and most < 0
+    return "max_tokens: Input should be greater than or equal to 0" if negative else None

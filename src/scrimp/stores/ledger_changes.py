@@ -72,9 +72,9 @@ def open_changes(db: sqlite3.Connection) -> None:
 def save(db: sqlite3.Connection, changes: Changes, sums: Sequence[Row]) -> None:
     """Write down what is new of budgets, and add to the sums of records what new ones add up to."""
     scopes = _Texts()
-    _put(db, _PUT_HOLDS, [_hold_row(hold, scopes) for hold in changes.holds.values() if hold is not None])
+    held, ended = _hold_rows(changes.holds, scopes)
+    _put(db, _PUT_HOLDS, held)
     _put(db, _PUT_ACCOUNTS, [_account_row(key, account) for key, account in changes.accounts.items()])
-    ended = [id_ for id_, hold in changes.holds.items() if hold is None]
     if ended:
         first, *others = sums or (_NOTHING_SUMMED,)
         _put(db, _PUT_WRITTEN, [(*first, _text(ended)), *[one + _NOTHING_ENDED for one in others]])
@@ -92,8 +92,21 @@ def _put(db: sqlite3.Connection, statements: Sequence[str], rows: Sequence[Row])
         db.execute(statements[len(part)], [*chain.from_iterable(part)])
 
 
-def _hold_row(hold: Hold, scopes: Mapping[Any, str]) -> Row:
-    return hold.id, hold.amount, hold.at, hold.lease_until, scopes[hold.scopes], hold.booked, int(hold.lapsed)
+def _hold_rows(holds: Mapping[str, Hold | None], scopes: Mapping[Any, str]) -> tuple[list[Row], list[str]]:
+    """The rows of holds, and the ids of those that have ended."""
+    rows: list[Row] = []
+    ended: list[str] = []
+    within, text = None, ""
+    for id_, hold in holds.items():
+        if hold is None:
+            ended.append(id_)
+            continue
+        if hold.scopes is not within:  # those of a run are the same object, which need not be hashed
+            within = hold.scopes
+            text = scopes[within]
+        lapsed = 1 if hold.lapsed else 0
+        rows.append((hold.id, hold.amount, hold.at, hold.lease_until, text, hold.booked, lapsed))
+    return rows, ended
 
 
 def _account_row(key: Key, account: Account) -> Row:

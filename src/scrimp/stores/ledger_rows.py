@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
+from math import inf
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -15,7 +16,7 @@ from msgspec.structs import astuple, fields
 
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.record import Record, Tags
-from scrimp.stores.adding import Label, hour_of, label_of
+from scrimp.stores.adding import HOUR, Label, hour_of, label_of
 from scrimp.stores.ledger_adding import added_up
 from scrimp.stores.ledger_state import State
 from scrimp.stores.retention import not_pruned
@@ -118,10 +119,14 @@ def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: La
     wanted = not_pruned(db, records, state.first_hour)
     kinds: dict[int, int] = {}
     rows = []
+    hour, until = 0, -inf  # of the record before: most are of the same hour
     for record in wanted:
         label, kind = labels.key(db, record)
         kinds[label] = kind
-        rows.append(_row(record, label))
+        if not until - HOUR <= record.started_at < until:
+            hour = hour_of(record.started_at)
+            until = (hour + 1) * HOUR
+        rows.append(_row(record, label, hour))
     added = 0
     for first in range(0, len(rows), _AT_ONCE):
         part = rows[first : first + _AT_ONCE]
@@ -136,7 +141,7 @@ def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: La
     return Added({row[0] for row in rows}, added_up(addends, kinds))
 
 
-def _row(record: Record, label: int) -> Row:
+def _row(record: Record, label: int, hour: int) -> Row:
     usage = record.usage
     written = usage.cache_creation_input_tokens
     for_1h = usage.write_1h if written else 0
@@ -145,7 +150,7 @@ def _row(record: Record, label: int) -> Row:
         record.call_id,
         record.attempt,
         label,
-        hour_of(record.started_at),
+        hour,
         record.started_at,
         record.first_event_at,
         record.ended_at,

@@ -13,7 +13,6 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 __all__ = ["Promise", "kept", "together"]
@@ -40,12 +39,13 @@ class Promise(Generic[T]):
     callback out of it is the one who calls it.
     """
 
-    __slots__ = ("_callbacks", "_found", "_wanted")
+    __slots__ = ("_callbacks", "_found", "_waiters", "_wanted")
 
     def __init__(self, wanted: Callable[[asyncio.AbstractEventLoop | None], object] = _nothing) -> None:
         self._wanted = wanted
         self._found: T | BaseException = _NOT_YET
         self._callbacks: list[Callable[[Promise[T]], object]] = []
+        self._waiters: list[asyncio.Future[None]] = []
 
     def done(self) -> bool:
         """Whether there is a result or an error."""
@@ -78,17 +78,20 @@ class Promise(Generic[T]):
         self._found = found
         self._call()
 
-    async def settled(self) -> None:
-        """Returns once there is a result or an error, neither of which it tells."""
+    def settled(self) -> asyncio.Future[None]:
+        """To be awaited: done once there is a result or an error, neither of which it tells."""
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._waiters.append(waiter)
         if self._found is _NOT_YET:
-            loop = asyncio.get_running_loop()
-            waiter = loop.create_future()
-            self.add_done_callback(partial(_wake, waiter))
             self._wanted(loop)
-            await waiter
+        else:
+            self._call()
+        return waiter
 
     def __await__(self) -> Generator[Any, None, T]:
-        yield from self.settled().__await__()
+        if self._found is _NOT_YET:
+            yield from self.settled()
         return self.result()
 
     def _wait(self, timeout: float | None) -> None:
@@ -101,7 +104,13 @@ class Promise(Generic[T]):
 
     def _call(self) -> None:
         """Call everybody who waits, in order; another thread may be doing the same."""
-        callbacks = self._callbacks
+        callbacks, waiters = self._callbacks, self._waiters
+        while waiters:
+            try:
+                waiter = waiters.pop()
+            except IndexError:  # the other one was quicker
+                break
+            _wake(waiter)
         while callbacks:
             try:
                 callback = callbacks.pop(0)
@@ -141,7 +150,7 @@ def together() -> Iterator[None]:
             _call(loop, waiting)
 
 
-def _wake(waiter: asyncio.Future[None], _: Promise[Any]) -> None:
+def _wake(waiter: asyncio.Future[None]) -> None:
     """Wake a waiter of whichever loop, from whichever thread, now or with others."""
     loop, others = waiter.get_loop(), _round.waiters
     if others is None:

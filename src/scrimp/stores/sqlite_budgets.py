@@ -8,11 +8,11 @@ from functools import partial
 from typing import TypeVar
 
 from scrimp.core.budget import Ask, Held, Limit, Refusal, Scope, Standing, Why
-from scrimp.core.budget_terms import Term
+from scrimp.core.budget_terms import Term, Terms
 from scrimp.errors import BudgetUnavailable, StoreError
 from scrimp.stores.appending import Appender
 from scrimp.stores.budget_history import dearest
-from scrimp.stores.budget_limits import Entry, checked, put_entry
+from scrimp.stores.budget_limits import MOST, Entry, checked, put_entry
 from scrimp.stores.budget_tables import due_holds, events_of, identity_of, members_of, read_holds, series_of
 from scrimp.stores.budget_views import keepable_ask, standings_of, why
 from scrimp.stores.ledger_items import Extended, Item, Released
@@ -32,6 +32,8 @@ class SqliteBudgets:
         self._store = store
         self._file = file
         self._books = books
+        self._before: tuple[Terms, tuple[Scope, ...], bool] = Terms(), (), False
+        """What was asked for last: by which terms, within which scopes, and whether anything limits those."""
 
     def reserve(self, ask: Ask) -> Promise[Held | Refusal]:
         """See `Budgets`."""
@@ -39,8 +41,12 @@ class SqliteBudgets:
             terms = self._file.recent().terms
         except BudgetUnavailable as error:
             return kept(error)
-        ask = keepable_ask(ask)
-        if terms.limit(ask.scopes):
+        before, scopes, limited = self._before
+        if terms is not before or ask.scopes is not scopes or not 0 <= ask.amount <= MOST:
+            ask = keepable_ask(ask)
+            limited = terms.limit(ask.scopes)
+            self._before = terms, ask.scopes, limited
+        if limited:
             return self._store.ask(ask)
         return kept(Held(ask.id, ask.amount))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import floor
+from typing import final
 
 import msgspec
 
@@ -23,6 +24,7 @@ class _Tokens(msgspec.Struct, frozen=True, gc=False):
     output: int
 
 
+@final
 class CallLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the line of a call says, in this order; None is left out.
 

@@ -59,7 +59,8 @@ class _Series:
     def add(self, records: Iterable[Record]) -> None:
         """Count calls; what most of them change is looked up once for all."""
         calls = plain = written = hours = read = output = cost = own = 0
-        first, duration = self.first, self.duration
+        first: list[float] = []
+        duration: list[float] = []
         for record in records:
             usage, spent, own_cost, began = record.usage, record.cost, record.own_cost, record.started_at
             calls += 1
@@ -74,9 +75,11 @@ class _Series:
             if not record.measured:
                 self.estimated += spent
             if record.first_event_at is not None:
-                first.add(record.first_event_at - began)
+                first.append(record.first_event_at - began)
             if record.ended_at is not None:
-                duration.add(record.ended_at - began)
+                duration.append(record.ended_at - began)
+        self.first.add_all(first)
+        self.duration.add_all(duration)
         self.calls += calls
         self.plain += plain
         self.write_5m += written - hours

@@ -195,15 +195,21 @@ def usual_usage(literal: bytes) -> Usage | None:
     Nearly all usages are alike, and decoded straight into what they are read as. A count that is not stated
     is 0. Raises msgspec.DecodeError for what is no JSON.
     """
-    # Without a minus no count is negative, and with this field the usage does report on the cache.
+    # With this field the usage does report on the cache.
     # (Not by `in`: between bytes it makes an error first, and forgets it.)
-    if literal.find(b"-") >= 0 or literal.find(_CACHE_FIELD) < 0:
+    if literal.find(_CACHE_FIELD) < 0:
         return None
     try:
         usage = _usual.decode(literal)
     except msgspec.ValidationError:
         return None
     split, written = usage.cache_creation, usage.cache_creation_input_tokens
+    counts = usage.input_tokens | usage.output_tokens | written | usage.cache_read_input_tokens
+    if split is not None:
+        counts |= split.ephemeral_5m_input_tokens | split.ephemeral_1h_input_tokens
+    more = usage.iterations or usage.server_tool_use or usage.output_tokens_details
+    if counts < 0 or (more and literal.find(b"-") >= 0):  # no count may be negative
+        return None
     if split is None:
         return None if written else usage
     return usage if split.ephemeral_5m_input_tokens + split.ephemeral_1h_input_tokens == written else None
