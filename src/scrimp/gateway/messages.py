@@ -126,7 +126,8 @@ class Call:
         """The client gets this answer, which is metered on its way."""
         reading = self._desk.reading
         meter = None if reading is None or reading.finished else reading
-        self._desk.turn = self._ways.turns.rest
+        if reading is not None and reading.streams:
+            self._desk.turn = self._ways.turns.rest
         return self._ways.relay.run(self._inbound, response, meter, soon=True)
 
     @property

@@ -46,7 +46,7 @@ class Turns:
 
     def when_there_is_time(self, work: Callable[[], None]) -> None:
         """Do `work`: at once where nothing has to wait, else `later`."""
-        if self.busy:
+        if self.streams or self._looks:
             self.later(work)
         else:
             work()
