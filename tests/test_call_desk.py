@@ -6,14 +6,14 @@ import asyncio
 import gc
 import json
 import weakref
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from scrimp.core.budget import Limit, Scope
-from scrimp.core.commands import Answer, Attempt, Send
+from scrimp.core.commands import Answer, Attempt, Plan, Send
 from scrimp.core.flow import flow
 from scrimp.core.record import Tags
 from scrimp.drive import adrive, drive
@@ -86,6 +86,61 @@ def test_a_call_is_written_down_when_its_answer_ends_and_nothing_of_it_stays(*, 
         left = [weakref.ref(desk), weakref.ref(reading)]
         del desk, reading
         assert [one() for one in left] == [None, None]
+
+
+def test_what_follows_the_end_of_a_stream_takes_its_turns() -> None:
+    ledger, facts = MemoryLedger(), default()
+    office = Office(Remembering(facts, clock, place=False), ledger, clock=clock, facts=facts)
+    line: list[Callable[[], None]] = []
+    with collecting_nothing():
+        desk = under_way(office, stream=True)
+        desk.turn = line.append
+        reading = desk.reading
+        assert reading is not None
+        for part in events():
+            reading.saw(part)
+        reading.end()
+        turns = 0
+        while line:
+            assert not list(ledger.records())  # to keep the record is what comes last
+            line.pop()()
+            turns += 1
+        assert turns > 1
+        (record,) = ledger.records()
+        assert (record.outcome, record.usage.output_tokens) == ("complete", 5)
+        left = [weakref.ref(desk), weakref.ref(reading)]
+        del desk, reading
+        assert [one() for one in left] == [None, None]
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_call_that_ends_while_it_waits_for_its_turn_holds_nothing(turn: int) -> None:
+    ledger, facts = MemoryLedger(), default()
+    ledger.budgets.put(Limit(scope=Scope("organisation"), amount=10**12))
+    office = Office(Remembering(facts, clock, place=False), ledger, clock=clock, facts=facts)
+    text = {"type": "text", "text": "Worth caching. " * 1800, "cache_control": {"type": "ephemeral"}}
+    messages = [{"role": "user", "content": "Hi"}]
+    body: dict[str, Any] = {"model": MODEL, "max_tokens": 9, "system": [text], "messages": messages}
+    waited = 0
+
+    async def mine() -> None:
+        nonlocal waited
+        waited += 1
+        if waited == turn:
+            raise asyncio.CancelledError
+
+    async def call(turn: Callable[[], Awaitable[None]] | None) -> None:
+        steps = flow(Attempt("a1", "c1", 0, body, "safe", Tags(), stream=True), facts, clock)
+        await adrive(steps, CallDesk(office, None), never, turn=turn)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(call(mine))
+    (standing,) = ledger.budgets.standings(NOW)
+    assert (standing.held, standing.spent) == (0, 0)
+    assert not list(ledger.records())
+    again = office.plan(Plan(body, again=False, label=None))
+    assert again is not None
+    assert again.writing  # nobody is thought to be writing it
 
 
 @pytest.mark.parametrize("driven", ["drive", "adrive"])

@@ -66,12 +66,18 @@ async def adrive(
     desk: Desk,
     send: Callable[[Send], Awaitable[Answer]],
     plan: Callable[[Plan], Awaitable[Any]] | None = None,
+    turn: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Run `flow` until it ends or waits for a stream. `plan` makes plans where one may have to wait."""
+    """Run `flow` until it ends or waits for a stream.
+
+    `plan` makes plans where one may have to wait; `turn` is awaited before what keeps an event loop busy.
+    """
     command: Any = next(flow)
     while command is not None:
         kind = type(command)
         try:
+            if turn is not None and (kind is Plan or kind is Reserve):
+                await turn()
             decided = desk.reserve(command) if kind is Reserve else None
             if decided is not None and not decided.done():
                 await decided.settled()  # `reserved` raises its error, in words of its own
@@ -96,13 +102,20 @@ async def adrive(
             return
 
 
-def resume(flow: Flow, desk: Desk, answer: Any) -> None:
-    """Run the rest of a flow that waited for the end of its response; `answer` is that of its `Meter`."""
+def resume(
+    flow: Flow, desk: Desk, answer: Any, turn: Callable[[Callable[[], None]], None] | None = None
+) -> None:
+    """Run the rest of a flow that waited for the end of its response; `answer` is that of its `Meter`.
+
+    `turn` is given what each command takes, to be done when there is time for it.
+    """
     try:
-        while True:
-            answer = desk.answer(flow.send(answer))
+        command = flow.send(answer)
+        while turn is None:
+            command = flow.send(desk.answer(command))
     except StopIteration:
         return
+    turn(lambda: resume(flow, desk, desk.answer(command), turn))
 
 
 def _thrown(flow: Flow, error: BaseException) -> Command | None:

@@ -111,6 +111,59 @@ def test_what_follows_the_body_is_no_header() -> None:
     run(script, use)
 
 
+def passed_to(take: Callable[[bytes, bool], bool], *parts: bytes) -> list[bytes]:
+    """What is left to who waits of an answer that comes in these parts and is passed on to `take`."""
+    may_go_on = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head_of(reader)
+        writer.write(OK + b"transfer-encoding: chunked\r\n\r\n")
+        for part in parts:
+            await may_go_on.wait()
+            may_go_on.clear()
+            writer.write(part)
+            await writer.drain()
+
+    async def use(way: Way, url: str) -> list[bytes]:
+        answer, left = await way.send("GET", url, HEADERS, b""), list[bytes]()
+        may_go_on.set()
+
+        def taken(part: bytes, over: bool) -> bool:
+            may_go_on.set()
+            return take(part, over)
+
+        while not left or left[-1]:
+            left.append(await answer.passed(taken))
+            may_go_on.set()
+        assert answer.is_over()
+        return left
+
+    found: list[bytes] = run(script, use)
+    return found
+
+
+def test_what_comes_is_given_to_who_takes_it_all_that_came_at_once_in_one_piece() -> None:
+    given: list[tuple[bytes, bool]] = []
+
+    def take(part: bytes, over: bool) -> bool:
+        given.append((part, over))
+        return True
+
+    left = passed_to(take, b"3\r\nabc\r\n2\r\nde\r\n", b"1\r\nf\r\n", b"1\r\ng\r\n0\r\n\r\n")
+    assert (given, left) == ([(b"abcde", False), (b"f", False), (b"g", True)], [b""])
+
+
+def test_what_nobody_takes_is_left_to_who_waits_and_the_next_part_is_offered_again() -> None:
+    given: list[bytes] = []
+
+    def take(part: bytes, over: bool) -> bool:
+        given.append(part)
+        return part != b"abc"
+
+    left = passed_to(take, b"3\r\nabc\r\n", b"1\r\nd\r\n", b"0\r\n\r\n")
+    assert (given, left) == ([b"abc", b"d"], [b"abc", b""])
+
+
 def test_an_answer_that_nobody_reads_to_its_end_ends_its_connection() -> None:
     async def use(way: Way, url: str) -> list[bytes]:
         for _ in range(2):

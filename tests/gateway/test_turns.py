@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from time import monotonic
 
+import pytest
+
+from scrimp.gateway import turns as module
 from scrimp.gateway.turns import Turns
 from tests.patience import PATIENCE
 
@@ -74,3 +79,116 @@ def test_one_that_leaves_the_line_holds_nobody_up() -> None:
         return said
 
     assert asyncio.run(main()) == ["first", "here"]
+
+
+async def looks(said: list[str], times: int) -> None:
+    """What the loop does besides: one mark for each of its turns."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+        said.append("|")
+
+
+def in_order(began: Callable[[Turns, list[str]], None], *, looked: int = 9) -> str:
+    """What is done with the turns of a gateway in which something streams, and in which turns of the loop."""
+
+    async def main() -> str:
+        turns, said = Turns(), list[str]()
+        turns.streams = 1
+        began(turns, said)
+        await looks(said, looked)
+        return "".join(said)
+
+    return asyncio.run(main())
+
+
+def slowly(said: list[str], name: str) -> None:
+    busy()
+    said.append(name)
+
+
+def test_small_work_is_done_together_and_long_work_with_looks_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_SLICE", 60.0)
+
+    def quick(turns: Turns, said: list[str]) -> None:
+        for name in "abc":
+            turns.later(partial(said.append, name))
+
+    assert in_order(quick, looked=3) == "abc|||"
+    monkeypatch.undo()
+
+    def slow(turns: Turns, said: list[str]) -> None:
+        for name in "abc":
+            turns.later(partial(slowly, said, name))
+
+    assert in_order(slow, looked=3) == "a|b|c|"
+
+
+def test_what_has_to_wait_does_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST", 2)
+
+    def many(turns: Turns, said: list[str]) -> None:
+        for name in "abcde":
+            turns.later(partial(slowly, said, name))
+
+    assert in_order(many, looked=3) == "abc|d|e|"
+
+
+def test_what_is_left_of_a_piece_of_work_is_next() -> None:
+    def parted(turns: Turns, said: list[str]) -> None:
+        def first() -> None:
+            slowly(said, "a")
+            turns.rest(partial(slowly, said, "A"))
+
+        turns.later(first)
+        turns.later(partial(slowly, said, "b"))
+
+    assert in_order(parted, looked=3) == "a|A|b|"
+
+    turns, said = Turns(), list[str]()
+    turns.rest(partial(said.append, "at once"))  # where nothing streams
+    assert said == ["at once"]
+
+
+def test_whoever_is_let_go_on_has_a_turn_of_the_loop_and_waits_again_for_another() -> None:
+    async def main() -> str:
+        turns, said = Turns(), list[str]()
+        turns.streams = 1
+
+        async def call(name: str) -> None:
+            for step in "12":
+                await turns.mine()
+                slowly(said, name + step)
+
+        calls = [asyncio.create_task(call(name)) for name in "ab"]
+        await asyncio.gather(looks(said, 12), *calls)
+        return "".join(said)
+
+    pieces = [piece for piece in asyncio.run(main()).split("|") if piece]
+    assert sorted(pieces) == ["a1", "a2", "b1", "b2"]
+
+
+def test_what_has_begun_to_wait_is_done_before_what_comes_when_nothing_streams_any_more() -> None:
+    async def main() -> list[str]:
+        turns, said = Turns(), list[str]()
+        turns.streams = 1
+        turns.later(partial(said.append, "end"))
+        turns.streams = 0
+        turns.when_there_is_time(partial(said.append, "another"))
+        await turns.mine()
+        said.append("begin")
+        return said
+
+    assert asyncio.run(main()) == ["end", "another", "begin"]
+
+
+def test_what_is_left_is_done_at_the_end_as_well() -> None:
+    async def main() -> list[str]:
+        turns, said = Turns(), list[str]()
+        turns.streams = 1
+        turns.later(lambda: turns.rest(partial(said.append, "rest")))
+        turns.finish()
+        return said
+
+    assert asyncio.run(main()) == ["rest"]

@@ -129,7 +129,7 @@ class App:
         inbound.taken_at = monotonic()
         try:
             if path == MESSAGES:
-                if self._ways.turns.streams:
+                if self._ways.turns.busy:
                     await self._ways.turns.mine()
                 await self._messages(inbound, caller, raw)
             else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -153,7 +153,7 @@ class _Spliced:
         """What is there."""
         return self._fed(self._response.at_hand())
 
-    async def part(self) -> bytes:
+    async def passed(self, take: Callable[[bytes, bool], bool]) -> bytes:  # noqa: ARG002 - see `UpstreamAnswer`
         """What comes next; nothing at the end. Raises `BrokenOffError`."""
         while not self._over:
             chunk = await self._response.part()

@@ -61,6 +61,10 @@ class Foreign(Inbound):
     def begin(self, status: int, headers: Headers) -> None:
         """See `Exchange`: it is sent with the first part of the body."""
 
+    def wrote(self, data: bytes, *, more: bool = True) -> bool:  # noqa: ARG002 - as `Inbound` has it
+        """Its server is always waited for."""
+        return False
+
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """See `Inbound`."""
         if not self.response_started:

@@ -171,6 +171,15 @@ class Inbound(Exchange):
         if not self.disconnected:
             self.begin(status, headers)
 
+    def wrote(self, data: bytes, *, more: bool = True) -> bool:
+        """A part of the body, unless the client reads more slowly than we write; whether it was written."""
+        if self.disconnected:
+            return True
+        if self.flow.write_paused:
+            return False
+        self.put(data, over=not more)
+        return True
+
     async def write(self, data: bytes, *, more: bool = True) -> None:
         """A part of the body; waits where the client reads more slowly than we write."""
         if self.flow.write_paused and not self.disconnected:

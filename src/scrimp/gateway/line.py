@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from time import monotonic
 
@@ -39,6 +39,7 @@ class UpstreamAnswer:
         "_line",
         "_parts",
         "_size",
+        "_take",
         "_waiting",
         "_whole",
         "headers",
@@ -55,6 +56,7 @@ class UpstreamAnswer:
         self._size = 0
         self._whole = False
         self._cut: str | None = None
+        self._take: Callable[[bytes, bool], bool] | None = None
         self._waiting: asyncio.Future[None] | None = None
 
     def is_over(self) -> bool:
@@ -77,6 +79,18 @@ class UpstreamAnswer:
             return self.at_hand()
         raise BrokenOffError(self._cut)
 
+    async def passed(self, take: Callable[[bytes, bool], bool]) -> bytes:
+        """As `part`, but what comes meanwhile is given to `take`, before anything else is done.
+
+        It says whether it took it; what it did not take is what comes next. It is also told whether that was
+        all.
+        """
+        self._take = take
+        try:
+            return await self.part()
+        finally:
+            self._take = None
+
     async def read(self) -> bytes:
         """The whole body. Raises `BrokenOffError`."""
         parts = [await self.part()]
@@ -93,9 +107,19 @@ class UpstreamAnswer:
         """A part came; whether so much is there now that no more should."""
         self._parts.append(part)
         self._size += len(part)
-        if self._waiting is not None:
+        if self._waiting is not None and self._take is None:
             self._wake(self._waiting)
         return self._size > _KEPT_BYTES
+
+    def pass_on(self) -> None:
+        """Nothing more came just now: give what did to whoever takes it."""
+        if self._take is None or not self._parts:
+            return
+        part = self.at_hand()
+        if not self._take(part, self._whole):
+            self._parts, self._size = [part], len(part)
+            if self._waiting is not None:
+                self._wake(self._waiting)
 
     def end(self, broken: str | None = None) -> None:
         """All of it came, or it is `broken` off."""
@@ -177,10 +201,13 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
+        answer = self._answer
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(aiohttp.ClientPayloadError())
+        if answer is not None:
+            answer.pass_on()
         if self._asked is not None:
             self._head += len(data)
             if self._head > _HEAD_BYTES:

@@ -126,6 +126,8 @@ class Call:
         """The client gets this answer, which is metered on its way."""
         reading = self._desk.reading
         meter = None if reading is None or reading.finished else reading
+        if reading is not None and reading.streams:
+            self._desk.turn = self._ways.turns.rest
         return self._ways.relay.run(self._inbound, response, meter, soon=True)
 
     @property
@@ -194,14 +196,15 @@ class Call:
         self._response, self._fault = None, None
         self._inbound.within(monotonic() + self._ways.answer_seconds, "no answer")
         call = flow(attempt, self._office.facts, self._ways.clock)
-        gating = self._ways.gating
+        gating, turns = self._ways.gating, self._ways.turns
+        turn = turns.mine if turns.busy else None
         if gating is None or attempt.mode == "observe":
             self._desk = CallDesk(self._office, self._ways.run)
             self._desk.large = self._large
-            return adrive(call, self._desk, self._send)
+            return adrive(call, self._desk, self._send, turn=turn)
         self._desk = desk = GatedDesk(self._office, gating, stream=attempt.stream, run=self._ways.run)
         desk.large = self._large
-        return adrive(call, desk, self._send, desk.plan)
+        return adrive(call, desk, self._send, desk.plan, turn)
 
     def _after_failure(self, error: UpstreamError, left: int) -> float | None:
         """The seconds until the next attempt. Raises `RefusedError` where none is left."""

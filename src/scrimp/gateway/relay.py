@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Protocol
@@ -35,7 +36,7 @@ class Answering(Protocol):
 
     def at_hand(self) -> bytes: ...
 
-    async def part(self) -> bytes: ...
+    async def passed(self, take: Callable[[bytes, bool], bool]) -> bytes: ...
 
     def close(self) -> None: ...
 
@@ -68,6 +69,36 @@ def unpacker(encoding: str, saw: Callable[[bytes], None]) -> Callable[[bytes], N
     return unpacked
 
 
+class _Looks:
+    """A meter that looks at what has passed when there is time, in order, and before the end."""
+
+    def __init__(self, meter: Meter, saw: Callable[[bytes], None] | None, turns: Turns) -> None:
+        """`saw` is the meter's, for parts as they come; None: they cannot be read."""
+        self._meter = meter
+        self._saw = saw
+        self._turns = turns
+        self._unseen: deque[bytes] = deque()
+
+    def saw(self, part: bytes) -> None:
+        """See `Meter`."""
+        if self._saw is not None:
+            self._unseen.append(part)
+            self._turns.later(self._look)
+
+    def end(self) -> None:
+        """See `Meter`."""
+        try:
+            while self._unseen:
+                self._look()
+        finally:
+            self._meter.end()
+
+    def _look(self) -> None:
+        """At the next one, unless the end was quicker."""
+        if self._saw is not None and self._unseen:
+            self._saw(self._unseen.popleft())
+
+
 class Relay:
     """Passes answers on."""
 
@@ -94,7 +125,9 @@ class Relay:
                 if saw is not None:
                     saw(part)
             else:
-                await self._stream(inbound, answer, part, saw)
+                if meter is not None:
+                    meter = _Looks(meter, saw, self._turns)
+                await self._stream(inbound, answer, part, meter)
         except BrokenOffError:
             inbound.hang_up()
             return False
@@ -116,24 +149,33 @@ class Relay:
         inbound.start(answer.status, downwards(answer.raw_headers, answer.headers))
         return answer.at_hand()
 
-    async def _stream(
-        self, inbound: Inbound, answer: Answering, part: bytes, saw: Callable[[bytes], None] | None
-    ) -> None:
+    async def _stream(self, inbound: Inbound, answer: Answering, part: bytes, meter: Meter | None) -> None:
         """Pass on what comes part by part, `part` first."""
+        silence = self._silence
+
+        def take(part: bytes, over: bool) -> bool:  # noqa: FBT001 - see `UpstreamAnswer.passed`
+            if not inbound.wrote(part, more=not over):
+                return False
+            inbound.within(monotonic() + silence, "silent")
+            if meter is not None:
+                meter.saw(part)
+            return True
+
         self._turns.streams += 1
         try:
             if not part:
                 await inbound.write(b"")  # the head goes out by itself: the first event may take a while
-                part = await answer.part()
+                part = await answer.passed(take)
             while part:
                 over = answer.is_over()
                 await inbound.write(part, more=not over)
-                if saw is not None:
-                    saw(part)
+                if meter is not None:
+                    meter.saw(part)
                 if over:
                     return
-                inbound.within(monotonic() + self._silence, "silent")
-                part = await answer.part()
-            await inbound.write(b"", more=False)
+                inbound.within(monotonic() + silence, "silent")
+                part = await answer.passed(take)
+            if not inbound.response_complete:
+                await inbound.write(b"", more=False)
         finally:
             self._turns.streams -= 1

@@ -1,4 +1,4 @@
-"""Planning and settling take turns with the network, so that no stream waits for a row of them."""
+"""Planning, metering and settling take turns with the network, so that no stream waits for a row of them."""
 
 from __future__ import annotations
 
@@ -9,57 +9,93 @@ from time import monotonic
 
 __all__ = ["Turns"]
 
-_SLICE = 0.0003
-"""Seconds of such work at a stretch; what is begun is finished."""
+_SLICE = 0.0001
+"""Seconds of small work at a stretch; what is begun is finished."""
+
+_MOST = 128
+"""Pieces that may stand in line after such a stretch: those before them are done all the same."""
 
 
 class Turns:
     """Lets work that takes a while go on for a moment, then has the event loop look at the network first.
 
-    While nothing streams, whatever comes is done at once: looking around after each piece costs more.
+    What streams send is passed on while the loop looks, and goes out before anything else is done. While
+    nothing streams, whatever comes is done at once: looking around after each piece costs more.
     """
 
     def __init__(self) -> None:
         self.streams = 0
         """How many answers are under way part by part."""
-        self._line: deque[Callable[[], None]] = deque()
-        self._since: float | None = None  # since when there is work again after the last look
+        self._line: deque[Callable[[], None] | asyncio.Future[None]] = deque()
+        self._looks = False  # whether `_looked` is called soon
+
+    @property
+    def busy(self) -> bool:
+        """Whether work has to wait for its turn: something streams, or there is work before it."""
+        return self.streams > 0 or self._looks
 
     async def mine(self) -> None:
-        """Returns when there is time for a piece of work."""
-        if self._is_time():
+        """Returns when there is time for a piece of work; to be asked again before the next piece."""
+        if not self._looks:
+            if self.streams:
+                self._look()
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append(lambda: None if place.done() else place.set_result(None))
+        self._line.append(place)
         await place
 
     def when_there_is_time(self, work: Callable[[], None]) -> None:
-        """Do `work` at once, or soon."""
-        if not self.streams or self._is_time():
-            work()
+        """Do `work`: at once where nothing has to wait, else `later`."""
+        if self.streams or self._looks:
+            self.later(work)
         else:
-            self._line.append(work)
+            work()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do `work` after what was heard of the network just now has gone out."""
+        self._line.append(work)
+        if not self._looks:
+            self._look()
+
+    def rest(self, work: Callable[[], None]) -> None:
+        """Do what is left of a piece of work: at once where nothing has to wait, else as the next in line."""
+        if self.busy:
+            self._line.appendleft(work)
+            if not self._looks:
+                self._look()
+        else:
+            work()
 
     def finish(self) -> None:
         """Do all that still stands in line."""
         while self._line:
-            self._line.popleft()()
+            self._next()
 
-    def _is_time(self) -> bool:
-        if not self.streams:
-            return True
-        now = monotonic()
-        if self._since is None:
-            self._since = now
-            asyncio.get_running_loop().call_soon(self._looked)
-            return True
-        return not self._line and now - self._since < _SLICE
+    def _look(self) -> None:
+        self._looks = True
+        asyncio.get_running_loop().call_soon(self._looked)
 
     def _looked(self) -> None:
-        """The loop has looked at the network: the next in line."""
-        if not self._line:
-            self._since = None
-            return
-        self._since = monotonic()
-        asyncio.get_running_loop().call_soon(self._looked)
-        self._line.popleft()()
+        """The loop has looked at the network: some of those in line."""
+        line, until = self._line, monotonic() + _SLICE
+        while line:
+            if self._next():  # who was let go on works in the next turn of the loop, and nobody else
+                asyncio.get_running_loop().call_soon(self._look)
+                return
+            if len(line) <= _MOST and monotonic() >= until:
+                break
+        if line:
+            self._look()
+        else:
+            self._looks = False
+
+    def _next(self) -> bool:
+        """The first in line; whether that is somebody who is let go on now."""
+        work = self._line.popleft()
+        if not isinstance(work, asyncio.Future):
+            work()
+            return False
+        if work.done():
+            return False
+        work.set_result(None)
+        return True

@@ -43,6 +43,8 @@ class CallDesk(Reserving):
     reading: Reading | None = None
     sent: Mapping[str, Any] | None = None
     large = False
+    turn: Callable[[Callable[[], None]], None] | None = None
+    """Who says when there is time for what follows the end of a stream; None: at once."""
     _passed_on = False
 
     def __init__(self, office: Office, run: Run | None) -> None:
@@ -65,7 +67,7 @@ class CallDesk(Reserving):
         if reading is None or reading.finished:
             return False
         self._passed_on = True
-        reading.when_finished(lambda: resume(flow, self, self.answer(command)))
+        reading.when_finished(lambda: resume(flow, self, self.answer(command), self.turn))
         return True
 
     def rebuilds(self) -> bool:

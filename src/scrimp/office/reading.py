@@ -20,7 +20,8 @@ class Reading:
 
     def __init__(self, clock: Callable[[], float], *, streams: bool, rebuild: bool = False) -> None:
         self._clock = clock
-        self._streams = streams
+        self.streams = streams
+        """Whether the response comes as a stream."""
         if streams:
             self._parser = SSEParser()
             self._meter = Meter()
@@ -34,7 +35,7 @@ class Reading:
         """A part of the response passed by."""
         if self._fault is not None:
             return
-        if not self._streams:
+        if not self.streams:
             self._parts.append(chunk)
             return
         try:
@@ -62,7 +63,7 @@ class Reading:
         """What the response was billed. Raises `ResponseError` when it cannot be told."""
         if self._fault is not None:
             raise self._fault
-        if not self._streams:
+        if not self.streams:
             return Finished(meter_response(self.content()), self._clock())
         for event in self._parser.finish():
             self._meter.feed(event)
@@ -71,7 +72,7 @@ class Reading:
     def message(self) -> Any:
         """The whole response, put together again if it was streamed; None where it cannot be read."""
         try:
-            if not self._streams:
+            if not self.streams:
                 return loads(self.content())
         except ValueError:
             return None
