@@ -36,7 +36,7 @@ from scrimp.runs import Run
 from scrimp.wire.betas import BETAS_HEADER, joined_betas
 from scrimp.wire.dumps import dumps
 from scrimp.wire.request import with_markers
-from scrimp.wire.splice import Layout, spliced_parts
+from scrimp.wire.splice import Layout, splice_markers, spliced_parts
 
 __all__ = ["Asked", "Call", "Ways"]
 
@@ -300,7 +300,7 @@ class Call:
             if change is None:
                 planned = spliced_parts(self._asked.text, command.edits, self._asked.layout)
             else:
-                planned = spliced_parts(dumps(body), command.edits)
+                planned = [splice_markers(dumps(body), command.edits)]
             if self._office.captures:
                 self._desk.sent = with_markers(body, command.edits)
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
