@@ -104,6 +104,21 @@ def test_short_texts_are_counted_as_they_are_however_many_there_are() -> None:
         assert sampler.count(text, Counter()) == (text.count(" "), 640)
 
 
+def test_a_short_text_that_comes_again_is_not_looked_at_again() -> None:
+    sampler, counter, other = Sampler(), Counter(), Counter()
+    assert [sampler.count("a b c", counter) for _ in range(9)] == [(2, 5)] * 9
+    assert counter.shown == 5
+    assert sampler.count("a b c", other) == (2, 5)
+    assert other.shown == 5
+
+
+def test_short_texts_take_work_however_often_they_come() -> None:
+    sampler, counter = Sampler(), Counter()
+    for _ in range(MEGABYTE // 100):
+        sampler.count(" " * 100, counter)
+    assert sampler.count(long_text(10_000), counter) == (10_000, 10_000)  # taken to be like those before
+
+
 @pytest.mark.parametrize("megabytes", [1, 30])
 def test_of_a_long_text_no_more_is_looked_at_than_of_one_at_the_bound(megabytes: int) -> None:
     counter, text = Counter(), long_text(megabytes * MEGABYTE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import ssl
 import subprocess
@@ -91,6 +92,27 @@ def answering(*parts: bytes) -> Script:
 async def get(way: Way, url: str, method: str = "GET", body: bytes = b"") -> tuple[UpstreamAnswer, bytes]:
     answer = await way.send(method, url, HEADERS, body)
     return answer, await answer.read()
+
+
+@pytest.mark.parametrize("size", [10, 3_000_000])
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_body_in_parts_goes_up_as_one(size: int, loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    whole, came = random.Random(size).randbytes(size), []  # noqa: S311 - no secrets
+    view = memoryview(whole)
+    parts = [view[:3], b"new", view[3 : size // 2], b"", view[size // 2 :]]
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"content-length: %d\r\n" % (size + 3) in head.lower()
+        came.append(await reader.readexactly(size + 3))
+        writer.write(OK + FRAMED["length"])
+        await writer.drain()
+
+    async def ask(way: Way, url: str) -> bytes:
+        return await (await way.send("POST", url, HEADERS, *parts)).read()
+
+    assert run(script, ask, loop=loop) == b"0123456789"
+    assert came == [whole[:3] + b"new" + whole[3:]]
 
 
 def test_headers_of_any_bytes_go_up_as_they_came() -> None:
@@ -327,7 +349,7 @@ def test_encrypted_connections_are_checked(tmp_path: Path) -> None:
     async def long_ones(way: Way, url: str) -> list[bytes]:
         answers = []
         for _ in range(2):
-            answer = await way.send("POST", url, HEADERS, long)
+            answer = await way.send("POST", url, HEADERS, long[:5], memoryview(long)[5:])
             await asyncio.sleep(0.05)
             answers.append(await answer.read())
         return answers

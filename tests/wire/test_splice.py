@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from scrimp.errors import RequestError
 from scrimp.wire.markers import MarkerEdit
-from scrimp.wire.splice import splice_markers
+from scrimp.wire.splice import splice_markers, spliced_parts
 
 if TYPE_CHECKING:
     import random
@@ -33,6 +33,18 @@ def spliced(raw: str, *edits: tuple[tuple[str | int, ...], Any]) -> str:
 def test_no_edits_give_the_identical_object():
     raw = b'{"messages": []}'
     assert splice_markers(raw, []) is raw
+
+
+def test_parts_are_those_of_the_request_itself_around_what_is_new():
+    raw = b'{"messages":[{"role":"user","content":[{"type":"text","text":"a"}]}]}'
+    edits = [MarkerEdit(("messages", 0, "content", 0), "5m")]
+    before, new, behind = spliced_parts(raw, edits)
+    for part in (before, behind):
+        assert isinstance(part, memoryview)
+        assert part.obj is raw
+    assert new == b"," + M5.encode()
+    assert b"".join((before, new, behind)) == splice_markers(raw, edits)
+    assert spliced_parts(raw, [])[0] is raw
 
 
 def test_a_marker_becomes_the_last_member_of_its_block():

@@ -169,17 +169,20 @@ class Line(asyncio.Protocol):
         """Whether nothing can be asked any more."""
         return self._transport.is_closing()
 
-    def ask(self, head: bytes, body: bytes, *, without_body: bool) -> asyncio.Future[UpstreamAnswer]:
+    def ask(
+        self, head: bytes, *body: bytes | memoryview, without_body: bool
+    ) -> asyncio.Future[UpstreamAnswer]:
         """Send a request; the answer, once its headers are there, or why there is none.
 
-        `without_body`: the answer has none whatever its headers say.
+        The parts of its body go out one behind the other. `without_body`: the answer has none whatever its
+        headers say.
         """
         asked = self._asked = self._loop.create_future()
         self._head, self._without_body = 0, without_body
-        if len(body) <= _COPIED_BYTES:
-            self._transport.write(head + body)
+        if sum(map(len, body)) <= _COPIED_BYTES:
+            self._transport.write(b"".join((head, *body)))
         else:
-            self._transport.writelines((head, body))
+            self._transport.writelines((head, *body))
         return asked
 
     def give_up(self, asked: asyncio.Future[UpstreamAnswer]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ from scrimp.runs import Run
 from scrimp.wire.betas import BETAS_HEADER, joined_betas
 from scrimp.wire.dumps import dumps
 from scrimp.wire.request import with_markers
-from scrimp.wire.splice import Layout, splice_markers
+from scrimp.wire.splice import Layout, splice_markers, spliced_parts
 
 __all__ = ["Asked", "Call", "Ways"]
 
@@ -84,9 +84,12 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class _Planned(NamedTuple):
-    """A request as it was planned, and all it asks for in `anthropic-beta` (None: what the caller does)."""
+    """A request as it was planned, in parts one behind the other, so that a long one is not copied.
 
-    body: bytes
+    `betas` is all it asks for in `anthropic-beta` (None: what the caller does).
+    """
+
+    body: Sequence[bytes | memoryview]
     betas: str | None = None
 
 
@@ -246,14 +249,16 @@ class Call:
             waited = self._desk.waited if isinstance(self._desk, GatedDesk) else 0.0
             self._ways.metrics.added(monotonic() - self._inbound.taken_at - waited)
         self.sent = True
-        response = await self._ways.way.send("POST", self._url, *self._outgoing(planned))
+        lines, body = self._outgoing(planned)
+        response = await self._ways.way.send("POST", self._url, lines, *body)
         if planned is not None and response.status == 400:
             self._office.diagnoses = False
             self._fault = self._office.tell(_REFUSED).reason
             response.close()
             if command.change is not None:
                 return Answer(400, started_at, started_at, "anthropic", fault=self._fault, refused=True)
-            response = await self._ways.way.send("POST", self._url, *self._outgoing(None))
+            lines, body = self._outgoing(None)
+            response = await self._ways.way.send("POST", self._url, lines, *body)
         answer = self._answered(response, started_at)
         follows = self._reshapes and response.status < 400 and self._desk.follows()
         if follows and self._asked.body.get("stream") is not True:
@@ -270,13 +275,13 @@ class Call:
             self.reading.end()
         return whole
 
-    def _outgoing(self, planned: _Planned | None) -> tuple[bytes, bytes]:
-        """Headers and body as they go out. Raises `UpstreamError`."""
+    def _outgoing(self, planned: _Planned | None) -> tuple[bytes, Sequence[bytes | memoryview]]:
+        """Headers as they go out, and the parts of the body. Raises `UpstreamError`."""
         asked, fields = self._asked, self._inbound.headers
         packed = asked.raw is not asked.text
         if planned is None or not (packed or planned.betas):
             lines = fields.onwards(asked.caller.credential, plain=True)
-            return lines, asked.raw if planned is None else planned.body
+            return lines, (asked.raw,) if planned is None else planned.body
         headers = upwards(fields.raw, asked.caller.credential, plain=True)
         if packed:
             headers = _without(headers, b"content-encoding")
@@ -296,9 +301,9 @@ class Call:
         try:
             # What levers have changed is encoded anew; what is only marked keeps every byte it came with.
             if change is None:
-                planned = splice_markers(self._asked.text, command.edits, self._asked.layout)
+                planned = spliced_parts(self._asked.text, command.edits, self._asked.layout)
             else:
-                planned = splice_markers(dumps(body), command.edits)
+                planned = [splice_markers(dumps(body), command.edits)]
             if self._office.captures:
                 self._desk.sent = with_markers(body, command.edits)
         except Exception as error:  # noqa: BLE001 - our failure: the untouched request goes out
@@ -343,7 +348,8 @@ def _without(headers: Headers, left_out: bytes) -> Headers:
     return [(name, value) for name, value in headers if name != left_out]
 
 
-def _asking(body: bytes, previous: str) -> bytes:
+def _asking(body: list[bytes | memoryview], previous: str) -> list[bytes | memoryview]:
     """`body` with the question why the cache was missed ("Cache diagnostics") as its last member."""
     asking = orjson.dumps({"diagnostics": {"previous_message_id": previous}})
-    return b"".join((memoryview(body)[: body.rindex(b"}")], b",", asking[1:]))
+    last = memoryview(body[-1])
+    return [*body[:-1], last[: bytes(last).rindex(b"}")], b",", asking[1:]]

@@ -69,19 +69,19 @@ class Way:
         self._target = lru_cache(_URLS)(self._aimed)
         self._sweeping = self._loop.call_later(_IDLE_SECONDS, self._sweep)
 
-    async def send(self, method: str, url: str, lines: bytes, body: bytes) -> UpstreamAnswer:
+    async def send(self, method: str, url: str, lines: bytes, *body: bytes | memoryview) -> UpstreamAnswer:
         """Send a request and return its answer when its headers are there; `lines` are its own (`lines_of`).
 
-        Raises `UpstreamError`.
+        The parts of its body go out one behind the other. Raises `UpstreamError`.
         """
         try:
             target = self._target(url) if len(url) <= _LONGEST_URL else self._aimed(url)
         except ValueError:
             raise ConnectError("the address of the upstream is none") from None
         try:
-            head = _head(method, target.line, lines, len(body))
+            head = _head(method, target.line, lines, sum(map(len, body)))
             line = _kept(target.idle) or await self._connected(target)
-            asked = line.ask(head, body, without_body=method == "HEAD")
+            asked = line.ask(head, *body, without_body=method == "HEAD")
             try:
                 return await asked
             except asyncio.CancelledError:

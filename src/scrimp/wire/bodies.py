@@ -175,7 +175,7 @@ class Bodies:
         rest = self._rest(raw[close + 1 :]) if raw[close : close + 1] == b"]" else None
         if rest is None or not rest.keys().isdisjoint(head.once):
             return None
-        new = _messages.decode(b"[%b]" % raw[part.start : position])
+        new = _messages.decode(b"".join((b"[", memoryview(raw)[part.start : position], b"]")))
         layout = Layout(start, close, ends, head.sections, head.unmarked)
         messages = [*(before.messages[:common] if before else ()), *new]
         self._remember(_Known(raw, layout, messages), before, common)
@@ -228,7 +228,7 @@ class Bodies:
             if found > common:
                 best, common = known, found
         if best is None:
-            return _Part(None, 0, start, _OPENING + raw[start:])
+            return _Part(None, 0, start, b"".join((_OPENING, memoryview(raw)[start:])))
         end = start + best.layout.ends[common - 1]
         after = _after_space(raw, end)
         if raw[after : after + 1] == b",":
@@ -237,7 +237,7 @@ class Bodies:
                 raise msgspec.DecodeError("trailing comma")
         elif raw[after : after + 1] != b"]":
             raise msgspec.DecodeError("messages go on without a comma")
-        return _Part(best, common, after, _OPENING + raw[after:])
+        return _Part(best, common, after, b"".join((_OPENING, memoryview(raw)[after:])))
 
     def _remember(self, known: _Known, before: _Known | None, common: int) -> None:
         if before is not None and common >= len(before.messages) - _REPLACED_WITHIN:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from scrimp.wire.markers import TTL, MarkerEdit, Path
 
-__all__ = ["Layout", "Span", "sections_before", "splice_markers", "unmarked_of"]
+__all__ = ["Layout", "Span", "sections_before", "splice_markers", "spliced_parts", "unmarked_of"]
 
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -78,18 +78,30 @@ class _Member(NamedTuple):
 
 
 def splice_markers(raw: bytes, edits: Sequence[MarkerEdit], layout: Layout | None = None) -> bytes:
-    """`raw` with each edit made; the identical object when nothing has to change.
+    """`raw` with each edit made, in one piece; the identical object when nothing has to change.
 
-    A new marker becomes the last member of its block; string content that gets one becomes a list of one
-    text block around the very same literal. A marker that is there already keeps its other fields, and one
-    that says the same lifetime stays as it is. Of several edits of one path the last counts; where keys
-    repeat in an object the last one counts, as JSON parsers have it. `layout` is where the messages of `raw`
-    lie, where that is known (`bodies`): the messages between are then not looked at.
+    See `spliced_parts`.
+    """
+    parts = spliced_parts(raw, edits, layout)
+    return raw if parts[0] is raw else b"".join(parts)
+
+
+def spliced_parts(
+    raw: bytes, edits: Sequence[MarkerEdit], layout: Layout | None = None
+) -> list[bytes | memoryview]:
+    """`raw` with each edit made, as what is to be put one behind the other: none of it was copied.
+
+    `raw` itself where nothing has to change. A new marker becomes the last member of its block; string
+    content that gets one becomes a list of one text block around the very same literal. A marker that is
+    there already keeps its other fields, and one that says the same lifetime stays as it is. Of several
+    edits of one path the last counts; where keys repeat in an object the last one counts, as JSON parsers
+    have it. `layout` is where the messages of `raw` lie, where that is known (`bodies`): the messages
+    between are then not looked at.
 
     Raises RequestError when `raw` is not JSON or a path leads to no block: send the untouched body then.
     """
     if not edits:
-        return raw
+        return [raw]
     wanted = dict(edits)
     places = _Places(raw, layout)
     try:
@@ -99,16 +111,16 @@ def splice_markers(raw: bytes, edits: Sequence[MarkerEdit], layout: Layout | Non
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError(f"request body is not JSON that can be edited: {error}") from None
     if not patches:
-        return raw
+        return [raw]
     patches.sort(key=itemgetter(0))
-    view = memoryview(raw)  # its slices copy nothing: the body is copied once, by joining
+    view = memoryview(raw)  # its slices copy nothing
     parts: list[bytes | memoryview] = []
     done = 0
     for patch in patches:
         parts += (view[done : patch.start], patch.text)
         done = patch.end
     parts.append(view[done:])
-    return b"".join(parts)
+    return parts
 
 
 class _Places:

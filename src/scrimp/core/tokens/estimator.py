@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from math import ceil, floor
-from operator import add, mul
+from operator import add
 from typing import Any, NamedTuple
 
 import msgspec
@@ -177,7 +177,6 @@ class Estimator:
         self._known: dict[bytes, Parts] = {}
         by_name = self._factors.factors
         self._per_count = tuple(by_name.get(name, 0.0) for name in COUNTED)
-        self._per_text = self._per_count[:_SCHEMA_FROM]
         self._per_message = by_name.get("messages", 0.0)
         self._per_beside = by_name.get("results_beside", 0.0)
         self._per_thinking = by_name.get("thinking_on", 0.0)
@@ -276,13 +275,20 @@ class Estimator:
     def _part(self, counts: Counts) -> Parts:
         numbers, per_count = counts.numbers, self._per_count
         loose = numbers[_LETTER_RUNS] * per_count[_LETTER_RUNS]
-        text = max(0.0, sum(map(mul, numbers[:_SCHEMA_FROM], self._per_text)))
-        schema = structure = 0.0
-        if any(numbers[_SCHEMA_FROM:]):  # no mere text
-            loose += numbers[_SEALED] * per_count[_SEALED]
-            tokens = list(map(mul, numbers, per_count))
-            schema += sum(tokens[_SCHEMA_FROM:_STRUCTURE_FROM])
-            structure += sum(tokens[_STRUCTURE_FROM:])
+        text = schema = structure = 0.0
+        for place, number in enumerate(numbers):
+            if not number:  # of most there are none
+                continue
+            tokens = number * per_count[place]
+            if place < _SCHEMA_FROM:
+                text += tokens
+            elif place < _STRUCTURE_FROM:
+                schema += tokens
+            else:
+                structure += tokens
+                if place == _SEALED:
+                    loose += tokens
+        text = max(0.0, text)
         loose *= self._loose
         part = Parts(text, schema, structure, loose, loose)
         if counts.builtin:

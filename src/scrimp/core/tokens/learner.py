@@ -25,6 +25,8 @@ KINDS = ("tools", "system", "user", "assistant", "results")
 
 _PRIOR_DEVIATION = 0.05
 _DRIFT = 0.002
+_MOST_UNSURE, _DRIFTED = _PRIOR_DEVIATION**2, _DRIFT**2
+"""Variances: of a ratio beforehand, and what one bill adds."""
 _FIRST_NOISE, _LEAST_NOISE, _MOST_NOISE = 0.05, 0.005, 0.25
 _NOISE_MEMORY = 0.9
 _EXACT_TOKENS = 5.0
@@ -44,7 +46,7 @@ class Ratios(msgspec.Struct, frozen=True):
     """
 
     ratios: tuple[float, ...] = (1.0,) * len(KINDS)
-    variances: tuple[float, ...] = (_PRIOR_DEVIATION**2,) * len(KINDS)
+    variances: tuple[float, ...] = (_MOST_UNSURE,) * len(KINDS)
     noise: float = _FIRST_NOISE
     bills: int = 0
 
@@ -54,7 +56,7 @@ class Ratios(msgspec.Struct, frozen=True):
         return (
             len(self.ratios) == len(self.variances) == len(KINDS)
             and all(_LEAST_RATIO <= ratio <= _MOST_RATIO for ratio in self.ratios)
-            and all(0.0 < variance <= _PRIOR_DEVIATION**2 for variance in self.variances)
+            and all(0.0 < variance <= _MOST_UNSURE for variance in self.variances)
             and _LEAST_NOISE <= self.noise <= _MOST_NOISE
             and self.bills >= 0
         )
@@ -172,9 +174,12 @@ def _updated(state: Ratios, amounts: Sequence[float], added: float) -> Ratios:
     unsettled = _UNSETTLED if abs(added - expected) > limit else 1.0
     ratios, variances = [], []
     for amount, ratio, share in zip(amounts, state.ratios, state.variances, strict=True):
-        gain = amount * share / variance
-        ratios.append(min(_MOST_RATIO, max(_LEAST_RATIO, ratio + gain * surprise)))
-        variances.append(min(_PRIOR_DEVIATION**2, share * (1 - gain * amount) * unsettled + _DRIFT**2))
+        if amount:
+            gain = amount * share / variance
+            ratio = min(_MOST_RATIO, max(_LEAST_RATIO, ratio + gain * surprise))  # noqa: PLW2901 - a new one
+            share *= 1 - gain * amount  # noqa: PLW2901 - as above
+        ratios.append(ratio)
+        variances.append(min(_MOST_UNSURE, share * unsettled + _DRIFTED))
     scatter = max(0.0, abs(surprise) - _EXACT_TOKENS) / new
     noise = sqrt(_NOISE_MEMORY * state.noise**2 + (1 - _NOISE_MEMORY) * scatter**2)
     noise = min(_MOST_NOISE, max(_LEAST_NOISE, noise))

@@ -13,12 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from scrimp.core.forgetting import forget_oldest
+
 __all__ = ["Sampler"]
 
 Numbers = tuple[int, ...]
 
 _FEW = 4_096
 """Characters of a prompt that are looked at as if each text stood alone."""
+
+_SHORT, _REMEMBERED = 128, 2_048
+"""Characters of texts that come again and again, as calls and confirmations do; how many are remembered."""
 
 _MOST = 65_536
 """Characters looked at of one text, however long."""
@@ -54,6 +59,7 @@ class Sampler:
         self._left = _WORK
         self._looked_at = 0
         self._seen: dict[Callable[[str], Numbers], list[tuple[int, Numbers]]] = {}
+        self._short: dict[tuple[str, Callable[[str], Numbers]], Numbers] = {}
 
     def begin(self) -> None:
         """Another prompt, whose texts may take as much work as those of the one before."""
@@ -63,17 +69,31 @@ class Sampler:
 
     def count(self, text: str, counted: Callable[[str], Numbers]) -> Numbers:
         """What `counted` says of `text`, tokens first, or about that where it is long."""
-        seen = self._seen.setdefault(counted, [])
+        seen = self._seen.get(counted)
+        if seen is None:
+            seen = self._seen[counted] = []
         if self._left <= 0 and seen:
             lengths, numbers = zip(*seen, strict=True)
             return _scaled(sum(lengths), tuple(map(sum, zip(*numbers, strict=True))), len(text))
         look = _ALONE if self._looked_at < _FEW else _OF_MANY
-        shown = text if len(text) <= look.whole else _parts(text, look)
-        found = counted(shown)
-        self._looked_at += len(shown)
-        self._left -= max(len(shown), _DEAR * found[0])
-        seen.append((len(shown), found))
-        return found if shown is text else _scaled(len(shown), found, len(text))
+        length = len(text)
+        if length <= _SHORT:
+            shown, found = text, self._count_short(text, counted)
+        else:
+            shown = text if length <= look.whole else _parts(text, look)
+            found = counted(shown)
+        looked_at = len(shown)
+        self._looked_at += looked_at
+        self._left -= max(looked_at, _DEAR * found[0])
+        seen.append((looked_at, found))
+        return found if shown is text else _scaled(looked_at, found, length)
+
+    def _count_short(self, text: str, counted: Callable[[str], Numbers]) -> Numbers:
+        found = self._short.get((text, counted))
+        if found is None:
+            found = self._short[text, counted] = counted(text)
+            forget_oldest(self._short, _REMEMBERED)
+        return found
 
 
 def _parts(text: str, look: _Look) -> str:

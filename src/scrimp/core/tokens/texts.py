@@ -35,7 +35,9 @@ _JOINED = _table({b"x": ascii_letters + digits + "+/=_-"})
 
 _SHORTEST_RUN, _SHORTEST_WORD, _SHORTEST_UNBROKEN = 16, 9, 25
 _SMALL_RUN, _CAPITAL_RUN = b"a" * _SHORTEST_RUN, b"A" * _SHORTEST_RUN
-_RUNS = [letter.encode() * _SHORTEST_RUN for letter in ascii_letters]
+_SMALL_RUNS, _CAPITAL_RUNS = (
+    [letter.encode() * _SHORTEST_RUN for letter in letters] for letters in (ascii_lowercase, ascii_uppercase)
+)
 _WORD_END = b"a" * _SHORTEST_WORD + b"."
 _UNBROKEN_START = b"x" * _SHORTEST_UNBROKEN
 _UNBROKEN = re.compile(_UNBROKEN_START + b"x*")
@@ -79,10 +81,12 @@ def without_runs(text: str) -> tuple[str, int]:
 
 def _has_runs(data: bytes, kinds: bytes) -> bool:
     """Whether some letter comes often enough in a row; only where words are as long is it looked for."""
-    # `find`, here and below: `in` takes longer, as it asks first whether what is looked for is a number.
-    if len(kinds) < _SHORTEST_RUN or (kinds.find(_SMALL_RUN) < 0 and kinds.find(_CAPITAL_RUN) < 0):
+    if len(kinds) < _SHORTEST_RUN:
         return False
-    return any(data.find(run) >= 0 for run in _RUNS)
+    # `find`, here and below: `in` takes longer, as it asks first whether what is looked for is a number.
+    if kinds.find(_SMALL_RUN) >= 0 and max(map(data.find, _SMALL_RUNS)) >= 0:
+        return True
+    return kinds.find(_CAPITAL_RUN) >= 0 and max(map(data.find, _CAPITAL_RUNS)) >= 0
 
 
 def _unbroken(joined: bytes) -> int:
