@@ -81,6 +81,30 @@ def test_one_that_leaves_the_line_holds_nobody_up() -> None:
     assert asyncio.run(main()) == ["first", "here"]
 
 
+def test_one_that_fails_holds_nobody_up() -> None:
+    failed: list[str] = []
+
+    def fails() -> None:
+        raise RuntimeError("ours")
+
+    async def main() -> list[str]:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, what: failed.append(str(what["exception"])))
+        turns, said = Turns(), list[str]()
+        turns.streams = 1
+        for work in (fails, partial(said.append, "a"), fails):
+            turns.when_there_is_time(work)
+        await asyncio.wait_for(worked(turns, said, "b"), PATIENCE)
+        turns.streams = 0
+        while turns.busy:
+            await asyncio.sleep(0)
+        turns.when_there_is_time(partial(said.append, "c"))
+        return said
+
+    assert asyncio.run(main()) == ["a", "b", "c"]
+    assert failed == ["ours", "ours"]
+
+
 async def looks(said: list[str], times: int) -> None:
     """What the loop does besides: one mark for each of its turns."""
     for _ in range(times):

@@ -76,18 +76,20 @@ class Turns:
         asyncio.get_running_loop().call_soon(self._looked)
 
     def _looked(self) -> None:
-        """The loop has looked at the network: some of those in line."""
-        line, until = self._line, monotonic() + _SLICE
-        while line:
-            if self._next():  # who was let go on works in the next turn of the loop, and nobody else
+        """The loop has looked at the network: some of those in line. One that fails holds nobody up."""
+        line, until, let_go = self._line, monotonic() + _SLICE, False
+        try:
+            while line and not let_go:
+                let_go = self._next()
+                if len(line) <= _MOST and monotonic() >= until:
+                    break
+        finally:
+            if let_go:  # who was let go on works in the next turn of the loop, and nobody else
                 asyncio.get_running_loop().call_soon(self._look)
-                return
-            if len(line) <= _MOST and monotonic() >= until:
-                break
-        if line:
-            self._look()
-        else:
-            self._looks = False
+            elif line:
+                self._look()
+            else:
+                self._looks = False
 
     def _next(self) -> bool:
         """The first in line; whether that is somebody who is let go on now."""
