@@ -32,7 +32,7 @@ LEASE_SECONDS = 3600.0
 so a long lease costs nothing."""
 
 _Decided: TypeAlias = Promise[Held | Refusal]
-"""Told apart by `type`: `isinstance` asks the classes of msgspec in Python's slowest way."""
+"""Held or refused, told apart by `type`: `isinstance` asks the classes of msgspec in Python's slowest way."""
 
 
 class Reserving:
@@ -58,9 +58,7 @@ class Reserving:
         ask = self._ask(command)
         if run is not None:
             self._own = run.reserve(ask)
-        if (
-            store is None or type(self._own) is Refusal
-        ):  # `isinstance` asks the classes of msgspec in Python's slowest way
+        if store is None or type(self._own) is Refusal:
             return None
         decided = store.reserve(ask)
         self._asked = command, decided
