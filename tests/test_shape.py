@@ -43,6 +43,7 @@ BROAD_EXCEPT_ALLOWED = {
     "src/scrimp/gateway/app.py:serve",  # the boundary of the gateway: whatever escapes ends as an error
     "src/scrimp/gateway/app.py:_messages",  # our own failure: the caller's request goes on without us
     "src/scrimp/gateway/messages.py:_planned",  # the same
+    "src/scrimp/gateway/turns.py:_next",  # our own failure is told, and those behind it have their turn
     "src/scrimp/gateway/lasting.py:lasting",  # work beside the calls begins again, and that it failed is told
     "src/scrimp/gateway/workers/clerk.py:_safely",  # the same: without it nothing would be written
     "src/scrimp/stores/promise.py:_call",  # who waits fails: others are told all the same

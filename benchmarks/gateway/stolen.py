@@ -19,7 +19,11 @@ _STEAL = 8
 _STAT = Path("/proc/stat")
 
 
-def undisturbed(measure: Callable[[], T], stolen: Callable[[], list[float]] | None = None) -> tuple[T, float]:
+def undisturbed(
+    measure: Callable[[], T],
+    stolen: Callable[[], list[float]] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[T, float]:
     """What `measure` returns, and the part of the time that was taken away meanwhile.
 
     Measured again while that is too much, at most a few times: the least disturbed one counts. `stolen` are
@@ -28,9 +32,9 @@ def undisturbed(measure: Callable[[], T], stolen: Callable[[], list[float]] | No
     look = stolen or _stolen
     best: tuple[T, float] | None = None
     for _ in range(_TIMES):
-        before, begun = look(), time.monotonic()
+        before, begun = look(), clock()
         found = measure()
-        seconds = time.monotonic() - begun
+        seconds = clock() - begun
         part = max((now - then for then, now in zip(before, look(), strict=True)), default=0.0) / seconds
         if best is None or part < best[1]:
             best = found, part

@@ -81,15 +81,19 @@ def test_one_that_leaves_the_line_holds_nobody_up() -> None:
     assert asyncio.run(main()) == ["first", "here"]
 
 
-def test_one_that_fails_holds_nobody_up() -> None:
-    failed: list[str] = []
+FAILED = "work in its turn failed: RuntimeError"
 
-    def fails() -> None:
-        raise RuntimeError("ours")
+
+def fails() -> None:
+    raise RuntimeError("a prompt")
+
+
+def test_one_that_fails_holds_nobody_up_and_is_told_without_its_text() -> None:
+    failed: list[dict[str, object]] = []
 
     async def main() -> list[str]:
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, what: failed.append(str(what["exception"])))
+        loop.set_exception_handler(lambda _, what: failed.append(what))
         turns, said = Turns(), list[str]()
         turns.streams = 1
         for work in (fails, partial(said.append, "a"), fails):
@@ -102,7 +106,20 @@ def test_one_that_fails_holds_nobody_up() -> None:
         return said
 
     assert asyncio.run(main()) == ["a", "b", "c"]
-    assert failed == ["ours", "ours"]
+    assert failed == 2 * [{"message": FAILED}]
+
+
+def test_one_that_fails_at_the_end_loses_nothing_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> list[str]:
+        turns, said = Turns(), list[str]()
+        turns.streams = 1
+        for work in (fails, partial(said.append, "a"), fails, partial(said.append, "b")):
+            turns.later(work)
+        turns.finish()
+        return said
+
+    assert asyncio.run(main()) == ["a", "b"]
+    assert [record.getMessage() for record in caplog.records] == 2 * [FAILED]
 
 
 async def looks(said: list[str], times: int) -> None:

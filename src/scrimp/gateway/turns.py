@@ -76,28 +76,35 @@ class Turns:
         asyncio.get_running_loop().call_soon(self._looked)
 
     def _looked(self) -> None:
-        """The loop has looked at the network: some of those in line. One that fails holds nobody up."""
+        """The loop has looked at the network: some of those in line."""
         line, until, let_go = self._line, monotonic() + _SLICE, False
-        try:
-            while line and not let_go:
-                let_go = self._next()
-                if len(line) <= _MOST and monotonic() >= until:
-                    break
-        finally:
-            if let_go:  # who was let go on works in the next turn of the loop, and nobody else
-                asyncio.get_running_loop().call_soon(self._look)
-            elif line:
-                self._look()
-            else:
-                self._looks = False
+        while line and not let_go:
+            let_go = self._next()
+            if len(line) <= _MOST and monotonic() >= until:
+                break
+        if let_go:  # who was let go on works in the next turn of the loop, and nobody else
+            asyncio.get_running_loop().call_soon(self._look)
+        elif line:
+            self._look()
+        else:
+            self._looks = False
 
     def _next(self) -> bool:
-        """The first in line; whether that is somebody who is let go on now."""
+        """The first in line; whether that is somebody who is let go on now. One that fails holds nobody up."""
         work = self._line.popleft()
         if not isinstance(work, asyncio.Future):
-            work()
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - our own failure: those behind it have their turn
+                _tell(error)
             return False
         if work.done():
             return False
         work.set_result(None)
         return True
+
+
+def _tell(error: Exception) -> None:
+    """By its kind alone: its text may hold what was asked or answered."""
+    told = f"work in its turn failed: {type(error).__name__}"
+    asyncio.get_running_loop().call_exception_handler({"message": told})
