@@ -144,6 +144,28 @@ def test_a_planned_request_differs_in_its_markers_alone() -> None:
         assert plain["system"][0]["text"] == ask()["system"]
 
 
+@pytest.mark.parametrize("times", [1, 12])
+def test_the_provider_is_asked_why_a_prefix_was_missed(times: int) -> None:
+    def step(number: int, **more: Any) -> dict[str, Any]:
+        turns = [
+            {"role": "assistant" if turn % 2 else "user", "content": f"turn {turn}"}
+            for turn in range(2 * number + 1)
+        ]
+        return ask(messages=turns, **more) | {"system": times * ask()["system"]}
+
+    with door() as found, found.sdk() as sdk:
+        first = sdk.messages.create(**step(0))
+        sdk.messages.create(**step(1))
+        sdk.beta.messages.create(**step(2, diagnostics={"previous_message_id": None}))
+        bodies = [entry.body for entry in found.emulator.requests]
+        assert "diagnostics" not in bodies[0]
+        assert bodies[1].pop("diagnostics") == {"previous_message_id": first.id}
+        assert bodies[1]["messages"][-1]["content"][0]["text"] == "turn 2"
+        assert bodies[1]["system"][0]["text"] == step(1)["system"]
+        assert bodies[2]["diagnostics"] == {"previous_message_id": None}  # the caller's own word stands
+        assert written(found) == billed(found)
+
+
 @pytest.mark.parametrize("kind", ["rate_limit", "spend_limit", "overloaded", "server_error"])
 def test_errors_of_the_provider_arrive_verbatim(kind: Any) -> None:
     with (

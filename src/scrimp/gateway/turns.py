@@ -90,7 +90,7 @@ class Turns:
             self._looks = False
 
     def _next(self) -> bool:
-        """The first in line; whether that is somebody who is let go on now. One that fails holds nobody up."""
+        """The first in line; whether that is somebody who is let go on now. What fails holds nobody up."""
         work = self._line.popleft()
         if not isinstance(work, asyncio.Future):
             try:
