@@ -282,10 +282,11 @@ class Office:
                 warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
     def _written(self, done: Promise[tuple[Crossing, ...]]) -> None:
-        if done.exception() is not None:
+        found = done.found()
+        if isinstance(found, BaseException):
             self._kept(done)
             return
-        for crossing in done.result():
+        for crossing in found:
             self.audience.crossed(crossing)
 
     def _kept(self, done: Promise[Any]) -> None:
