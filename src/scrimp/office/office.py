@@ -25,6 +25,7 @@ from scrimp.core.offload.serving import Server
 from scrimp.core.prompt import Digest
 from scrimp.core.record import Record, Tags
 from scrimp.core.workspace import Planned
+from scrimp.core.worst_whole import Wholes
 from scrimp.errors import CacheMissWarning, InputError, ScrimpError, ScrimpWarning, StoreError
 from scrimp.facts.models import Facts
 from scrimp.office.captured import exchange_of
@@ -64,6 +65,8 @@ class Office:
         self.diagnoses = False
         self.account = b""
         """What tells the accounts of one gateway apart, for other processes of it."""
+        self.wholes = Wholes()
+        """What the bounds on the costs of its requests go by."""
         self.led: dict[Digest, Any] = {}
         """Prefixes that are being written, and by whom: for a face whose calls wait for one another."""
         self.levers = in_order(levers)
