@@ -95,7 +95,8 @@ def worst_case(
         prompt, output = work.prompt, work.output
         rates = one.rates(day, prompt_tokens=prompt, fast=fast, geo=geo)
         amount += prompt * (_dearest(rates, ttl) if ttl else rates.input) + output * rates.output
-        amount += work.searches * facts.web_search_fee
+        if work.searches:
+            amount += work.searches * facts.web_search_fee
         input_tokens += prompt
         output_tokens += output
     return WorstCase(amount, input_tokens, output_tokens, notes)

@@ -51,7 +51,9 @@ class _Items(Appender[Item]):
 
     def ask(self, item: Item) -> Promise[Any]:
         """See `Appender`; another process has to be told that somebody waits."""
-        return self.submit(item, awaited=self.carrier is not None)
+        if self.carrier is None:
+            return self._writer.submit(item, awaited=False)
+        return self.carrier.submit(item, awaited=True, otherwise=self._here)
 
     def flush(self) -> None:
         """See `Appender`."""
