@@ -239,7 +239,12 @@ class Books:
         posts = self._posts_of(hold)
         if new:
             quiet = _undo(hold, posts, counted)
-            self._count(charge, counted, posts, hold)
+            if (
+                counted != cost
+                or hold.scopes is not charge.scopes
+                or not self._within_a_quarter(hold, charge)
+            ):
+                self._count(charge, counted, posts, hold)
         else:
             quiet = _undo(hold, posts, counted - hold.booked)
             self._count_more(hold, counted, charge.cost, posts)
@@ -251,9 +256,7 @@ class Books:
     def _count(self, charge: Charge, counted: int, posts: Posts, hold: Hold | None = None) -> None:
         """A new record is booked where its money was held; what its row alone would not say is an extra."""
         at, scopes = charge.at, charge.scopes
-        if hold is not None and not (
-            (hold.scopes is scopes or hold.scopes == scopes) and self._within_a_quarter(hold.at, at)
-        ):
+        if hold is not None and (hold.scopes != scopes or not self._within_a_quarter(hold, charge)):
             self._beside(charge.id, at, scopes, -charge.cost)
             at, scopes = hold.at, hold.scopes
             self._beside(charge.id, at, scopes, charge.cost)
@@ -261,9 +264,9 @@ class Books:
             _fear(posts, counted - charge.cost)
             self._beside(charge.id, at, scopes, counted - charge.cost, feared=True)
 
-    def _within_a_quarter(self, one: float, two: float) -> bool:
+    def _within_a_quarter(self, hold: Hold, charge: Charge) -> bool:
         """Whether every window there is holds both times or neither."""
-        since = self._quarter
+        one, two, since = hold.at, charge.at, self._quarter
         if not since <= one < since + _QUARTER:
             since = self._quarter = one // _QUARTER * _QUARTER
         return since <= two < since + _QUARTER
