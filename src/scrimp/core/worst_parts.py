@@ -71,7 +71,7 @@ _FEW = 12
 PLAIN = Seen()
 """What is found in messages that `are_plain`, but for their characters, of which a bound needs none."""
 
-_PLAIN_BLOCKS = _BYTES_BOUND | {"text", "tool_result"}
+_PLAIN_BLOCKS = _BYTES_BOUND | {"text"}
 _WITH_BLOCKS_INSIDE = frozenset({str, list, tuple, type(None)})
 """Contents of a `tool_result` whose blocks, where they have any, are blocks of the prompt as well."""
 
@@ -126,11 +126,13 @@ def are_plain(blocks: Iterable[Block]) -> bool:
     """Whether blocks of messages are of the usual kinds, and without markers: nobody need look at them."""
     for block in blocks:
         kind = block.kind
-        if kind not in _PLAIN_BLOCKS or block.ttl is not None:
+        if block.ttl is not None:
             return False
-        if kind == "tool_result" and (
-            block.depth or block.value.get("content").__class__ not in _WITH_BLOCKS_INSIDE
-        ):
+        if kind in _PLAIN_BLOCKS:
+            continue
+        if kind != "tool_result" or block.depth:
+            return False
+        if block.value.get("content").__class__ not in _WITH_BLOCKS_INSIDE:
             return False
     return True
 

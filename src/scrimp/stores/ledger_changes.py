@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -21,7 +20,7 @@ from scrimp.stores.budget_views import MOST_EVENTS
 from scrimp.stores.ledger_adding import SUMMED
 from scrimp.stores.ledger_sums import ADD_TO_SUMS
 
-__all__ = ["open_changes", "save"]
+__all__ = ["in_one_row", "open_changes", "save"]
 
 Row = tuple[Any, ...]
 
@@ -89,7 +88,15 @@ def save(db: sqlite3.Connection, changes: Changes, sums: Sequence[Row]) -> None:
 def _put(db: sqlite3.Connection, statements: Sequence[str], rows: Sequence[Row]) -> None:
     for first in range(0, len(rows), _AT_ONCE):
         part = rows[first : first + _AT_ONCE]
-        db.execute(statements[len(part)], [*chain.from_iterable(part)])
+        db.execute(statements[len(part)], in_one_row(part))
+
+
+def in_one_row(rows: Sequence[Row]) -> list[Any]:
+    """The values of rows one after the other, which takes a fraction of what `chain` does."""
+    values: list[Any] = []
+    for row in rows:
+        values += row
+    return values
 
 
 def _hold_rows(holds: Mapping[str, Hold | None], scopes: Mapping[Any, str]) -> tuple[list[Row], list[str]]:
