@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from math import inf
+from math import inf, nan
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -37,10 +37,11 @@ _INSERT = """INSERT INTO records (
 ) VALUES """
 _LABEL, _HOUR, _ADDEND = 3, 4, slice(10, 20)
 """Where in a row that is to be written is what `added_up` wants to know."""
-_NO_TEXT, _NO_NUMBER = 0, ""
-"""For what most records do not have. `sqlite3` knows numbers, texts and bytearrays; of whatever else, None
-too, it asks around for somebody who can adapt it, which takes longer than writing it down."""
-_VALUES = f"({'?, ' * 19}nullif(?, '{_NO_NUMBER}'), {'?, ' * 8}nullif(?, {_NO_TEXT}), nullif(?, {_NO_TEXT}))"
+_NULL = nan
+"""For what most records do not have: SQLite writes NULL for what is not a number. `sqlite3` knows numbers,
+texts and bytearrays; of whatever else, None too, it asks around for somebody who can adapt it, which takes
+longer than writing it down."""
+_VALUES = f"({', '.join('?' * 30)})"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = 32
 _INSERTS = [_INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in range(_AT_ONCE + 1)]
@@ -169,7 +170,7 @@ def _row(record: Record, label: int, hour: int) -> Row:
         1 if record.measured else 0,
         record.own_cost,
         record.static_tokens,
-        _NO_NUMBER if record.lost is None else record.lost,
+        _NULL if record.lost is None else record.lost,
         record.predicted_read,
         record.predicted_write,
         None if record.prompt is None else bytearray(record.prompt),
@@ -178,8 +179,8 @@ def _row(record: Record, label: int, hour: int) -> Row:
         _encode(record.notes).decode() if record.notes else "[]",
         _usage_text(usage),
         record.window,
-        _NO_TEXT if record.fault is None else record.fault,
-        _NO_TEXT if record.miss is None else record.miss,
+        _NULL if record.fault is None else record.fault,
+        _NULL if record.miss is None else record.miss,
     )
 
 
