@@ -76,19 +76,17 @@ async def adrive(
     while command is not None:
         kind = type(command)
         try:
-            if kind is Plan:
-                if turn is not None:
-                    await turn()
-                answer = desk.answer(command) if plan is None else await plan(command)
-            elif kind is Reserve:
-                if turn is not None:
-                    await turn()
-                decided = desk.reserve(command)
-                if decided is not None and not decided.done():
-                    await decided.settled()  # `reserved` raises its error, in words of its own
-                answer = desk.reserved(command, decided)
-            elif kind is Send:
+            if turn is not None and (kind is Plan or kind is Reserve):
+                await turn()
+            decided = desk.reserve(command) if kind is Reserve else None
+            if decided is not None and not decided.done():
+                await decided.settled()  # `reserved` raises its error, in words of its own
+            if kind is Send:
                 answer = await send(command)
+            elif kind is Reserve:
+                answer = desk.reserved(command, decided)
+            elif kind is Plan and plan is not None:
+                answer = await plan(command)
             elif kind is Meter and desk.later(flow, command):
                 return
             elif kind is Reshape and desk.large:

@@ -148,7 +148,7 @@ class Books:
         for account, place, most, first in posts:
             spent = account.spent
             if spent + account.held + amount > most:
-                return self._refused(ask, account, place)
+                return self._refused(ask, (account, place, most, first))
             if spent >= first or account.told:
                 quiet = False
         for account, _, _, _ in posts:
@@ -196,11 +196,12 @@ class Books:
             return False
         hold.lapsed = True
         self.changes.holds[id_] = hold
-        for account, place, _, _ in posts:
+        for post in posts:
+            account = post[0]
             account.held -= hold.open
             account.spent += hold.open
             account.unsettled += hold.open
-            self._event("unsettled", account, place, hold.id, hold.amount, hold.lease_until)
+            self._event("unsettled", post, hold.id, hold.amount, hold.lease_until)
         return True
 
     def begin(self, term: Term, charges: Iterable[Charge], extras: Iterable[Extra]) -> None:
@@ -220,8 +221,9 @@ class Books:
                 else:
                     account.held += hold.open
 
-    def _refused(self, ask: Ask, account: Account, place: Place) -> Refusal:
-        self._event("refusal", account, place, ask.id, ask.amount, ask.at)
+    def _refused(self, ask: Ask, post: Post) -> Refusal:
+        self._event("refusal", post, ask.id, ask.amount, ask.at)
+        account, place, _, _ = post
         limit, spent, held = place.term.limit, account.spent, account.held
         return Refusal(limit, place.scope, spent, held, ask.amount, place.resets_at)
 
@@ -286,9 +288,9 @@ class Books:
             self.changes.extras.append(Extra(id_, at, scopes, amount, feared))
 
     def _overran(self, hold: Hold, at: float, counted: int, posts: Posts) -> None:
-        for account, place, _, _ in posts:
-            account.overrun += counted - hold.amount
-            self._event("overrun", account, place, hold.id, counted, at)
+        for post in posts:
+            post[0].overrun += counted - hold.amount
+            self._event("overrun", post, hold.id, counted, at)
 
     def _absorb(self, hold: Hold, cost: int) -> None:
         """A record of a call whose hold is not settled: no picodollar of it counts twice."""
@@ -342,9 +344,8 @@ class Books:
                 account.told = reached
         return crossed
 
-    def _event(
-        self, kind: EventKind, account: Account, place: Place, hold: str, amount: int, at: float
-    ) -> None:
+    def _event(self, kind: EventKind, post: Post, hold: str, amount: int, at: float) -> None:
+        account, place, _, _ = post
         self.changes.events.append(
             Event(kind, at, place.term.limit.id, place.scope, hold, amount, account.spent, account.held)
         )
