@@ -62,10 +62,10 @@ def served(owner: str, tool: str) -> None:
 
 def take_notes(tags: Tags) -> tuple[str, ...]:
     """What the record of a call says of results served since the record before it."""
-    owner = owner_of(tags)
-    if owner not in _servings.counts:  # every call asks, and few have anything
+    waiting = _servings.counts
+    if not waiting or owner_of(tags) not in waiting:  # every call asks, and few have anything
         return ()
-    counts = _servings.take(owner)
+    counts = _servings.take(owner_of(tags))
     if not counts:
         return ()
     total = sum(counts.values())

@@ -93,8 +93,7 @@ class Alerts:
     def missed(self, diagnosis: Diagnosis, tags: Tags) -> None:
         """A prefix was not read: told where that is a bust that nobody asked for."""
         # Those of a conversation that was told of already add up here.
-        alarming = msgspec.structs.replace(diagnosis, quiet=False).alarming
-        if not alarming or "cache_bust" not in self._rules.kinds:
+        if not diagnosis.unwanted or "cache_bust" not in self._rules.kinds:
             return
         now = self._clock()
         since = self._busts.admit((diagnosis.cause, tags.label), now, diagnosis.lost)

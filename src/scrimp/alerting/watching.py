@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from scrimp.core.budget import Scope
 from scrimp.core.outliers import Outlier, Peers
@@ -27,7 +28,7 @@ class Outliers:
         self._count = 0
         survive_forks(self)
 
-    def add(self, record: Record) -> list[tuple[Scope, Outlier]]:
+    def add(self, record: Record) -> Sequence[tuple[Scope, Outlier]]:
         """Count a call; those who stand out since it."""
         at = record.started_at
         self._lock.acquire()  # `with` takes three times as long
@@ -36,7 +37,7 @@ class Outliers:
                 self._since = at // _DAY * _DAY
                 self._until = self._since + _DAY
                 self._users, self._runs, self._count = Peers(), {}, 0
-            return self._found(record) if at >= self._since and record.cost else []
+            return self._found(record) if at >= self._since and record.cost else ()
         finally:
             self._lock.release()
 
@@ -50,17 +51,18 @@ class Outliers:
 
     restart = resume
 
-    def _found(self, record: Record) -> list[tuple[Scope, Outlier]]:
-        tags, found = record.tags, []
+    def _found(self, record: Record) -> Sequence[tuple[Scope, Outlier]]:
+        tags = record.tags
+        found: tuple[tuple[Scope, Outlier], ...] = ()
         if tags.user:
             outlier = self._users.add(tags.user, record.cost)
             if outlier is not None:
-                found.append((Scope("user", tags.user), outlier))
+                found = ((Scope("user", tags.user), outlier),)
         if tags.run and tags.run_ids:
             # A run is one of the outermost: what is inside counts in it.
             outlier = self._add_run(tags.run[0], tags.run_ids[0], record.cost)
             if outlier is not None:
-                found.append((Scope("run", tags.run[0]), outlier))
+                found = (*found, (Scope("run", tags.run[0]), outlier))
         return found
 
     def _add_run(self, name: str, number: str, cost: int) -> Outlier | None:

@@ -143,8 +143,11 @@ def bill(
     if tools is not None:
         _add_tools(account, tools, model)
     _add_doubts(account, usage, model)
+    total = 0
+    for line in account.lines:
+        total += line.amount
     notes = tuple(dict.fromkeys(account.notes)) if account.notes else ()
-    return Bill(tuple(account.lines), account.total, notes=notes)
+    return Bill(tuple(account.lines), total, True, notes)  # noqa: FBT003 - by position: see CONTRIBUTING.md
 
 
 def day_of(at: float | date) -> date:
@@ -168,7 +171,6 @@ class _Account(msgspec.Struct, gc=False):
     geo: str | None
     lines: list[Line] = []
     notes: list[str] = []
-    total: int = 0
 
     def add(self, counts: TokenCounts, model: Model, part: str = "response") -> None:
         """Bill one set of token counts at one model's rates."""
@@ -178,27 +180,22 @@ class _Account(msgspec.Struct, gc=False):
             self.day, prompt_tokens=plain + written + read, batch=self.batch, fast=self.fast, geo=self.geo
         )
         if plain:
-            self.line("input", plain, rates.input, model, part)
+            self.lines.append(Line("input", plain, rates.input, plain * rates.input, model.id, part))
         if written:
             self._add_writes(counts, rates, model, part)
         if read:
-            self.line("read", read, rates.read, model, part)
+            self.lines.append(Line("read", read, rates.read, read * rates.read, model.id, part))
         if output:
-            self.line("output", output, rates.output, model, part)
-
-    def line(self, category: Category, quantity: int, rate: int, model: Model, part: str) -> None:
-        """Add one line."""
-        amount = quantity * rate
-        self.lines.append(Line(category, quantity, rate, amount, model.id, part))
-        self.total += amount
+            self.lines.append(Line("output", output, rates.output, output * rates.output, model.id, part))
 
     def _add_writes(self, counts: TokenCounts, rates: Rates, model: Model, part: str) -> None:
         if not counts.split_known and self.facts.rules.ttl_1h(self.day):
             self.notes.append(_NO_SPLIT)
-        if counts.write_5m:
-            self.line("write_5m", counts.write_5m, rates.write_5m, model, part)
-        if counts.write_1h:
-            self.line("write_1h", counts.write_1h, rates.write_1h, model, part)
+        short, long = counts.write_5m, counts.write_1h
+        if short:
+            self.lines.append(Line("write_5m", short, rates.write_5m, short * rates.write_5m, model.id, part))
+        if long:
+            self.lines.append(Line("write_1h", long, rates.write_1h, long * rates.write_1h, model.id, part))
 
 
 def _add_parts(account: _Account, usage: Usage, parts: tuple[Iteration, ...], model: Model) -> None:
@@ -244,8 +241,8 @@ def _all_within(attempts: list[Iteration], above: int) -> bool:
 
 def _add_tools(account: _Account, tools: ServerToolUse, model: Model) -> None:
     if tools.web_search_requests:
-        fee = account.facts.web_search_fee
-        account.line("web_search", tools.web_search_requests, fee, model, "response")
+        searches, fee = tools.web_search_requests, account.facts.web_search_fee
+        account.lines.append(Line("web_search", searches, fee, searches * fee, model.id, "response"))
     if tools.code_execution_requests:
         account.notes.append(_CONTAINERS)
 

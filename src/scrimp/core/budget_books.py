@@ -94,8 +94,9 @@ class Extra(NamedTuple):
     feared: bool = False
 
 
-Post: TypeAlias = tuple[Account, Place]
-"""An account, and where it is."""
+Post: TypeAlias = tuple[Account, Place, int, float]
+"""An account, where it is, and of its limit what every call is held against: the amount, and that from which
+somebody is told."""
 
 Posts: TypeAlias = tuple[Post, ...]
 """Every account a call counts in."""
@@ -143,14 +144,17 @@ class Books:
         if known is not None:
             return Held(known.id, known.amount, places.limits)
         posts = self._posts(places)
-        for post in posts:
-            account, place = post
-            if account.spent + account.held + amount > place.term.amount:
-                return self._refused(ask, post)
-        for account, _ in posts:
+        quiet = True
+        for account, place, most, first in posts:
+            spent = account.spent
+            if spent + account.held + amount > most:
+                return self._refused(ask, (account, place, most, first))
+            if spent >= first or account.told:
+                quiet = False
+        for account, _, _, _ in posts:
             account.held += amount
         self.holds[id_] = self.changes.holds[id_] = Hold(id_, amount, ask.at, ask.lease_until, scopes)
-        return Held(id_, amount, places.limits, self._crossings(posts))
+        return Held(id_, amount, places.limits, () if quiet else self._crossings(posts))
 
     def release(self, id_: str) -> None:
         """Nothing was billed: the money is free again, if it was held."""
@@ -193,7 +197,7 @@ class Books:
         hold.lapsed = True
         self.changes.holds[id_] = hold
         for post in posts:
-            account, _ = post
+            account = post[0]
             account.held -= hold.open
             account.spent += hold.open
             account.unsettled += hold.open
@@ -210,7 +214,7 @@ class Books:
             if extra.feared:
                 _fear(posts, extra.amount)
         for hold in self.holds.values():
-            for account, _ in self._looked_up(term.places(hold.scopes, hold.at)):
+            for account, _, _, _ in self._looked_up(term.places(hold.scopes, hold.at)):
                 if hold.lapsed:
                     account.spent += hold.open
                     account.unsettled += hold.open
@@ -219,7 +223,7 @@ class Books:
 
     def _refused(self, ask: Ask, post: Post) -> Refusal:
         self._event("refusal", post, ask.id, ask.amount, ask.at)
-        account, place = post
+        account, place, _, _ = post
         limit, spent, held = place.term.limit, account.spent, account.held
         return Refusal(limit, place.scope, spent, held, ask.amount, place.resets_at)
 
@@ -236,12 +240,17 @@ class Books:
             return self._crossings(posts)
         posts = self._posts_of(hold)
         if new:
-            _undo(hold, posts, counted)
-            self._count(charge, counted, posts, hold)
+            quiet = _undo(hold, posts, counted)
+            if (
+                counted != cost
+                or hold.scopes is not charge.scopes
+                or not self._within_a_quarter(hold, charge)
+            ):
+                self._count(charge, counted, posts, hold)
         else:
-            _undo(hold, posts, counted - hold.booked)
+            quiet = _undo(hold, posts, counted - hold.booked)
             self._count_more(hold, counted, charge.cost, posts)
-        crossings = self._crossings(posts)
+        crossings = () if quiet else self._crossings(posts)
         if counted > hold.amount:
             self._overran(hold, charge.at, counted, posts)
         return crossings
@@ -249,7 +258,7 @@ class Books:
     def _count(self, charge: Charge, counted: int, posts: Posts, hold: Hold | None = None) -> None:
         """A new record is booked where its money was held; what its row alone would not say is an extra."""
         at, scopes = charge.at, charge.scopes
-        if hold is not None and (hold.scopes != scopes or not self._within_a_quarter(hold.at, at)):
+        if hold is not None and (hold.scopes != scopes or not self._within_a_quarter(hold, charge)):
             self._beside(charge.id, at, scopes, -charge.cost)
             at, scopes = hold.at, hold.scopes
             self._beside(charge.id, at, scopes, charge.cost)
@@ -257,9 +266,9 @@ class Books:
             _fear(posts, counted - charge.cost)
             self._beside(charge.id, at, scopes, counted - charge.cost, feared=True)
 
-    def _within_a_quarter(self, one: float, two: float) -> bool:
+    def _within_a_quarter(self, hold: Hold, charge: Charge) -> bool:
         """Whether every window there is holds both times or neither."""
-        since = self._quarter
+        one, two, since = hold.at, charge.at, self._quarter
         if not since <= one < since + _QUARTER:
             since = self._quarter = one // _QUARTER * _QUARTER
         return since <= two < since + _QUARTER
@@ -280,8 +289,7 @@ class Books:
 
     def _overran(self, hold: Hold, at: float, counted: int, posts: Posts) -> None:
         for post in posts:
-            account, _ = post
-            account.overrun += counted - hold.amount
+            post[0].overrun += counted - hold.amount
             self._event("overrun", post, hold.id, counted, at)
 
     def _absorb(self, hold: Hold, cost: int) -> None:
@@ -294,7 +302,7 @@ class Books:
         part = min(max(cost, 0), hold.open)
         hold.booked += part
         self.changes.holds[hold.id] = hold
-        for account, _ in posts:
+        for account, _, _, _ in posts:
             account.held -= part
 
     def _posts_of(self, within: Hold | Charge) -> Posts:
@@ -308,9 +316,11 @@ class Books:
 
     def _looked_up(self, places: Iterable[Place]) -> Posts:
         accounts, changed = self.accounts, self.changes.accounts
-        posts = tuple([(accounts[place.key], place) for place in places])
-        changed.update([(place.key, account) for account, place in posts])
-        return posts
+        found: list[Post] = []
+        for place in places:
+            account = changed[place.key] = accounts[place.key]
+            found.append((account, place, place.term.amount, place.term.first_level))
+        return tuple(found)
 
     def _dropped(self, id_: str) -> Hold | None:
         hold = self.holds.pop(id_, None)
@@ -321,8 +331,8 @@ class Books:
     def _crossings(self, posts: Posts) -> tuple[Crossing, ...]:
         """The alert levels that were reached since they were last looked at, each once."""
         crossed: tuple[Crossing, ...] = ()
-        for account, place in posts:
-            if account.spent < place.term.first_level and not account.told:
+        for account, place, _, first in posts:
+            if account.spent < first and not account.told:
                 continue
             spent, reached = account.spent, 0
             for percent, level in place.term.levels:
@@ -335,33 +345,37 @@ class Books:
         return crossed
 
     def _event(self, kind: EventKind, post: Post, hold: str, amount: int, at: float) -> None:
-        account, place = post
+        account, place, _, _ = post
         self.changes.events.append(
             Event(kind, at, place.term.limit.id, place.scope, hold, amount, account.spent, account.held)
         )
 
 
 def _spend(posts: Posts, amount: int) -> None:
-    for account, _ in posts:
+    for account, _, _, _ in posts:
         account.spent += amount
 
 
-def _undo(hold: Hold, posts: Posts, spent: int = 0) -> None:
-    """Take a hold out of its accounts again; so much is `spent` in its place."""
-    amount = hold.amount - hold.booked
-    if hold.lapsed:
-        for account, _ in posts:
-            account.spent += spent - amount
+def _undo(hold: Hold, posts: Posts, spent: int = 0) -> bool:
+    """Take a hold out of its accounts again; so much is `spent` in its place. Whether no account has reached
+    what somebody is told of, now or before."""
+    amount, quiet = hold.amount - hold.booked, True
+    lapsed = hold.lapsed
+    for account, _, _, first in posts:
+        if lapsed:
+            account.spent -= amount
             account.unsettled -= amount
-    else:
-        for account, _ in posts:
+        else:
             account.held -= amount
-            account.spent += spent
+        now = account.spent = account.spent + spent
+        if now >= first or account.told:
+            quiet = False
+    return quiet
 
 
 def _fear(posts: Posts, amount: int) -> None:
     """So much of what counts as spent there is no bill."""
-    for account, _ in posts:
+    for account, _, _, _ in posts:
         account.unsettled += amount
 
 

@@ -136,6 +136,7 @@ _VERDICTS: dict[str, frozenset[Cause]] = {
 _NO_BUST = frozenset({Cause.FIRST, Cause.NO_MARKER, Cause.BELOW_MINIMUM, Cause.UNCACHED})
 _INTENDED = frozenset({Cause.COMPACTED, Cause.CLEARED, Cause.THINKING_DROPPED})
 """What comes with a shorter prompt, by the caller's own wish or by the model's rules: no reason for alarm."""
+_NO_REASON = _NO_BUST | _INTENDED
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,7 +171,12 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def alarming(self) -> bool:
         """Whether to tell somebody: a bust that nobody asked for and that was not told before."""
-        return self.bust and not self.quiet and self.cause not in _INTENDED
+        return self.unwanted and not self.quiet
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether it is a bust that nobody asked for."""
+        return self.written and self.cause not in _NO_REASON
 
     def foretold_by(self, foreseen: Diagnosis | None) -> bool:
         """Whether this miss was told before the call was sent."""

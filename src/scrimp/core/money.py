@@ -18,8 +18,10 @@ _PER_MILLION = 10**6
 
 def usd(amount: int) -> str:
     """Picodollars as an exact decimal string of US dollars, without exponent or needless zeros."""
-    if 0 < amount < PICODOLLARS:  # as most calls cost: in half the time
-        return f"0.{str(amount).zfill(_PLACES)}".rstrip("0")
+    if 0 < amount < PICODOLLARS:  # as most calls cost: in a third of the time
+        return "0." + str(amount + PICODOLLARS)[1:].rstrip("0")
+    if not amount:
+        return "0"
     sign = "-" if amount < 0 else ""
     whole, rest = divmod(abs(amount), PICODOLLARS)
     if not rest:

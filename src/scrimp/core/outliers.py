@@ -74,6 +74,7 @@ class Peers:
         self._rule = rule
         self._most = most
         self._spent: dict[str, int] = {}
+        self._newest: str | None = None
         self._told: set[str] = set()
         self._known = (0, _MOST, 0)
         self._wait = 0
@@ -85,9 +86,13 @@ class Peers:
     def add(self, name: str, amount: int) -> Outlier | None:
         """Count `amount` more for `name`; the outlier that it is from now on, else None."""
         by_name = self._spent
-        spent = by_name[name] = by_name.pop(name, 0) + amount
-        if forget_oldest(by_name, self._most):
-            self._told = {told for told in self._told if told in by_name}
+        if name == self._newest:
+            spent = by_name[name] = by_name[name] + amount
+        else:
+            spent = by_name[name] = by_name.pop(name, 0) + amount
+            self._newest = name
+            if forget_oldest(by_name, self._most):
+                self._told = {told for told in self._told if told in by_name}
         self._wait -= 1
         if self._wait < 0:
             self._look()

@@ -20,7 +20,7 @@ Outcome = Literal["complete", "cut off", "refused", "unknown"]
 the API answered with an error, nothing was billed. `unknown`: no answer was seen; it may have been billed."""
 
 
-class Tags(msgspec.Struct, frozen=True, gc=False):
+class Tags(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """Whose call it was. `run` is a path of names from the outermost run inwards, `run_ids` of their ids.
 
     `key` is the name of a gateway's key, never the key itself. `inferred` says that nobody named the task

@@ -95,6 +95,8 @@ class Ends(Sequence[int]):
     @overload
     def __getitem__(self, index: slice) -> list[int]: ...
     def __getitem__(self, index: int | slice) -> int | list[int]:
+        if index == self._begun - 1 and self._begun:
+            return self._static  # as everybody asks for
         count = self._begun + self._said
         if index.__class__ is not int and isinstance(index, slice):
             return list(map(self._end, range(1, count + 1)[index]))

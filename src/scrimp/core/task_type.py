@@ -45,12 +45,20 @@ def inferred_task_type(body: Mapping[str, Any]) -> str:
     return "agent" if body.get("tools") else _of_questions(body)
 
 
-def with_task_type(tags: Tags, body: Mapping[str, Any]) -> Tags:
-    """`tags` with the task type that was named, or else with an inferred one, marked so."""
+def with_task_type(tags: Tags, body: Mapping[str, Any], known: dict[str, Tags] | None = None) -> Tags:
+    """`tags` with the task type that was named, or else with an inferred one, marked so.
+
+    `known` are the same tags with each type that was inferred before.
+    """
     if tags.task_type is not None:
         return tags
     found = inferred_task_type(body)
-    return Tags(tags.run, tags.run_ids, tags.user, found, tags.agent, tags.team, tags.key, inferred=True)
+    typed = None if known is None else known.get(found)
+    if typed is None:
+        typed = Tags(tags.run, tags.run_ids, tags.user, found, tags.agent, tags.team, tags.key, inferred=True)
+        if known is not None:
+            known[found] = typed
+    return typed
 
 
 def _of_questions(body: Mapping[str, Any]) -> str:

@@ -20,7 +20,6 @@ Not bounded here, because nothing that is published bounds it: searches of a `we
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
 
 import msgspec
 
@@ -31,6 +30,7 @@ from scrimp.core.worst_seen import Lifetime, Seen
 from scrimp.core.worst_text import as_json, spelled_bytes
 from scrimp.facts.model import Model
 from scrimp.facts.models import Facts
+from scrimp.facts.prices import Rates
 from scrimp.wire.request import BILLING_HEADER, Body
 
 __all__ = ["WorstCase", "worst_case"]
@@ -81,25 +81,49 @@ def worst_case(
     """
     seen = look(body, model, messages)
     text = _Text(body, size)
-    account = _account(body, at, _longest(seen.ttl, markers) if markers else seen.ttl)
     usable = None if known is None else _usable(known, body, seen, model)
-    prompt = _prompt(seen, model, text, usable)
-    work = _work(seen, prompt, _max_tokens(body, model), model)
-    account.add(model, work)
+    work = _work(seen, _prompt(seen, model, text, usable), _max_tokens(body, model), model)
     notes = tuple(dict.fromkeys((*seen.unseen, *work.notes))) if seen.unseen or work.notes else ()
+    works = [(model, work)]
+    if seen.fallbacks or seen.advisors:
+        works += _others(body, seen, text, facts, messages)
+    day, ttl = day_of(at), _longest(seen.ttl, markers) if markers else seen.ttl
+    named, fast = body.get("inference_geo"), body.get("speed") == "fast"
+    geo = named if isinstance(named, str) else _US  # where the request names none, the workspace may
+    amount = input_tokens = output_tokens = 0
+    for one, work in works:
+        prompt, output = work.prompt, work.output
+        rates = one.rates(day, prompt_tokens=prompt, fast=fast, geo=geo)
+        amount += prompt * (_dearest(rates, ttl) if ttl else rates.input) + output * rates.output
+        if work.searches:
+            amount += work.searches * facts.web_search_fee
+        input_tokens += prompt
+        output_tokens += output
+    return WorstCase(amount, input_tokens, output_tokens, notes)
+
+
+def _others(
+    body: Body, seen: Seen, text: _Text, facts: Facts, messages: Seen | None
+) -> list[tuple[Model, _Work]]:
+    """What other models may be asked to do: those that answer instead, and those that advise."""
+    works = []
     for name in seen.fallbacks:
         # What is known of one model's prompt says nothing of another's.
         other = facts.resolve(_NOBODY if name is None else name)
         again = look(body, other, messages)
         prompt = _prompt(again, other, text)
-        account.add(other, _work(again, prompt, _max_tokens(body, other), other))
-    account.amount += account.searches * facts.web_search_fee
+        works.append((other, _work(again, prompt, _max_tokens(body, other), other)))
     for advisor in seen.advisors:
         other = facts.resolve(advisor.model)
         uses = _SAMPLINGS if advisor.max_uses is None else advisor.max_uses
         most = other.max_output if advisor.max_tokens is None else advisor.max_tokens
-        account.add(other, _Work(uses * _window(other), uses * most))
-    return WorstCase(account.amount, account.input_tokens, account.output_tokens, notes)
+        works.append((other, _Work(uses * _window(other), uses * most)))
+    return works
+
+
+def _dearest(rates: Rates, ttl: Lifetime) -> int:
+    """The dearest price that a token of a prompt can have."""
+    return max(rates.input, rates.write_5m, rates.write_1h if ttl == "1h" else 0)
 
 
 def _longest(own: Lifetime, markers: Iterable[Marker]) -> Lifetime:
@@ -119,57 +143,12 @@ class _Work(msgspec.Struct, frozen=True, gc=False):
     notes: tuple[str, ...] = ()
 
 
-class _Account(msgspec.Struct, gc=False):
-    """What adds up, under one request's terms."""
-
-    day: date
-    fast: bool
-    geo: str
-    ttl: Lifetime
-    amount: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    searches: int = 0
-
-    def add(self, model: Model, work: _Work) -> None:
-        """Tokens at the dearest price that they can have."""
-        prompt, output = work.prompt, work.output
-        rates = model.rates(self.day, prompt_tokens=prompt, fast=self.fast, geo=self.geo)
-        dearest = rates.input
-        if self.ttl:
-            dearest = max(dearest, rates.write_5m, rates.write_1h if self.ttl == "1h" else 0)
-        self.amount += prompt * dearest + output * rates.output
-        self.input_tokens += prompt
-        self.output_tokens += output
-        self.searches += work.searches
-
-
-def _account(body: Body, at: float, ttl: Lifetime) -> _Account:
-    named = body.get("inference_geo")  # where the request names none, the workspace may
-    geo = named if isinstance(named, str) else _US
-    return _Account(day_of(at), body.get("speed") == "fast", geo, ttl)
-
-
 class _Text(msgspec.Struct, gc=False):
-    """The bytes of a request's text, worked out where they matter, and once normalised too."""
+    """The text of a request: its bytes where they are known, and as JSON once they had to be counted."""
 
     body: Body
     size: int | None
     encoded: bytes | None = None
-
-    def plain(self) -> int | None:
-        """Bytes as they are; None where the body is no JSON."""
-        if self.size is not None:
-            return self.size
-        if self.encoded is None:
-            self.encoded = as_json(self.body)
-        return None if self.encoded is None else len(self.encoded)
-
-    def most(self, enough: int) -> int:
-        """Bytes, however a tokenizer spells them; of a longer text at least `enough`."""
-        if self.size is None and self.encoded is not None:
-            self.size = spelled_bytes(self.encoded, enough)
-        return enough if self.size is None else self.size
 
 
 def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> int:
@@ -181,10 +160,14 @@ def _prompt(seen: Seen, model: Model, text: _Text, known: int | None = None) -> 
     beside = seen.beside_text(model.image_rule.max_tokens)
     if seen.chars + seen.media + beside >= most:  # JSON has a byte for each of these at least
         return most
-    plain = text.plain()
-    if plain is None or plain + beside >= most:
-        return most
-    found = text.most(_LONG_WINDOW + seen.media) + beside
+    found, encoded = text.size, text.encoded
+    if found is None:
+        if encoded is None:
+            encoded = text.encoded = as_json(text.body)
+        if encoded is None or len(encoded) + beside >= most:
+            return most
+        found = spelled_bytes(encoded, _LONG_WINDOW + seen.media)
+    found += beside
     return found if found < most else most  # noqa: FURB136 - `min` takes ten times as long
 
 

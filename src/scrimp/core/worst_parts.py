@@ -17,7 +17,17 @@ from scrimp.core.worst_tools import count, look_at_tools, referred_tokens
 from scrimp.facts.model import Model
 from scrimp.wire.request import Block, Body
 
-__all__ = ["PLAIN", "Looked", "are_plain", "look", "look_at", "look_at_messages", "look_on", "may_shorten"]
+__all__ = [
+    "PLAIN",
+    "Looked",
+    "all_plain_fields",
+    "are_plain",
+    "look",
+    "look_at",
+    "look_at_messages",
+    "look_on",
+    "may_shorten",
+]
 
 _DEFAULT_TRIGGER = 150_000
 """Tokens of a prompt that compaction begins at where the request names none ("Compaction")."""
@@ -61,7 +71,7 @@ _FEW = 12
 PLAIN = Seen()
 """What is found in messages that `are_plain`, but for their characters, of which a bound needs none."""
 
-_PLAIN_BLOCKS = _BYTES_BOUND | {"text", "tool_result"}
+_PLAIN_BLOCKS = _BYTES_BOUND | {"text"}
 _WITH_BLOCKS_INSIDE = frozenset({str, list, tuple, type(None)})
 """Contents of a `tool_result` whose blocks, where they have any, are blocks of the prompt as well."""
 
@@ -71,8 +81,11 @@ _content = itemgetter("content")
 def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
     """Everything in `body` that its bytes do not bound, and its markers.
 
-    `messages` is what `look_at_messages` found in those of `body`, where they were looked at before.
+    `messages` is what `look_at_messages` found in those of `body`, where they were looked at before, or all
+    that there is (`Seen.whole`).
     """
+    if messages is not None and messages.whole:
+        return messages
     seen = Seen()
     if "cache_control" in body:
         seen.mark(body)
@@ -92,9 +105,14 @@ def look(body: Body, model: Model, messages: Seen | None = None) -> Seen:
         look_at_tools(seen, seen.inline, model)
     if seen.referenced:
         seen.added += referred_tokens(seen, tools, model)
-    if not _PLAIN_FIELDS.issuperset(body):
+    if not all_plain_fields(body):
         _look_at_settings(seen, body)
     return seen
+
+
+def all_plain_fields(body: Body) -> bool:
+    """Whether no field but tools, system and messages can hold what its bytes do not bound."""
+    return _PLAIN_FIELDS.issuperset(body)
 
 
 def look_at_messages(messages: Any) -> Seen:
@@ -108,11 +126,13 @@ def are_plain(blocks: Iterable[Block]) -> bool:
     """Whether blocks of messages are of the usual kinds, and without markers: nobody need look at them."""
     for block in blocks:
         kind = block.kind
-        if kind not in _PLAIN_BLOCKS or block.ttl is not None:
+        if block.ttl is not None:
             return False
-        if kind == "tool_result" and (
-            block.depth or block.value.get("content").__class__ not in _WITH_BLOCKS_INSIDE
-        ):
+        if kind in _PLAIN_BLOCKS:
+            continue
+        if kind != "tool_result" or block.depth:
+            return False
+        if block.value.get("content").__class__ not in _WITH_BLOCKS_INSIDE:
             return False
     return True
 

@@ -44,7 +44,8 @@ class Seen(msgspec.Struct):
     `remote` those of them that may be others by the next request. `referenced` are the names of tools whose
     definitions stand once more where they are referred to, `inline` are tools that are defined among the
     messages. `ttl` is the longest lifetime of a marker. `compacts` is the prompt from which it is compacted,
-    in tokens: 0 for a compaction on demand, None for none.
+    in tokens: 0 for a compaction on demand, None for none. `whole` says that this is all there is in a
+    request, and the same in others that begin like it.
     """
 
     chars: int = 0
@@ -60,6 +61,7 @@ class Seen(msgspec.Struct):
     advisors: list[Advisor] = []
     fallbacks: list[str | None] = []
     compacts: int | None = None
+    whole: bool = False
 
     def mark(self, value: Mapping[str, Any]) -> None:
         """Take in the marker of a block, if it has one."""

@@ -11,8 +11,10 @@ from scrimp.asgi.shapes import Headers
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.lazily import lazily
 from scrimp.core.plan import Mode
+from scrimp.core.record import Tags
 from scrimp.errors import StoreError
 from scrimp.gateway.headers import Fields
+from scrimp.gateway.labels import tags_of_key
 from scrimp.gateway.refusals import RefusedError
 from scrimp.gateway.settings import Settings, Upstream
 from scrimp.stores.keys import SECRET_PREFIX, Key, Keys
@@ -21,6 +23,7 @@ __all__ = ["Caller", "Callers", "credential_of"]
 
 _SECRET_PREFIX = SECRET_PREFIX.encode()
 _CALLERS = 4_096
+_NO_TAGS = Tags()
 
 
 class Caller(msgspec.Struct, frozen=True, dict=True):
@@ -40,6 +43,17 @@ class Caller(msgspec.Struct, frozen=True, dict=True):
     def paying(self) -> tuple[str, bytes]:
         """The upstream and what tells the account from others, which is not its secret."""
         return self.upstream, blake2b(self.account.encode("utf-8", "replace"), digest_size=16).digest()
+
+    @lazily
+    def tags(self) -> Tags:
+        """The tags of calls of which nothing says more than their key."""
+        return _NO_TAGS if self.key is None else tags_of_key(self.key)
+
+    @lazily
+    def typed(self) -> dict[str, Tags]:
+        """The same with the task types that were inferred: calls that share their tags find what is known of
+        them sooner."""
+        return {}
 
 
 class Callers:

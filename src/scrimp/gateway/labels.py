@@ -19,7 +19,7 @@ from scrimp.core.record import Tags
 from scrimp.stores.keys import Key
 from scrimp.wire.loads import loads
 
-__all__ = ["inside", "tags_of"]
+__all__ = ["inside", "tags_of", "tags_of_key"]
 
 _SESSION = b"x-claude-code-session-id"
 _AGENT = b"x-claude-code-agent-id"
@@ -27,18 +27,20 @@ _PARENT = b"x-claude-code-parent-agent-id"
 _CLAUDE_CODE, _SUB_AGENT = "claude-code", "sub-agent"
 _MOST_CHARACTERS = 200
 _DEEPEST = 16
-_NO_TAGS = Tags()
 _READ = frozenset(
     {_SESSION, _AGENT, _PARENT, b"x-scrimp-run", b"x-scrimp-user", b"x-scrimp-team"}
     | {b"x-scrimp-task-type", b"x-scrimp-agent"}
 )
 
 
-def tags_of(headers: Mapping[bytes, bytes], body: Mapping[str, Any], key: Key | None) -> Tags:
-    """The tags of one request; nobody spends a key's money as somebody else."""
+def tags_of(headers: Mapping[bytes, bytes], body: Mapping[str, Any], key: Key | None, plain: Tags) -> Tags:
+    """The tags of one request; nobody spends a key's money as somebody else.
+
+    `plain` are those of the key alone.
+    """
     metadata = body.get("metadata")
     if not metadata and _READ.isdisjoint(headers):
-        return _NO_TAGS if key is None else _of_key(key)
+        return plain
     run, ids = _scrimp_run(headers)
     session, agents = _claude_code(headers, metadata)
     if session is not None:
@@ -68,7 +70,8 @@ def inside(outer: Tags, tags: Tags) -> Tags:
     )
 
 
-def _of_key(key: Key) -> Tags:
+def tags_of_key(key: Key) -> Tags:
+    """What a key says of its calls."""
     return Tags((), (), key.user, key.task_type, None, key.team, key.name)
 
 

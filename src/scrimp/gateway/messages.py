@@ -101,7 +101,10 @@ class Call:
         self._asked = asked
         self._office = office
         self._ways = ways
-        self._tags = with_task_type(asked.tags, asked.body)
+        caller = asked.caller
+        self._tags = with_task_type(
+            asked.tags, asked.body, caller.typed if asked.tags is caller.tags else None
+        )
         self._fault: str | None = None
         self._response: UpstreamAnswer | None = None
         self._desk: CallDesk  # of the attempt under way

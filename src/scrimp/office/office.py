@@ -25,6 +25,7 @@ from scrimp.core.offload.serving import Server
 from scrimp.core.prompt import Digest
 from scrimp.core.record import Record, Tags
 from scrimp.core.workspace import Planned
+from scrimp.core.worst_whole import Wholes
 from scrimp.errors import CacheMissWarning, InputError, ScrimpError, ScrimpWarning, StoreError
 from scrimp.facts.models import Facts
 from scrimp.office.captured import exchange_of
@@ -64,6 +65,8 @@ class Office:
         self.diagnoses = False
         self.account = b""
         """What tells the accounts of one gateway apart, for other processes of it."""
+        self.wholes = Wholes()
+        """What the bounds on the costs of its requests go by."""
         self.led: dict[Digest, Any] = {}
         """Prefixes that are being written, and by whom: for a face whose calls wait for one another."""
         self.levers = in_order(levers)
@@ -282,10 +285,11 @@ class Office:
                 warnings.warn(f"scrimp: {found.describe()}", CacheMissWarning, stacklevel=2)
 
     def _written(self, done: Promise[tuple[Crossing, ...]]) -> None:
-        if done.exception() is not None:
+        found = done.found()
+        if isinstance(found, BaseException):
             self._kept(done)
             return
-        for crossing in done.result():
+        for crossing in found:
             self.audience.crossed(crossing)
 
     def _kept(self, done: Promise[Any]) -> None:

@@ -15,12 +15,14 @@ from scrimp.core.commands import Release, Reserve
 from scrimp.core.prompt import Marker
 from scrimp.core.workspace import Planned
 from scrimp.core.worst_case import worst_case
-from scrimp.core.worst_parts import PLAIN, are_plain
+from scrimp.core.worst_parts import are_plain
 from scrimp.core.worst_seen import Seen
+from scrimp.core.worst_whole import Wholes
 from scrimp.errors import BudgetError, BudgetExceeded, BudgetUnavailable, ScrimpError
 from scrimp.office.office import Office
 from scrimp.runs import Run
 from scrimp.stores.promise import Promise
+from scrimp.wire.request import Body
 
 __all__ = ["Reserving"]
 
@@ -105,7 +107,7 @@ class Reserving:
             at=now,
             markers=markers,
             known=self._office.most_tokens(planned) if planned else None,
-            messages=_looked(planned) if planned else None,
+            messages=_looked(planned, attempt.body, self._office.wholes) if planned else None,
         )
         amount = most.amount if most.amount < _MOST else _MOST  # noqa: FURB136 - `min` takes ten times as long
         return Ask(attempt.id, amount, now, now + LEASE_SECONDS, scopes_of(attempt.tags))
@@ -123,12 +125,13 @@ class Reserving:
             self._office.audience.crossed(crossing)
 
 
-def _looked(planned: Planned) -> Seen | None:
-    """What `look_at_messages` finds in the messages, where that is known."""
+def _looked(planned: Planned, body: Body, wholes: Wholes) -> Seen | None:
+    """What `look_at_messages` finds in the messages, or `look` in all, where that is known."""
     asked = planned.asked
     if planned.too_short and asked.edited is None and asked.looked is None:
         prompt = asked.prompt
-        return PLAIN if are_plain(prompt.blocks[prompt.static_end + 1 :]) else None
+        plain = are_plain(prompt.blocks[prompt.static_end + 1 :])
+        return wholes.of(asked.asks, body, asked.model) if plain else None
     return asked.looked
 
 

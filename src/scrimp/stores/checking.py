@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from scrimp.core.record import Record
+from scrimp.core.record import Record, Tags
 from scrimp.errors import StoreError
 from scrimp.wire.response import CacheCreation
 
@@ -26,6 +26,7 @@ _MOST_TOKENS = 2**40
 
 _BITS_OF_TOKENS, _BITS_OF_MONEY = 40, 63
 _NO_SPLIT = CacheCreation()
+_found_plain = [Tags()]
 
 
 def keepable(record: Record) -> Record:
@@ -68,7 +69,7 @@ def _in_range(record: Record) -> bool:
 def _is_plain(record: Record) -> bool:
     """Whether numbers are in range beyond doubt, all texts ASCII, and the usage says no more than most do.
 
-    Asked of every record, and true of most: nothing is made for it but its tags encoded, which takes hardly
+    Asked of every record, and true of most: nothing is made for it but new tags encoded, which takes hardly
     longer than to look them up. Counts are looked at together, as none has a bit that is set beyond those it
     may have. Of all others the answer is in `_in_range`.
     """
@@ -104,8 +105,16 @@ def _is_plain(record: Record) -> bool:
         and (record.request_id is None or record.request_id.isascii())
         and (record.fault is None or record.fault.isascii())
         and (record.miss is None or record.miss.isascii())
-        and in_unicode(record.tags) is record.tags
+        and (record.tags is _found_plain[0] or _are_plain(record.tags))
     )
+
+
+def _are_plain(tags: Tags) -> bool:
+    """Whether tags need no mending. Those of the last call are remembered: the next has mostly the same."""
+    if in_unicode(tags) is not tags:
+        return False
+    _found_plain[0] = tags
+    return True
 
 
 def in_unicode(value: S) -> S:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -101,7 +102,7 @@ class KeyStore:
         self._lock = threading.Lock()
         self._in_force = _InForce({}, {})
         self._generation = b""
-        self._looked_at: float | None = None
+        self._looked_at = -inf
         survive_forks(self)
 
     def create(self, key: Key) -> str:
@@ -145,7 +146,8 @@ class KeyStore:
     def find(self, secret: str) -> Key | None:
         """The key of a secret, unless it was revoked; a change made elsewhere is seen within a second."""
         now = self._clock()
-        self._look(now, after=_LOOK_EVERY)
+        if not 0.0 <= now - self._looked_at < _LOOK_EVERY:
+            self._look(now, after=_LOOK_EVERY)
         key = self._in_force.met.get(secret)
         return self._looked_up(secret, now) if key is None else key
 
@@ -178,7 +180,7 @@ class KeyStore:
 
     def _look(self, now: float, *, after: float) -> None:
         """Read what changed, unless that was done less than `after` seconds ago."""
-        if self._looked_at is not None and 0.0 <= now - self._looked_at < after:
+        if 0.0 <= now - self._looked_at < after:
             return
         with self._lock:
             if self._path.exists():

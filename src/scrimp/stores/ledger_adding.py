@@ -33,7 +33,7 @@ def added_up(addends: Mapping[tuple[int, int], Sequence[Row]], kinds: Mapping[in
 
     An addend is what one record adds: its tokens (plain, written for 5m and 1h, read, put out), its cost,
     whether that is measured, own cost and size of tools and system (None: unknown), and what was lost, or
-    anything that is not true where nothing was.
+    what is not a number where that is not known.
     """
     return [
         (hour, label, hour // _HOURS_A_DAY, kinds[label], len(found), *_sums(found))
@@ -51,7 +51,7 @@ def _sums(addends: Sequence[Row]) -> Row:
     if None in owns:
         compared = sum([amount for amount, own in zip(costs, owns, strict=True) if own is not None])
         owns = tuple([own for own in owns if own is not None])
-    own, lost = sum(owns), sum(filter(None, losses))
+    own, lost = sum(owns), sum([amount for amount in losses if amount == amount])  # noqa: PLR0124 - not so: nan
     return (
         *map(sum, counts),
         *(cost >> 32, cost & _LOW, estimated >> 32, estimated & _LOW),

@@ -13,7 +13,7 @@ from scrimp.core.record import Record
 from scrimp.errors import BudgetUnavailable, StoreError
 from scrimp.stores.budget_views import charge_of
 
-__all__ = ["Extended", "Item", "Kept", "Released", "answer", "fault_of", "holds_in"]
+__all__ = ["Extended", "Item", "Kept", "Released", "answers_to", "fault_of", "holds_in"]
 
 
 @final
@@ -57,19 +57,26 @@ def holds_in(items: Sequence[Item]) -> list[str]:
     return ids
 
 
-def answer(books: Books, item: Item, new: set[str], unavailable: str | None) -> Any:
-    """Do what an item says. `new` are the ids of records that were not there before, and not yet counted;
+def answers_to(books: Books, items: Sequence[Item], new: set[str], unavailable: str | None) -> list[Any]:
+    """Do what each item says. `new` are the ids of records that were not there before, and not yet counted;
     `unavailable` is why no money can be held."""
-    if type(item) is Kept:
-        record = item.record
-        is_new = record.id in new
-        new.discard(record.id)
-        return books.book(charge_of(record), item.settlement, new=is_new)
-    if type(item) is Ask:
-        return books.reserve(item) if unavailable is None else BudgetUnavailable(unavailable)
-    if type(item) is Released:
-        return books.release(item.hold)
-    return books.extend(item.hold, item.lease_until)
+    answers: list[Any] = []
+    for item in items:
+        if type(item) is Kept:
+            record = item.record
+            is_new = record.id in new
+            if is_new:
+                new.remove(record.id)
+            answers.append(books.book(charge_of(record), item.settlement, new=is_new))
+        elif type(item) is Ask:
+            answers.append(books.reserve(item) if unavailable is None else BudgetUnavailable(unavailable))
+        else:
+            answers.append(None)
+            if type(item) is Released:
+                books.release(item.hold)
+            else:
+                books.extend(item.hold, item.lease_until)
+    return answers
 
 
 def fault_of(item: Item | None, why: str) -> Exception:

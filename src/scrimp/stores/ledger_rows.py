@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain
-from math import inf
+from math import inf, nan
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -18,6 +16,7 @@ from scrimp.core.forgetting import forget_oldest
 from scrimp.core.record import Record, Tags
 from scrimp.stores.adding import HOUR, Label, hour_of, label_of
 from scrimp.stores.ledger_adding import added_up
+from scrimp.stores.ledger_changes import in_one_row
 from scrimp.stores.ledger_state import State
 from scrimp.stores.retention import not_pruned
 from scrimp.wire.response import Usage
@@ -36,12 +35,13 @@ _INSERT = """INSERT INTO records (
     input_tokens, write_5m, write_1h, read, output_tokens, cost, measured, own_cost, static_tokens, lost,
     predicted_read, predicted_write, prompt, message_id, request_id, notes, usage, window, fault, miss
 ) VALUES """
-_LABEL_AND_HOUR, _ADDEND = slice(3, 5), slice(10, 20)
+_LABEL, _HOUR, _ADDEND = 3, 4, slice(10, 20)
 """Where in a row that is to be written is what `added_up` wants to know."""
-_NO_TEXT, _NO_NUMBER = 0, ""
-"""For what most records do not have. `sqlite3` knows numbers, texts and bytearrays; of whatever else, None
-too, it asks around for somebody who can adapt it, which takes longer than writing it down."""
-_VALUES = f"({'?, ' * 19}nullif(?, '{_NO_NUMBER}'), {'?, ' * 8}nullif(?, {_NO_TEXT}), nullif(?, {_NO_TEXT}))"
+_NULL = nan
+"""For what most records do not have: SQLite writes NULL for what is not a number. `sqlite3` knows numbers,
+texts and bytearrays; of whatever else, None too, it asks around for somebody who can adapt it, which takes
+longer than writing it down."""
+_VALUES = f"({', '.join('?' * 30)})"
 _UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING"
 _AT_ONCE = 32
 _INSERTS = [_INSERT + ", ".join([_VALUES] * size) + _UNLESS_KNOWN for size in range(_AT_ONCE + 1)]
@@ -130,14 +130,19 @@ def insert_records(db: sqlite3.Connection, records: Sequence[Record], labels: La
     added = 0
     for first in range(0, len(rows), _AT_ONCE):
         part = rows[first : first + _AT_ONCE]
-        added += db.execute(_INSERTS[len(part)], [*chain.from_iterable(part)]).rowcount
+        added += db.execute(_INSERTS[len(part)], in_one_row(part)).rowcount
     if added < len(rows):
         new = {id_ for (id_,) in db.execute("SELECT id FROM records WHERE seq > ?", (state.last,))}
         # Of several with one id the first is the one that was written.
         rows = list({row[0]: row for row in reversed(rows) if row[0] in new}.values())
-    addends: defaultdict[tuple[int, int], list[Row]] = defaultdict(list)
+    addends: dict[tuple[int, int], list[Row]] = {}
+    at = 0, 0  # of the row before, to which most rows add as well
+    alike: list[Row] = []
     for row in rows:
-        addends[row[_LABEL_AND_HOUR]].append(row[_ADDEND])
+        if row[_LABEL] != at[0] or row[_HOUR] != at[1] or not alike:
+            at = row[_LABEL], row[_HOUR]
+            alike = addends.setdefault(at, [])
+        alike.append(row[_ADDEND])
     return Added({row[0] for row in rows}, added_up(addends, kinds))
 
 
@@ -165,7 +170,7 @@ def _row(record: Record, label: int, hour: int) -> Row:
         1 if record.measured else 0,
         record.own_cost,
         record.static_tokens,
-        _NO_NUMBER if record.lost is None else record.lost,
+        _NULL if record.lost is None else record.lost,
         record.predicted_read,
         record.predicted_write,
         None if record.prompt is None else bytearray(record.prompt),
@@ -174,8 +179,8 @@ def _row(record: Record, label: int, hour: int) -> Row:
         _encode(record.notes).decode() if record.notes else "[]",
         _usage_text(usage),
         record.window,
-        _NO_TEXT if record.fault is None else record.fault,
-        _NO_TEXT if record.miss is None else record.miss,
+        _NULL if record.fault is None else record.fault,
+        _NULL if record.miss is None else record.miss,
     )
 
 

@@ -19,7 +19,7 @@ __all__ = ["Promise", "kept", "together"]
 
 T = TypeVar("T")
 
-_Waiters: TypeAlias = "dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]]"
+_Waiters: TypeAlias = "list[asyncio.Future[None]]"
 
 _NOT_YET: Any = object()
 """In the place of what is found, until it is."""
@@ -66,6 +66,10 @@ class Promise(Generic[T]):
             self._wait(timeout)
         found = self._found
         return found if isinstance(found, BaseException) else None
+
+    def found(self) -> T | BaseException:
+        """The result, or the error, of one that is kept."""
+        return self._found
 
     def add_done_callback(self, callback: Callable[[Promise[T]], object]) -> None:
         """Call `callback` with this promise once it is kept: in the thread that keeps it, or here and now."""
@@ -141,25 +145,27 @@ _round = _Round()
 @contextmanager
 def together() -> Iterator[None]:
     """Whoever awaits what this thread keeps inside the block is woken at its end."""
-    waiters = _round.waiters = {}
+    waiters: _Waiters = []
+    _round.waiters = waiters
     try:
         yield
     finally:
         _round.waiters = None
-        for loop, waiting in waiters.items():
-            _call(loop, waiting)
+        loops = {waiter.get_loop() for waiter in waiters}  # mostly one
+        for loop in loops:
+            _call(loop, [one for one in waiters if one.get_loop() is loop] if len(loops) > 1 else waiters)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
     """Wake a waiter of whichever loop, from whichever thread, now or with others."""
-    loop, others = waiter.get_loop(), _round.waiters
+    others = _round.waiters
     if others is None:
-        _call(loop, [waiter])
+        _call(waiter.get_loop(), [waiter])
     else:
-        others.setdefault(loop, []).append(waiter)
+        others.append(waiter)
 
 
-def _call(loop: asyncio.AbstractEventLoop, waiters: list[asyncio.Future[None]]) -> None:
+def _call(loop: asyncio.AbstractEventLoop, waiters: _Waiters) -> None:
     with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
         if _runs_here(loop):
             _go_on(waiters)
@@ -175,7 +181,7 @@ def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-def _go_on(waiters: list[asyncio.Future[None]]) -> None:
+def _go_on(waiters: _Waiters) -> None:
     for waiter in waiters:
         if not waiter.done():
             waiter.set_result(None)

@@ -19,7 +19,7 @@ from scrimp.stores.carrier import Carrier
 from scrimp.stores.checking import in_unicode, keepable
 from scrimp.stores.database import BUSY_SECONDS
 from scrimp.stores.ledger import EVERYTHING, Query
-from scrimp.stores.ledger_items import Item, Kept, answer, fault_of
+from scrimp.stores.ledger_items import Item, Kept, answers_to, fault_of
 from scrimp.stores.ledger_queries import PAGE, page, snapshot, static_sizes, totals
 from scrimp.stores.ledger_rows import Labels, insert_records
 from scrimp.stores.ledger_schema import LEDGER
@@ -51,7 +51,9 @@ class _Items(Appender[Item]):
 
     def ask(self, item: Item) -> Promise[Any]:
         """See `Appender`; another process has to be told that somebody waits."""
-        return self.submit(item, awaited=self.carrier is not None)
+        if self.carrier is None:
+            return self._writer.submit(item, awaited=False)
+        return self.carrier.submit(item, awaited=True, otherwise=self._here)
 
     def flush(self) -> None:
         """See `Appender`."""
@@ -181,6 +183,6 @@ class SqliteLedger:
             books.recover(db, max(asked))
         added = insert_records(db, records, self._labels, state)
         new = set(added.ids)
-        answers = [answer(books.books, item, new, books.unavailable) for item in items]
+        answers = answers_to(books.books, items, new, books.unavailable)
         books.save(db, records=len(added.ids), sums=added.sums)
         return answers
