@@ -46,7 +46,10 @@ _OPENING = b'{"%b":[' % _STAND_IN.encode()
 
 
 class SharedBody(dict[str, Any]):
-    """A body whose messages are shared with other bodies: a message that is the same object says the same."""
+    """A body whose messages are shared with other bodies: a message that is the same object says the same.
+
+    So do all messages before it, which are then the same objects as well.
+    """
 
     __slots__ = ()
 
