@@ -66,11 +66,11 @@ def _canonical(kind: str, value: Any) -> bytes:
 
 def _usual_fields(kind: str, value: Any) -> Sequence[tuple[str, Any]]:
     """What `_fields` gives for most calls and results, which takes as long as all else here; else nothing."""
-    if kind == "tool_result" and len(value) == 3:  # noqa: PLR2004 - as many as are named
+    if kind == "tool_result" and len(value) == 3:
         content, answered = value.get("content"), value.get("tool_use_id")
         if content.__class__ is str and answered.__class__ is str:
             return ("content", content), ("tool_use_id", answered), ("type", kind)
-    elif kind == "tool_use" and len(value) == 4:  # noqa: PLR2004 - as many as are named
+    elif kind == "tool_use" and len(value) == 4:
         named, given, name = value.get("id"), value.get("input"), value.get("name")
         if given.__class__ is dict and named.__class__ is str and name.__class__ is str:
             return ("id", named), ("input", given), ("name", name), ("type", kind)
