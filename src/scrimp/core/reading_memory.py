@@ -45,7 +45,7 @@ from scrimp.core.trunks import (
     name_of,
     same_objects,
 )
-from scrimp.core.worst_parts import look_on
+from scrimp.core.worst_parts import are_plain, look_on
 from scrimp.core.worst_seen import Seen
 from scrimp.wire.bodies import SharedBody
 from scrimp.wire.request import Body
@@ -73,7 +73,7 @@ class Read(msgspec.Struct, frozen=True, gc=False):
 
     `summed_up` says that it may hold a summary by the API (`compaction`): where it does, it surely does.
     `said` are all messages, their texts as UTF-8, where they were encoded; `looked` is what
-    `look_at_messages` finds in them, where that is known.
+    `look_at_messages` finds in them, where that is known, and `plain` says that they surely `are_plain`.
     """
 
     prompt: Prompt
@@ -83,6 +83,7 @@ class Read(msgspec.Struct, frozen=True, gc=False):
     summed_up: bool = False
     said: bytes | None = None
     looked: Seen | None = None
+    plain: bool = False
 
     @property
     def asks(self) -> CacheSettings | None:
@@ -163,7 +164,8 @@ class ReadingMemory:
         if "cache_control" in body:
             prompt = with_automatic(prompt, body)
         found = looked[-1][1] if looked else None
-        return Read(prompt, frame.settings, trunk.kept, trunk, trunk.summed_up, trunk.payload, found)
+        known = trunk.kept, trunk, trunk.summed_up, trunk.payload, found, trunk.plain
+        return Read(prompt, frame.settings, *known)
 
     def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> Frame | None:
         """The frame of a request, where it is known by the very objects that it was made of."""
@@ -251,9 +253,7 @@ def _frame(key: bytes, body: Body, reading: Reading, spelling: str) -> Frame:
     )
 
 
-def _looked_for(
-    frame: Frame, messages: list[Any], *, shared: bool
-) -> tuple[_Request, Trunk | None, int]:
+def _looked_for(frame: Frame, messages: list[Any], *, shared: bool) -> tuple[_Request, Trunk | None, int]:
     """A request, the conversation that it goes on with, and how many messages it has from there."""
     parts = None if shared else encoded(messages)
     first = name_of(_encoder.encode(messages[0]) if parts is None else parts[0])
@@ -297,6 +297,7 @@ def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     state = base.prompt.prefixes[start - 1] if start > opening else frame.states[pictured]
     prompt = grown(base.prompt, start, state, seen, reading)
     looked = look_on(messages, base.looked, common)
+    plain = base.plain and not looked and are_plain(seen)
     parts = request.parts
     bounds = _bounds(base, common, encoded(messages[common:]) if parts is None else parts[common:])
     # From here on nothing fails: what is kept is whole, or as it was.
@@ -305,7 +306,7 @@ def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     trunk.bounds += bounds
     trunk.positions += positions
     trunk.inputs += new.inputs
-    trunk.image, trunk.looked = image, looked
+    trunk.image, trunk.looked, trunk.plain = image, looked, plain
     trunk.summed_up = base.summed_up or SUMMARY in new.kinds
     return trunk
 

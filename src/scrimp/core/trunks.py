@@ -71,7 +71,8 @@ class Trunk(msgspec.Struct, eq=False):
     that it was last said to weigh.
 
     A request that goes on with all of it makes it longer, where it is: what was kept of its beginning holds
-    all the same, and who reads has what was read by then (`Read`).
+    all the same, and who reads has what was read by then (`Read`). `plain` says of a short one that its
+    messages surely `are_plain`.
     """
 
     frame: Frame
@@ -86,6 +87,7 @@ class Trunk(msgspec.Struct, eq=False):
     kept: Kept = UNMEASURED
     shared: Sequence[Any] = ()
     looked: Looked = ()
+    plain: bool = True
     counted: int = 0
     begun: int = 0
 
