@@ -85,11 +85,14 @@ class Watch:
 
     def began(self, watched: Watched, first_event_at: float) -> None:
         """The response began: what the request writes can be read from now on."""
-        call, memory = watched.call, self._memory
-        memory.arrived(watched.new_prefixes)
+        call, memory, new = watched.call, self._memory, watched.new_prefixes
+        if not new:
+            return
+        memory.arrived(new)
+        prefixes = call.prompt.prefixes
         for marker in call.prompt.markers:
-            prefix = call.prompt.prefixes[marker.position]
-            if prefix in watched.new_prefixes and prefix not in memory.entries:
+            prefix = prefixes[marker.position]
+            if prefix in new and prefix not in memory.entries:
                 tokens = call.ends[marker.position]
                 memory.put(
                     prefix,
@@ -230,8 +233,9 @@ class Watch:
 
     def _await(self, watched: Watched) -> None:
         call, entries, new = watched.call, self._memory.entries, []
+        prefixes = call.prompt.prefixes
         for marker in call.prompt.markers:
-            prefix = call.prompt.prefixes[marker.position]
+            prefix = prefixes[marker.position]
             if prefix not in entries and call.ends[marker.position] >= call.rules.minimum:
                 new.append(prefix)
         watched.new_prefixes = tuple(new)
@@ -316,31 +320,33 @@ class Watch:
 
     def _written(self, watched: Watched, usage: Usage, *, read: int, cached: int) -> tuple[Mark, ...]:
         """The entries this call leaves behind, the deepest as long as billed."""
-        call, prompt, memory = watched.call, watched.call.prompt, self._memory
+        call, memory, at = watched.call, self._memory, watched.call.at
+        prefixes, ends, minimum = call.prompt.prefixes, call.ends, call.rules.minimum
         once = not usage.iterations and usage.server_tool_use is None
-        markers = {marker.position: marker for marker in reversed(prompt.markers)}
-        places = sorted(markers)
+        markers = {marker.position: marker for marker in reversed(call.prompt.markers)}
+        last = max(markers)
         marks = []
-        for position in places:
-            prefix = prompt.prefixes[position]
-            before = memory.entries.get(prefix)
-            living = before if before is not None and call.at < before.dies_at else None
-            deepest = position == places[-1]
-            exact = deepest and once
-            tokens = cached if exact or call.ends[position] > cached else call.ends[position]
+        for position in sorted(markers):
+            tokens, exact = ends[position], False
+            if position == last and once:
+                tokens, exact = cached, True
+            elif tokens > cached:
+                tokens = cached
+            before = memory.entries.get(prefixes[position])
+            living = before if before is not None and at < before.dies_at else None
             # Markers before what was read write no entry of their own.
-            holds = tokens >= call.rules.minimum and (tokens > read or living is not None)
-            if not deepest and not holds:
+            if position != last and (tokens < minimum or (tokens <= read and living is None)):
                 continue
-            if before is not None and before.exact and not exact:
+            if not exact and before is not None and before.exact:
                 tokens, exact = before.tokens, True
-            if living is not None:
-                living.tokens, living.exact = tokens, exact
-                if tokens > read:
-                    living.used_at = max(living.used_at, call.at)
+            if living is None:
+                ttl = markers[position].ttl
+                entry = Entry(position, tokens, exact, ttl, at, at, at, call.wrote_for)
+                memory.put(prefixes[position], entry)
             else:
-                ttl, at = markers[position].ttl, call.at
-                memory.put(prefix, Entry(position, tokens, exact, ttl, at, at, at, call.wrote_for))
+                living.tokens, living.exact = tokens, exact
+                if tokens > read and living.used_at < at:
+                    living.used_at = at
             marks.append(Mark(position, tokens, exact))
         return tuple(marks)
 
