@@ -15,7 +15,6 @@ from scrimp.core.commands import Release, Reserve
 from scrimp.core.prompt import Marker
 from scrimp.core.workspace import Planned
 from scrimp.core.worst_case import worst_case
-from scrimp.core.worst_parts import are_plain
 from scrimp.core.worst_seen import Seen
 from scrimp.core.worst_whole import Wholes
 from scrimp.errors import BudgetError, BudgetExceeded, BudgetUnavailable, ScrimpError
@@ -128,11 +127,7 @@ class Reserving:
 def _looked(planned: Planned, body: Body, wholes: Wholes) -> Seen | None:
     """What `look_at_messages` finds in the messages, or `look` in all, where that is known."""
     asked = planned.asked
-    if planned.too_short and asked.edited is None and asked.looked is None:
-        prompt = asked.prompt
-        plain = are_plain(prompt.blocks[prompt.static_end + 1 :])
-        return wholes.of(asked.asks, body, asked.model) if plain else None
-    return asked.looked
+    return wholes.of(asked.asks, body, asked.model) if planned.too_short and asked.plain else asked.looked
 
 
 def _together(own: Held | Refusal | None, found: Held | Refusal) -> Held | Refusal:
