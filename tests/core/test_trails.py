@@ -157,6 +157,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Trails()
     for number in range(100):
         seen.take_up(prompt([f"task {number}", "go"], system=str(number)), float(number))
-    assert 40 < len(seen._places) <= 50
+    assert 40 < len(seen._last) <= 50
     assert seen.take_up(prompt(["task 0", "go", "on"], system="0"), 100.0) is None
     assert seen.take_up(prompt(["task 99", "go", "on"], system="99"), 100.0) is not None
