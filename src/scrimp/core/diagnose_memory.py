@@ -154,18 +154,14 @@ class Memory:
 
     def find(self, call: Call) -> Found:
         """The conversation whose whole last request `call` extends, and the deepest entry on its way."""
-        talk, talk_at, entry_at, pending = None, -1, -1, False
-        entries, awaited, tails = self.entries, self._pending, self._tails
-        position = len(call.prompt.prefixes)
-        for prefix in reversed(call.prompt.prefixes):
-            position -= 1
-            if entry_at < 0 and (
-                prefix in entries or (prefix in awaited and self._under_way(prefix, call.at))
-            ):
-                entry_at, pending = position, prefix not in entries
-            if talk is None and prefix in tails:
-                talk = self._talks.get(tails[prefix])
-                talk_at = -1 if talk is None else position
+        prompt, talk, talk_at, entry_at, pending = call.prompt, None, -1, -1, False
+        for position in range(len(prompt.blocks) - 1, -1, -1):
+            prefix = prompt.prefixes[position]
+            if entry_at < 0 and (prefix in self.entries or self._under_way(prefix, call.at)):
+                entry_at, pending = position, prefix not in self.entries
+            known = self._talks.get(self._tails.get(prefix, 0))
+            if talk is None and known is not None:
+                talk, talk_at = known, position
             if talk is not None and (entry_at >= 0 or position <= talk.deepest):
                 break
         return Found(talk, talk_at, entry_at, pending)
@@ -280,13 +276,9 @@ class Memory:
         self._talks[talk.id] = talk
         self._blocks += len(call.prompt)
         self._weight += talk.weight
-        fresh, holders = call.prompt.digests[known_to + 1 :], self._with
-        talk.indexed.update(fresh)
-        for digest in fresh:
-            if digest in holders:
-                holders[digest].add(talk.id)
-            else:
-                holders[digest] = {talk.id}
+        for digest in call.prompt.digests[known_to + 1 :]:
+            self._with.setdefault(digest, set()).add(talk.id)
+            talk.indexed.add(digest)
         if len(call.prompt):
             self._tails[call.prompt.prefixes[-1]] = talk.id
             talk.tails.add(call.prompt.prefixes[-1])
