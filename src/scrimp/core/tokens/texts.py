@@ -37,9 +37,10 @@ _SMALL_RUN, _CAPITAL_RUN = b"a" * _SHORTEST_RUN, b"A" * _SHORTEST_RUN
 _SMALL_RUNS, _CAPITAL_RUNS = (
     [letter.encode() * _SHORTEST_RUN for letter in letters] for letters in (ascii_lowercase, ascii_uppercase)
 )
-_WORD_END = b"a" * _SHORTEST_WORD + b"."
+_WORD = b"a" * _SHORTEST_WORD
+_WORD_END = _WORD + b"."
 _STRETCH = b"x" * _SHORTEST_RUN
-"""What has none of these has no runs of a letter, nor anything unbroken."""
+"""What has none of these has no runs of a letter, nothing unbroken, no word twice as long as a long one."""
 _UNBROKEN_START = b"x" * _SHORTEST_UNBROKEN
 _UNBROKEN = re.compile(_UNBROKEN_START + b"x*")
 _LETTER_RUN = re.compile(rf"([A-Za-z])\1{{{_SHORTEST_RUN - 1},}}")
@@ -67,10 +68,10 @@ def count_text(text: str) -> tuple[int, ...]:
     flowing = plain and not (indents or tabs or kinds.find(b"  ") >= 0 or kinds.find(b"\r") >= 0)
     return (
         vocabulary_count(text, flowing=flowing),
-        kinds.count(b" 0") if plain else len(_NUMBER.findall(text)),
+        kinds.count(b" 0", 0, kinds.rfind(b"0") + 1) if plain else len(_NUMBER.findall(text)),
         indents,
         kinds.count(b"aA"),
-        (data.translate(_LOWERCASE) + b".").count(_WORD_END),
+        _long_words(data) if stretched else kinds.count(_WORD),
         _unbroken(joined) if stretched else 0,
         runs,
     )
@@ -92,6 +93,11 @@ def _has_runs(data: bytes, kinds: bytes) -> bool:
     if kinds.find(_SMALL_RUN) >= 0 and max(map(data.find, _SMALL_RUNS)) >= 0:
         return True
     return kinds.find(_CAPITAL_RUN) >= 0 and max(map(data.find, _CAPITAL_RUNS)) >= 0
+
+
+def _long_words(data: bytes) -> int:
+    """How many there are, however long they are: they are counted by their ends."""
+    return (data.translate(_LOWERCASE) + b".").count(_WORD_END)
 
 
 def _unbroken(joined: bytes) -> int:
