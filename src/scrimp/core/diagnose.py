@@ -19,7 +19,7 @@ from scrimp.core.diagnose_break import Break, find_break
 from scrimp.core.diagnose_loss import foreseen_loss, loss
 from scrimp.core.diagnose_memory import Call, Entry, Found, Mark, Memory, Talk
 from scrimp.core.diagnose_obstacles import nothing_cached, obstacle, shortened, unwritten
-from scrimp.core.prompt import Digest, Marker
+from scrimp.core.prompt import Digest
 from scrimp.core.tolerance import tolerance
 from scrimp.wire.response import Usage
 
@@ -229,14 +229,13 @@ class Watch:
         return msgspec.structs.replace(found, quiet=quiet)
 
     def _await(self, watched: Watched) -> None:
-        call = watched.call
-        watched.new_prefixes = tuple(
-            prefix
-            for marker in call.prompt.markers
-            if call.ends[marker.position] >= call.rules.minimum
-            and (prefix := call.prompt.prefixes[marker.position]) not in self._memory.entries
-        )
-        self._memory.expect(watched.new_prefixes, call.at)
+        call, entries, new = watched.call, self._memory.entries, []
+        for marker in call.prompt.markers:
+            prefix = call.prompt.prefixes[marker.position]
+            if prefix not in entries and call.ends[marker.position] >= call.rules.minimum:
+                new.append(prefix)
+        watched.new_prefixes = tuple(new)
+        self._memory.expect(new, call.at)
 
     def _diagnosis(self, watched: Watched, usage: Usage) -> Diagnosis | None:
         read = usage.cache_read_input_tokens
@@ -294,13 +293,12 @@ class Watch:
         cached = read + usage.cache_creation_input_tokens
         if watched.position >= 0:
             self._settle_read(watched, found)
-        marks = [m.position for m in prompt.markers]
-        if not cached or not marks:
+        if not cached or not prompt.markers:
             for prefix in watched.new_prefixes:
                 self._memory.entries.pop(prefix, None)
             kept: tuple[Mark, ...] = ()
         else:
-            kept = tuple(self._written(watched, usage, read=read, cached=cached))
+            kept = self._written(watched, usage, read=read, cached=cached)
         talk = self._memory.keep(watched.talk, call, kept, known_to=watched.known_to)
         if found is not None and found.bust:
             # A conversation whose prefix is new each time must not be told of afresh each time.
@@ -316,41 +314,35 @@ class Watch:
         elif found.bust and prefix not in watched.new_prefixes and watched.obstacle is None:
             del self._memory.entries[prefix]
 
-    def _written(self, watched: Watched, usage: Usage, *, read: int, cached: int) -> list[Mark]:
+    def _written(self, watched: Watched, usage: Usage, *, read: int, cached: int) -> tuple[Mark, ...]:
         """The entries this call leaves behind, the deepest as long as billed."""
-        call, prompt = watched.call, watched.call.prompt
+        call, prompt, memory = watched.call, watched.call.prompt, self._memory
         once = not usage.iterations and usage.server_tool_use is None
-        markers = sorted({m.position: m for m in reversed(prompt.markers)}.values(), key=lambda m: m.position)
-        last = markers[-1].position
+        markers = {marker.position: marker for marker in reversed(prompt.markers)}
+        places = sorted(markers)
         marks = []
-        for marker in markers:
-            deepest = marker.position == last
-            tokens = cached if deepest and once else min(call.ends[marker.position], cached)
-            short = tokens < call.rules.minimum
-            if not deepest and (short or not self._holds(call, marker.position, tokens, read)):
+        for position in places:
+            prefix = prompt.prefixes[position]
+            before = memory.entries.get(prefix)
+            living = before if before is not None and call.at < before.dies_at else None
+            deepest = position == places[-1]
+            exact = deepest and once
+            tokens = cached if exact else min(call.ends[position], cached)
+            # Markers before what was read write no entry of their own.
+            holds = tokens >= call.rules.minimum and (tokens > read or living is not None)
+            if not deepest and not holds:
                 continue
-            marks.append(self._entry(call, marker, tokens, exact=deepest and once, read=read))
-        return marks
-
-    def _holds(self, call: Call, position: int, tokens: int, read: int) -> bool:
-        """Whether an entry ends there: markers before what was read write none of their own."""
-        entry = self._memory.entries.get(call.prompt.prefixes[position])
-        return tokens > read or (entry is not None and call.at < entry.dies_at)
-
-    def _entry(self, call: Call, marker: Marker, tokens: int, *, exact: bool, read: int) -> Mark:
-        memory, position = self._memory, marker.position
-        prefix = call.prompt.prefixes[position]
-        before = memory.entries.get(prefix)
-        if before is not None and before.exact and not exact:
-            tokens, exact = before.tokens, True
-        if before is not None and call.at < before.dies_at:
-            before.tokens, before.exact = tokens, exact
-            if tokens > read:
-                before.used_at = max(before.used_at, call.at)
-        else:
-            entry = Entry(position, tokens, exact, marker.ttl, call.at, call.at, call.at, call.wrote_for)
-            memory.put(prefix, entry)
-        return Mark(position, tokens, exact)
+            if before is not None and before.exact and not exact:
+                tokens, exact = before.tokens, True
+            if living is not None:
+                living.tokens, living.exact = tokens, exact
+                if tokens > read:
+                    living.used_at = max(living.used_at, call.at)
+            else:
+                ttl, at = markers[position].ttl, call.at
+                memory.put(prefix, Entry(position, tokens, exact, ttl, at, at, at, call.wrote_for))
+            marks.append(Mark(position, tokens, exact))
+        return tuple(marks)
 
 
 _SLIPS = frozenset(

@@ -154,14 +154,14 @@ class Memory:
 
     def find(self, call: Call) -> Found:
         """The conversation whose whole last request `call` extends, and the deepest entry on its way."""
-        prompt, talk, talk_at, entry_at, pending = call.prompt, None, -1, -1, False
-        for position in range(len(prompt.blocks) - 1, -1, -1):
-            prefix = prompt.prefixes[position]
-            if entry_at < 0 and (prefix in self.entries or self._under_way(prefix, call.at)):
-                entry_at, pending = position, prefix not in self.entries
-            known = self._talks.get(self._tails.get(prefix, 0))
-            if talk is None and known is not None:
-                talk, talk_at = known, position
+        talk, talk_at, entry_at, pending = None, -1, -1, False
+        entries, tails, position = self.entries, self._tails, len(call.prompt.prefixes)
+        for prefix in reversed(call.prompt.prefixes):
+            position -= 1
+            if entry_at < 0 and (prefix in entries or self._under_way(prefix, call.at)):
+                entry_at, pending = position, prefix not in entries
+            if talk is None and prefix in tails:
+                talk, talk_at = self._talks[tails[prefix]], position
             if talk is not None and (entry_at >= 0 or position <= talk.deepest):
                 break
         return Found(talk, talk_at, entry_at, pending)
@@ -276,9 +276,14 @@ class Memory:
         self._talks[talk.id] = talk
         self._blocks += len(call.prompt)
         self._weight += talk.weight
-        for digest in call.prompt.digests[known_to + 1 :]:
-            self._with.setdefault(digest, set()).add(talk.id)
-            talk.indexed.add(digest)
+        new = call.prompt.digests[known_to + 1 :]
+        talk.indexed.update(new)
+        for digest in new:
+            others = self._with.get(digest)
+            if others is None:
+                self._with[digest] = {talk.id}
+            else:
+                others.add(talk.id)
         if len(call.prompt):
             self._tails[call.prompt.prefixes[-1]] = talk.id
             talk.tails.add(call.prompt.prefixes[-1])
@@ -336,7 +341,8 @@ def _said(block: Block) -> int:
 def reaches(call: Call, position: int) -> bool:
     """Whether some marker of `call` tests `position`."""
     ranks = call.prompt.ranks
-    return any(
-        marker.position >= position and ranks[marker.position] - ranks[position] < call.rules.lookback
-        for marker in call.prompt.markers
-    )
+    beyond = ranks[position] + call.rules.lookback
+    for marker in call.prompt.markers:
+        if marker.position >= position and ranks[marker.position] < beyond:
+            return True
+    return False

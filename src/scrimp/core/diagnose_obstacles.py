@@ -14,14 +14,15 @@ _ABOUT_MINIMUM = 1.25
 
 def obstacle(call: Call, entry: Entry, position: int) -> tuple[Cause | None, str]:
     """Why `call` cannot read the entry that ends at `position`, with the evidence; None where it can."""
-    if not any(marker.position >= position for marker in call.prompt.markers):
+    reached = reaches(call, position)
+    if not reached and not any(marker.position >= position for marker in call.prompt.markers):
         return Cause.NO_MARKER, "no marker at or after the last entry written"
     if call.at >= entry.dies_at:
         idle = call.at - entry.used_at
         return Cause.EXPIRED, f"{idle:,.0f} s after its last use; the entry lived {entry.ttl}"
     if call.at < entry.readable_at:
         return Cause.CONCURRENT, "the call that writes this prefix had not been answered"
-    if not reaches(call, position):
+    if not reached:
         ranks = call.prompt.ranks
         nearest = min(m.position for m in call.prompt.markers if m.position >= position)
         blocks = ranks[nearest] - ranks[position] + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
@@ -30,24 +30,30 @@ def content_digest(block: Block) -> Digest:
     value, kind = block.value, block.kind
     if kind == "text" and value.__class__ is not str and _plain_text(value):
         value = value["text"]
-    if isinstance(value, str):
-        said = _begun(kind, b"\0").copy()
+    begun = _BEGUN.get(kind) or _begun(kind)
+    if value.__class__ is str or isinstance(value, str):
+        said = begun[0]()
         said.update(value.encode("utf-8", "surrogatepass"))
     else:
-        said = _begun(kind, b"\1").copy()
-        said.update(_canonical(value))
+        said = begun[1]()
+        said.update(_canonical(kind, value))
     return said.digest()
 
 
 @lru_cache(maxsize=256)
-def _begun(kind: str, then: bytes) -> blake2b:
-    """The hash of a block as far as all of its kind are alike: to be copied."""
-    return blake2b(kind.encode("utf-8", "surrogatepass") + then, digest_size=_SIZE)
+def _begun(kind: str) -> tuple[Callable[[], blake2b], Callable[[], blake2b]]:
+    """The hashes of text and of other blocks, as far as all of a kind are alike: copies of them."""
+    name = kind.encode("utf-8", "surrogatepass")
+    return blake2b(name + b"\0", digest_size=_SIZE).copy, blake2b(name + b"\1", digest_size=_SIZE).copy
+
+
+_BEGUN = {kind: _begun(kind) for kind in ("text", "tool_use", "tool_result", "thinking", "tool")}
+"""Those of nearly all blocks."""
 
 
 def _plain_text(value: Any) -> bool:
     return (
-        isinstance(value, _OBJECT)
+        (value.__class__ is dict or isinstance(value, _OBJECT))
         and isinstance(value.get("text"), str)
         and (
             len(value) == 2  # its type and its text
@@ -56,12 +62,25 @@ def _plain_text(value: Any) -> bool:
     )
 
 
-def _canonical(value: Any) -> bytes:
+def _canonical(kind: str, value: Any) -> bytes:
     """Fields of a block in a fixed order; what lies deeper (inputs, schemas) keeps the order as sent."""
     try:
-        return orjson.dumps(_fields(value))
+        return orjson.dumps(_usual_fields(kind, value) or _fields(value))
     except TypeError:  # integers beyond 64 bits, lone surrogates: rare, and json takes them
         return repr(_fields(value)).encode("utf-8", "surrogatepass")
+
+
+def _usual_fields(kind: str, value: Any) -> Sequence[tuple[str, Any]]:
+    """What `_fields` gives for most calls and results, which takes as long as all else here; else nothing."""
+    if kind == "tool_result" and len(value) == 3:
+        content, answered = value.get("content"), value.get("tool_use_id")
+        if content.__class__ is str and answered.__class__ is str:
+            return ("content", content), ("tool_use_id", answered), ("type", kind)
+    elif kind == "tool_use" and len(value) == 4:
+        named, given, name = value.get("id"), value.get("input"), value.get("name")
+        if given.__class__ is dict and named.__class__ is str and name.__class__ is str:
+            return ("id", named), ("input", given), ("name", name), ("type", kind)
+    return ()
 
 
 def _fields(value: Any) -> Any:

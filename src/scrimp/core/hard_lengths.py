@@ -50,7 +50,7 @@ class HardLengths:
 
     def _bound(self, prefix: Digest, tokens: int) -> None:
         before = self._most.pop(prefix, tokens)
-        self._most[prefix] = min(tokens, before)
+        self._most[prefix] = tokens if tokens < before else before  # noqa: FURB136 - `min` takes longer
         forget_oldest(self._most, self._remembered)
 
 
@@ -59,5 +59,8 @@ def _counts_all(usage: Usage) -> bool:
     return (
         usage.reports_cache
         and usage.total_input > 0
-        and all(each.type == "message" and each.model is None for each in usage.iterations or ())
+        and (
+            not usage.iterations
+            or all(each.type == "message" and each.model is None for each in usage.iterations)
+        )
     )

@@ -105,14 +105,18 @@ class Lengths:
         What was read and written ends at the last marker, and what was written for 1h at the last 1h marker.
         """
         read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-        prefixes, shown = prompt.prefixes, dict[int, int]()
+        prefixes, long = prompt.prefixes, usage.write_1h
+        shown: dict[int, int] = {}
+        changed: set[int] = set()
         if prompt.markers and read + written:
             shown[max([marker.position for marker in prompt.markers])] = read + written
-        if usage.write_1h and usage.write_5m:
+        if long and usage.write_5m:
             hours = [marker.position for marker in prompt.markers if marker.ttl == "1h"]
             if hours:
-                shown[max(hours)] = read + usage.write_1h
-        changed = {at for at, tokens in shown.items() if _renew(self._known, prefixes[at], tokens) != tokens}
+                shown[max(hours)] = read + long
+        for at, tokens in shown.items():
+            if _renew(self._known, prefixes[at], tokens) != tokens:
+                changed.add(at)
         if prefixes:
             about = self._about.get(prefixes[-1], max(read + written, usage.total_input - CLOSING))
             if _renew(self._about, prefixes[-1], about) is None:

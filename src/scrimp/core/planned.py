@@ -25,7 +25,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     `whole` says that all of the prompt is billed, by this model: see `may_shorten`. `edited` is what the API
     takes out of the history before the model reads it: the prompt is without it. `looked` is what
     `look_at_messages` finds in the messages, `opening` the chain where they begin, and `asks` the settings
-    that the cache depends on, where those are known.
+    that the cache depends on, where those are known; `plain` says that messages nobody looked at `are_plain`.
     """
 
     prompt: Prompt
@@ -38,6 +38,7 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
     looked: Seen | None = None
     opening: Digest | None = None
     asks: CacheSettings | None = None
+    plain: bool = False
 
 
 class Planned(msgspec.Struct, frozen=True, gc=False):

@@ -98,7 +98,15 @@ class Prompt(msgspec.Struct, frozen=True, dict=True):
 
     def remarked(self, markers: Sequence[Marker]) -> Prompt:
         """The same prompt under other markers."""
-        other = msgspec.structs.replace(self, markers=tuple(markers))
+        other = Prompt(  # in their order, for every call: `replace` takes twice as long
+            self.model,
+            self.blocks,
+            self.digests,
+            self.prefixes,
+            self.ranks,
+            tuple(markers),
+            self.automatic,
+        )
         other.__dict__.update(self.__dict__)  # where its sections end is known
         return other
 

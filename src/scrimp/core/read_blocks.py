@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ __all__ = ["SUMMARY", "Step", "first_image", "positions_of", "read_on"]
 
 SUMMARY = "compaction"
 """The kind of block that is a summary by the API, a hollow one too."""
+
+_kind = attrgetter("kind")
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -45,7 +48,7 @@ def read_on(messages: Sequence[Any], first: int, start: int, asked: int) -> Step
         at = end
         positions.append(start + at)
         inputs.append(asked)
-    return Step(blocks, {block.kind for block in blocks}, positions, inputs)
+    return Step(blocks, set(map(_kind, blocks)), positions, inputs)
 
 
 def positions_of(seen: Sequence[Block], messages: range, start: int) -> list[int]:

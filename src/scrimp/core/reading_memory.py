@@ -45,7 +45,7 @@ from scrimp.core.trunks import (
     name_of,
     same_objects,
 )
-from scrimp.core.worst_parts import look_on
+from scrimp.core.worst_parts import are_plain, look_on
 from scrimp.core.worst_seen import Seen
 from scrimp.wire.bodies import SharedBody
 from scrimp.wire.request import Body
@@ -73,7 +73,7 @@ class Read(msgspec.Struct, frozen=True, gc=False):
 
     `summed_up` says that it may hold a summary by the API (`compaction`): where it does, it surely does.
     `said` are all messages, their texts as UTF-8, where they were encoded; `looked` is what
-    `look_at_messages` finds in them, where that is known.
+    `look_at_messages` finds in them, where that is known, and `plain` says that they surely `are_plain`.
     """
 
     prompt: Prompt
@@ -83,6 +83,7 @@ class Read(msgspec.Struct, frozen=True, gc=False):
     summed_up: bool = False
     said: bytes | None = None
     looked: Seen | None = None
+    plain: bool = False
 
     @property
     def asks(self) -> CacheSettings | None:
@@ -119,6 +120,7 @@ class ReadingMemory:
         self._frames: dict[bytes, Frame] = {}
         self._met: deque[Frame] = deque(maxlen=_FRAMES_MET)
         self._recent: OrderedDict[int, Trunk] = OrderedDict()
+        self._begun: dict[int, Trunk] = {}
 
     @property
     def weight(self) -> int:
@@ -142,30 +144,28 @@ class ReadingMemory:
                 frame = self._frames.get(key) or _frame(key, body, reading, spelling)
                 if shared and frame.trunks and frame not in self._met:
                     self._met.append(frame)
-            parts = None if shared else encoded(messages)
-            first = name_of(_encoder.encode(messages[0]) if parts is None else parts[0])
-            alike = frame.trunks.get(first, ())
-            before, common = same_objects(alike, messages) if shared else (None, 0)
-            if parts is None and before is None and alike:
-                parts = encoded(messages)
-            payload = None if parts is None else b"".join(parts)
-            if payload is not None and alike:
-                before, common = longest_of(alike, payload)
+            before = self._begun.get(id(messages[0])) if shared else None
+            if before is not None and before.frame is frame and before.goes_on(messages):
+                request, common = _Request(frame, before.first, messages, None, None), len(before.bounds)
+            else:
+                request, before, common = _looked_for(frame, messages, shared=shared)
             if before is not None and common == len(messages) == len(before.bounds):
                 trunk = before  # the very same again
                 self._recent.move_to_end(id(trunk))
             else:
-                trunk = _grown(_Request(frame, first, messages, parts, payload), before, common)
+                trunk = _grown(request, before, common)
                 self._remember(trunk, before, common)
         except _NOT_ENCODED:  # no JSON, half of a surrogate pair, an integer beyond 64 bits: rare
             return _afresh(body, reading)
         if shared:
-            trunk.shared, frame.said = messages, said
+            frame.said = said
+            self._share(trunk, messages)
         prompt, looked = trunk.prompt, trunk.looked
         if "cache_control" in body:
             prompt = with_automatic(prompt, body)
         found = looked[-1][1] if looked else None
-        return Read(prompt, frame.settings, trunk.kept, trunk, trunk.summed_up, trunk.payload, found)
+        known = trunk.kept, trunk, trunk.summed_up, trunk.payload, found, trunk.plain
+        return Read(prompt, frame.settings, *known)
 
     def _frame_met(self, said: Sequence[Any], reading: Reading, spelling: str) -> Frame | None:
         """The frame of a request, where it is known by the very objects that it was made of."""
@@ -174,6 +174,20 @@ class ReadingMemory:
             if same and all(map(is_, frame.said, said)):
                 return frame
         return None
+
+    def _share(self, trunk: Trunk, messages: list[Any]) -> None:
+        """Nobody will ever change these, the messages of a conversation."""
+        trunk.shared = messages
+        if id(trunk) in self._recent:
+            begun = id(messages[0])
+            if trunk.begun != begun:
+                self._share_no_more(trunk)
+                trunk.begun = begun
+            self._begun[begun] = trunk
+
+    def _share_no_more(self, trunk: Trunk) -> None:
+        if self._begun.get(trunk.begun) is trunk:
+            del self._begun[trunk.begun]
 
     def _remember(self, trunk: Trunk, before: Trunk | None, common: int) -> None:
         """Keep a conversation as it is now, which was `before` or has so many messages from there."""
@@ -204,6 +218,7 @@ class ReadingMemory:
 
     def _forget(self, trunk: Trunk) -> None:
         del self._recent[id(trunk)]
+        self._share_no_more(trunk)
         self._weight -= trunk.counted
         frame = trunk.frame
         alike = frame.trunks[trunk.first]
@@ -238,6 +253,20 @@ def _frame(key: bytes, body: Body, reading: Reading, spelling: str) -> Frame:
     )
 
 
+def _looked_for(frame: Frame, messages: list[Any], *, shared: bool) -> tuple[_Request, Trunk | None, int]:
+    """A request, the conversation that it goes on with, and how many messages it has from there."""
+    parts = None if shared else encoded(messages)
+    first = name_of(_encoder.encode(messages[0]) if parts is None else parts[0])
+    alike = frame.trunks.get(first, ())
+    before, common = same_objects(alike, messages) if shared else (None, 0)
+    if parts is None and before is None and alike:
+        parts = encoded(messages)
+    payload = None if parts is None else b"".join(parts)
+    if payload is not None and alike:
+        before, common = longest_of(alike, payload)
+    return _Request(frame, first, messages, parts, payload), before, common
+
+
 def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     """The first `common` messages as they were read `before`, the others read now.
 
@@ -268,6 +297,7 @@ def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     state = base.prompt.prefixes[start - 1] if start > opening else frame.states[pictured]
     prompt = grown(base.prompt, start, state, seen, reading)
     looked = look_on(messages, base.looked, common)
+    plain = base.plain and not looked and are_plain(seen)
     parts = request.parts
     bounds = _bounds(base, common, encoded(messages[common:]) if parts is None else parts[common:])
     # From here on nothing fails: what is kept is whole, or as it was.
@@ -276,7 +306,7 @@ def _grown(request: _Request, before: Trunk | None, common: int) -> Trunk:
     trunk.bounds += bounds
     trunk.positions += positions
     trunk.inputs += new.inputs
-    trunk.image, trunk.looked = image, looked
+    trunk.image, trunk.looked, trunk.plain = image, looked, plain
     trunk.summed_up = base.summed_up or SUMMARY in new.kinds
     return trunk
 
@@ -305,5 +335,8 @@ def _settled(last_input_before: int, last_input_now: int, common: int) -> int:
 
 def _bounds(base: Trunk, common: int, parts: list[bytes]) -> list[int]:
     """For each of these encoded messages, the first of which is number `common`, the bytes up to its end."""
-    end = base.bounds[common - 1] if common else 0
-    return [end := end + len(part) for part in parts]
+    end, bounds = base.bounds[common - 1] if common else 0, []
+    for part in parts:
+        end += len(part)
+        bounds.append(end)
+    return bounds

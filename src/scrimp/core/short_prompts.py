@@ -150,7 +150,10 @@ class ShortPrompts:
             return None
         table, prefixes = self._billed, prompt.prefixes
         last = len(prefixes) - 1
-        for position in range(last, max(prompt.static_end, last - _LOOKED_BACK), -1):
+        before = max(prompt.static_end, last - _LOOKED_BACK)
+        if last - before == _LOOKED_BACK and table.keys().isdisjoint(prefixes[before + 1 :]):
+            return self._beginning(read, rules)  # long, as most are: that is sooner seen so
+        for position in range(last, before, -1):
             billed = table.get(prefixes[position])
             if billed is not None:
                 total, static = billed

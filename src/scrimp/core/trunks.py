@@ -67,10 +67,12 @@ class Trunk(msgspec.Struct, eq=False):
     (-1: nowhere), `summed_up` that of `Read`; `prompt` has no automatic marker. `kept` is as far as it was
     measured. `shared` are the messages themselves, where nobody will ever change them: what is the same
     object then need not be encoded to be known, and all of it is encoded only for who needs it (`payload`
-    None: not yet). `counted` are the bytes that it was last said to weigh.
+    None: not yet). `begun` is by which first object it is looked for (0: by none), `counted` are the bytes
+    that it was last said to weigh.
 
     A request that goes on with all of it makes it longer, where it is: what was kept of its beginning holds
-    all the same, and who reads has what was read by then (`Read`).
+    all the same, and who reads has what was read by then (`Read`). `plain` says of a short one that its
+    messages surely `are_plain`.
     """
 
     frame: Frame
@@ -85,7 +87,18 @@ class Trunk(msgspec.Struct, eq=False):
     kept: Kept = UNMEASURED
     shared: Sequence[Any] = ()
     looked: Looked = ()
+    plain: bool = True
     counted: int = 0
+    begun: int = 0
+
+    def goes_on(self, messages: list[Any]) -> bool:
+        """Whether `messages`, which nobody changes, surely begin with all of these, and with no other's."""
+        count = len(self.shared)
+        return (
+            0 < count <= len(messages)
+            and self.shared[count - 1] is messages[count - 1]  # and so are all before it, see `SharedBody`
+            and len(self.frame.trunks[self.first]) == 1
+        )
 
     def weighed(self) -> int:
         """Bytes kept for it: the encoded messages, about as much of values, and what was read."""

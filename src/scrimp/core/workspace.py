@@ -154,8 +154,8 @@ class Workspace:
         """The request measured, unless its size is given."""
         read, terms, edited = request.read, request.terms, request.edited
         sized = sized or self._measured(read, terms.model, request.name)
-        looked, asks = (read.looked, read.asks) if edited is None else (None, None)
-        known = request.day, request.whole, edited, looked, read.opening, asks
+        looked, asks, plain = (read.looked, read.asks, read.plain) if edited is None else (None, None, False)
+        known = request.day, request.whole, edited, looked, read.opening, asks, plain
         return Asked(read.prompt, sized, terms.model, terms.rules, *known)
 
     def _measured(self, read: Read, model: Model, name: str) -> Sized:

@@ -53,8 +53,9 @@ _WITHIN_SENTENCE = re.compile(r"""[\w ,'"()/-]+""")
 
 
 Looked: TypeAlias = Sequence[tuple[int, Seen]]
-"""What was found up to the end of the last two messages: where a client marks its last one, that one is
-another as soon as it is not the last any more. Empty for few messages: looking at them all is quicker."""
+"""What was found up to the end of the last message, and up to one before it: where a client marks its last
+one, that one is another as soon as it is not the last any more. Empty for few messages: looking at them all
+is quicker."""
 
 _FEW = 12
 
@@ -121,9 +122,14 @@ def look_on(messages: Sequence[Any], before: Looked, common: int) -> Looked:
     """What is found in a conversation that has its first `common` messages from the request `before`."""
     if len(messages) < _FEW:
         return ()
-    known = [(end, seen) for end, seen in before if end <= common]
+    known = [*before]
+    while known and known[-1][0] > common:
+        known.pop()
     done, seen = known[-1] if known else (0, Seen())
-    for end in range(max(done, len(messages) - 2) + 1, len(messages) + 1):
+    last = len(messages)
+    # Where the last message stayed what it was nobody marks it, and the next one will stay as well.
+    steady = before and len(known) == len(before)
+    for end in (last,) if steady else range(max(done, last - 2) + 1, last + 1):
         found = Seen()
         found.more(seen)
         _look_at_messages(found, messages[done:end])

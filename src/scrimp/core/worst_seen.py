@@ -73,11 +73,12 @@ class Seen(msgspec.Struct):
         self.chars += found.chars
         self.media += found.media
         self.added += found.added
-        self.unseen += found.unseen
         self.images += found.images
         self.remote += found.remote
-        self.referenced += found.referenced
-        self.inline += found.inline
+        if found.unseen or found.referenced or found.inline:
+            self.unseen += found.unseen
+            self.referenced += found.referenced
+            self.inline += found.inline
         if self.ttl != "1h" and found.ttl:
             self.ttl = found.ttl
 

@@ -15,7 +15,7 @@ from scrimp.core.commands import Release, Reserve
 from scrimp.core.prompt import Marker
 from scrimp.core.workspace import Planned
 from scrimp.core.worst_case import worst_case
-from scrimp.core.worst_parts import PLAIN, are_plain
+from scrimp.core.worst_parts import PLAIN
 from scrimp.core.worst_seen import Seen
 from scrimp.errors import BudgetError, BudgetExceeded, BudgetUnavailable, ScrimpError
 from scrimp.office.office import Office
@@ -126,10 +126,7 @@ class Reserving:
 def _looked(planned: Planned) -> Seen | None:
     """What `look_at_messages` finds in the messages, where that is known."""
     asked = planned.asked
-    if planned.too_short and asked.edited is None and asked.looked is None:
-        prompt = asked.prompt
-        return PLAIN if are_plain(prompt.blocks[prompt.static_end + 1 :]) else None
-    return asked.looked
+    return PLAIN if planned.too_short and asked.plain else asked.looked
 
 
 def _together(own: Held | Refusal | None, found: Held | Refusal) -> Held | Refusal:

@@ -11,8 +11,7 @@ import re
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -47,7 +46,10 @@ _OPENING = b'{"%b":[' % _STAND_IN.encode()
 
 
 class SharedBody(dict[str, Any]):
-    """A body whose messages are shared with other bodies: a message that is the same object says the same."""
+    """A body whose messages are shared with other bodies: a message that is the same object says the same.
+
+    So do all messages before it, which are then the same objects as well.
+    """
 
     __slots__ = ()
 
@@ -84,12 +86,11 @@ class _Few(Generic[V]):
 
 
 _value = msgspec.json.Decoder()
-_messages = msgspec.json.Decoder(list[Any])
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _pieces = msgspec.json.Decoder(_Rest)
 
 
-class _Head(NamedTuple):
+class _Head(msgspec.Struct, frozen=True):
     """What comes before the messages: its length, its fields, and where tools and system blocks lie in it.
 
     `unmarked` are those of them that surely have no marker. `once` are the fields that must not come again
@@ -103,25 +104,26 @@ class _Head(NamedTuple):
     once: frozenset[str]
 
 
-class _Known(NamedTuple):
-    """A body decoded before: its bytes, and the messages in them."""
+class _Known(msgspec.Struct, frozen=True, eq=False):
+    """A body decoded before: its bytes, and the messages in them.
+
+    `beginning` is what its messages begin with, by which it is looked for; `weight` are the bytes it takes.
+    """
 
     raw: bytes
     layout: Layout
     messages: list[Any]
-
-    @property
-    def beginning(self) -> bytes:
-        return self.raw[self.layout.start : self.layout.start + _BEGINNING]
-
-    @property
-    def weight(self) -> int:
-        return len(self.raw) + _MESSAGE_BYTES * len(self.messages)
+    beginning: bytes
+    weight: int
 
 
-class _Part(NamedTuple):
-    """What of a body is left to decode: all that follows its first `common` messages, as an object."""
+class _Part(msgspec.Struct, frozen=True):
+    """What of a body is left to decode: all that follows its first `common` messages, as an object.
 
+    `beginning` is what its messages begin with.
+    """
+
+    beginning: bytes
     before: _Known | None
     common: int
     start: int
@@ -150,8 +152,10 @@ class Bodies:
         """The JSON value in `raw`; raises ValueError when it holds anything else."""
         known = None
         if len(raw) > self._short:
-            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                known = self._read(raw)  # what is no JSON, or only the tolerant way takes, goes the long way
+            try:
+                known = self._read(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                known = None  # what is no JSON, or only the tolerant way takes, goes the long way
         return Decoded(loads(raw)) if known is None else known
 
     def _read(self, raw: bytes) -> Decoded | None:
@@ -166,20 +170,27 @@ class Bodies:
         part = self._part(raw, start)
         before, common = part.before, part.common
         ends = [*before.layout.ends[:common]] if before else []
-        position = part.start
+        messages = before.messages[:common] if before else []
+        view, decode, position = memoryview(raw), _value.decode, _after_space(raw, part.start)
         for piece in _pieces.decode(part.text).new:
-            position = _after_space(raw, position + 1 if raw[position : position + 1] == b"," else position)
-            position += len(piece)
-            ends.append(position - start)
-        close = _after_space(raw, position)
-        rest = self._rest(raw[close + 1 :]) if raw[close : close + 1] == b"]" else None
+            end = position + len(piece)
+            messages.append(decode(view[position:end]))  # of that very name there may be another list
+            ends.append(end - start)
+            position = _after_space(raw, end)
+            if raw[position : position + 1] == b",":
+                position = _after_space(raw, position + 1)
+            elif raw[position : position + 1] != b"]":
+                return None
+        rest = self._rest(raw[position + 1 :]) if raw[position : position + 1] == b"]" else None
         if rest is None or not rest.keys().isdisjoint(head.once):
             return None
-        new = _messages.decode(b"".join((b"[", memoryview(raw)[part.start : position], b"]")))
-        layout = Layout(start, close, ends, head.sections, head.unmarked)
-        messages = [*(before.messages[:common] if before else ()), *new]
-        self._remember(_Known(raw, layout, messages), before, common)
-        return Decoded(SharedBody({**head.fields, "messages": messages, **rest}), layout)
+        layout = Layout(start, position, ends, head.sections, head.unmarked)
+        weight = len(raw) + _MESSAGE_BYTES * len(messages)
+        self._remember(_Known(raw, layout, messages, part.beginning, weight), before, common)
+        body = SharedBody(head.fields)
+        body["messages"] = messages
+        body.update(rest)
+        return Decoded(body, layout)
 
     def _head(self, raw: bytes) -> _Head | None:
         """All before the first message, decoded; raises where that is not the first message of the body."""
@@ -200,9 +211,9 @@ class Bodies:
 
     def _rest(self, tail: bytes) -> dict[str, Any]:
         """The fields behind the messages."""
-        for known, found in self._tails.known.items():
-            if tail == known:
-                return found
+        found = self._tails.known.get(tail)
+        if found is not None:
+            return found
         return self._tails.keep(tail, self._read_fields(b"{" + tail.lstrip(_SPACES).removeprefix(b",")))
 
     def _read_fields(self, text: bytes) -> dict[str, Any]:
@@ -221,14 +232,14 @@ class Bodies:
 
     def _part(self, raw: bytes, start: int) -> _Part:
         """What has to be decoded, given the body that has most messages in common with this one."""
-        alike = self._beginning.get(raw[start : start + _BEGINNING], ())
+        beginning = raw[start : start + _BEGINNING]
         best, common = None, 0
-        for known in reversed(alike[-_TRIED:]):
+        for known in reversed(self._beginning.get(beginning, ())[-_TRIED:]):
             found = _common(known, raw, start)
             if found > common:
                 best, common = known, found
         if best is None:
-            return _Part(None, 0, start, b"".join((_OPENING, memoryview(raw)[start:])))
+            return _Part(beginning, None, 0, start, b"".join((_OPENING, memoryview(raw)[start:])))
         end = start + best.layout.ends[common - 1]
         after = _after_space(raw, end)
         if raw[after : after + 1] == b",":
@@ -237,7 +248,7 @@ class Bodies:
                 raise msgspec.DecodeError("trailing comma")
         elif raw[after : after + 1] != b"]":
             raise msgspec.DecodeError("messages go on without a comma")
-        return _Part(best, common, after, b"".join((_OPENING, memoryview(raw)[after:])))
+        return _Part(beginning, best, common, after, b"".join((_OPENING, memoryview(raw)[after:])))
 
     def _remember(self, known: _Known, before: _Known | None, common: int) -> None:
         if before is not None and common >= len(before.messages) - _REPLACED_WITHIN:
@@ -249,15 +260,19 @@ class Bodies:
         while self._weight + known.weight > self._most:
             self._forget(next(iter(self._recent.values())))
         self._recent[id(known)] = known
-        self._beginning.setdefault(known.beginning, []).append(known)
+        alike = self._beginning.get(known.beginning)
+        if alike is None:
+            self._beginning[known.beginning] = [known]
+        else:
+            alike.append(known)
         self._weight += known.weight
 
     def _forget(self, known: _Known) -> None:
         del self._recent[id(known)]
         self._weight -= known.weight
-        alike = [other for other in self._beginning[known.beginning] if other is not known]
-        if alike:
-            self._beginning[known.beginning] = alike
+        alike = self._beginning[known.beginning]
+        if len(alike) > 1:
+            alike.remove(known)
         else:
             del self._beginning[known.beginning]
 
@@ -278,5 +293,7 @@ def _common(known: _Known, raw: bytes, start: int) -> int:
 
 
 def _after_space(raw: bytes, position: int) -> int:
+    if raw[position : position + 1] > b" ":  # nearly always: bodies are seldom written with spaces
+        return position
     space = _SPACE.match(raw, position)
     return position if space is None else space.end()

@@ -112,12 +112,12 @@ def message_blocks(messages: Sequence[Any], start: int = 0) -> list[Block]:
 
 def add_message(found: list[Block], index: int, message: Any) -> None:
     """Add the blocks of one message, number `index`, in render order; raises `RequestError`."""
-    if not isinstance(message, _OBJECT):
+    if message.__class__ is not dict and not isinstance(message, _OBJECT):
         raise RequestError(f"messages.{index}: expected an object with role and content")
     role = message.get("role", "")
-    role = role if isinstance(role, str) else str(role)
+    role = role if role.__class__ is str else str(role)
     content = message.get("content")
-    if isinstance(content, str):
+    if content.__class__ is str or isinstance(content, str):
         path = ("messages", index, "content", 0)
         found.append(Block(path, "messages", role, "text", content, None, bool(content), 0, index))
         return
@@ -126,11 +126,10 @@ def add_message(found: list[Block], index: int, message: Any) -> None:
     for number, value in enumerate(content):
         if not value and value == {}:
             continue  # a gap (`core.carry`): the API takes no block without a type
-        path = ("messages", index, "content", number)
-        block = _content(path, index, role, value)
+        block = _content(("messages", index, "content", number), index, role, value)
         if block.kind == "tool_result" and isinstance(value.get("content"), _CONTENT):
             found += [
-                _content((*path, "content", place), index, role, inner, depth=1)
+                _content((*block.path, "content", place), index, role, inner, depth=1)
                 for place, inner in enumerate(value["content"])
             ]
         found.append(block)

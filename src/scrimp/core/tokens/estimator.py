@@ -8,9 +8,8 @@ to tokens, which is off in the same direction all through a prompt, so shares ad
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from math import ceil, floor
-from operator import add
+from operator import add, mul
 from typing import Any, NamedTuple
 
 import msgspec
@@ -44,6 +43,7 @@ _EXACT_TOKENS = 4
 """What rounding and turn markers may be off, in tokens."""
 _REMEMBERED = 10_000
 """Blocks by their content; those of conversations that go on are remembered with them."""
+_SHAPES_REMEMBERED = 1_000
 
 _SCHEMA_FROM = COUNTED.index("schema")
 """What comes before it is of running text."""
@@ -151,7 +151,8 @@ class Ruler:
         found = self._known.get(digest)
         if found is None:
             found = self._known[digest] = count_block(block, self._sampler)
-            forget_oldest(self._known, _REMEMBERED)
+            if len(self._known) > _REMEMBERED:
+                forget_oldest(self._known, _REMEMBERED)
         return found
 
 
@@ -176,7 +177,10 @@ class Estimator:
         self._ruler = ruler or Ruler()
         self._known: dict[bytes, Parts] = {}
         by_name = self._factors.factors
-        self._per_count = tuple(by_name.get(name, 0.0) for name in COUNTED)
+        per_count = tuple(by_name.get(name, 0.0) for name in COUNTED)
+        self._per_text, self._per_other = per_count[:_SCHEMA_FROM], per_count[_SCHEMA_FROM:]
+        self._per_run = per_count[_LETTER_RUNS]
+        self._shapes: dict[tuple[int, ...], tuple[float, float, float]] = {}
         self._per_message = by_name.get("messages", 0.0)
         self._per_beside = by_name.get("results_beside", 0.0)
         self._per_thinking = by_name.get("thinking_on", 0.0)
@@ -212,8 +216,14 @@ class Estimator:
         running = measured.sums[kept - 1] if kept else Parts()
         for block, digest, outside in zip(added, named, around, strict=True):
             part = self._known_part(block, digest)
-            content.append(part.total)
-            running = _summed(running, part, outside)
+            content.append(part.text + part.schema + part.structure)
+            running = Parts(
+                running.text + part.text,
+                running.schema + part.schema,
+                running.structure + part.structure + outside,
+                running.below + part.below,
+                running.above + part.above,
+            )
             sums.append(running)
         turn = measured.turn
         if turn is None or turn >= kept:
@@ -239,9 +249,9 @@ class Estimator:
         for position in (0, turn):
             sizes[position] = measured.content[position] + around[position]
         around[-1] += _REQUEST  # in no size: where the prompt ends, it does not close when it goes on
-        whole = copy(measured.sums[-1])
-        whole.structure += hidden.structure + _REQUEST
-        whole.schema += hidden.schema
+        sums = measured.sums[-1]
+        structure = sums.structure + (hidden.structure + _REQUEST)
+        whole = Parts(sums.text, sums.schema + hidden.schema, structure, sums.below, sums.above)
         return Sized(measured.content, around, self._interval(whole), summed=sizes)
 
     def estimate(
@@ -269,33 +279,34 @@ class Estimator:
             found = self._part(self._ruler.counts(block, digest))
             if digest is not None:
                 self._known[digest] = found
-                forget_oldest(self._known, _REMEMBERED)
+                if len(self._known) > _REMEMBERED:
+                    forget_oldest(self._known, _REMEMBERED)
         return found
 
     def _part(self, counts: Counts) -> Parts:
-        numbers, per_count = counts.numbers, self._per_count
-        loose = numbers[_LETTER_RUNS] * per_count[_LETTER_RUNS]
-        text = schema = structure = 0.0
-        for place, number in enumerate(numbers):
-            if not number:  # of most there are none
-                continue
-            tokens = number * per_count[place]
-            if place < _SCHEMA_FROM:
-                text += tokens
-            elif place < _STRUCTURE_FROM:
-                schema += tokens
-            else:
-                structure += tokens
-                if place == _SEALED:
-                    loose += tokens
+        numbers = counts.numbers
+        text = 0.0
+        for number, each in zip(numbers, self._per_text):  # noqa: B905 - of all numbers the first
+            if number:
+                text += number * each
+        schema, structure, sealed = self._shape(numbers[_SCHEMA_FROM:])
         text = max(0.0, text)
-        loose *= self._loose
+        loose = (numbers[_LETTER_RUNS] * self._per_run + sealed) * self._loose
         part = Parts(text, schema, structure, loose, loose)
         if counts.builtin:
             self._built_in(part, counts.builtin)
         if counts.images or counts.documents:
             self._attach(part, counts)
         return part
+
+    def _shape(self, numbers: tuple[int, ...]) -> tuple[float, float, float]:
+        """Tokens of a schema, of structure, and of those what is sealed; most blocks are alike in these."""
+        found = self._shapes.get(numbers)
+        if found is None:
+            schema, *structure = map(mul, numbers, self._per_other)
+            found = self._shapes[numbers] = schema, sum(structure), structure[_SEALED - _STRUCTURE_FROM]
+            forget_oldest(self._shapes, _SHAPES_REMEMBERED)
+        return found
 
     def _built_in(self, part: Parts, kind: str) -> None:
         tokens = builtin_tokens(self._factors.builtin, kind)
@@ -334,10 +345,11 @@ class Estimator:
 
     def _interval(self, whole: Parts) -> Estimate:
         spread = self._spread
-        below = _EXACT_TOKENS + whole.below + whole.structure * spread["structure"]
-        above = _EXACT_TOKENS + whole.above + whole.structure * spread["structure"]
-        below += whole.text * spread["text_below"] + whole.schema * spread["schema"]
-        above += whole.text * spread["text_above"] + whole.schema * spread["schema"]
+        loose = whole.structure * spread["structure"]
+        below, above = _EXACT_TOKENS + whole.below + loose, _EXACT_TOKENS + whole.above + loose
+        loose = whole.schema * spread["schema"]
+        below += whole.text * spread["text_below"] + loose
+        above += whole.text * spread["text_above"] + loose
         total = whole.total
         return Estimate(max(1, floor(total - below)), max(1, round(total)), ceil(total + above))
 
@@ -367,16 +379,6 @@ def find_turns(blocks: Sequence[Block]) -> Turns:
                 turns.beside.append(position)
             with_result = True
     return turns
-
-
-def _summed(sums: Parts, part: Parts, outside: float) -> Parts:
-    return Parts(
-        sums.text + part.text,
-        sums.schema + part.schema,
-        sums.structure + part.structure + outside,
-        sums.below + part.below,
-        sums.above + part.above,
-    )
 
 
 def _loosely(part: Parts, low: float, mid: float, high: float) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import ceil, floor, sqrt
-from operator import mul
 
 import msgspec
 
@@ -86,10 +85,10 @@ class Learner:
             exact = int(_EXACT_TOKENS)
             return Estimate(max(1, billed - exact), max(1, billed), billed + exact)
         state = state or Ratios()
-        amounts = _amounts(blocks, sized.content, start)
+        expected, variance, _ = _expected(state, _amounts(blocks, sized.content, start))
         middle = billed + _around(sized, start)
-        middle += sum(map(mul, amounts, state.ratios))
-        half = _EXACT_TOKENS + _COVERING * sqrt(_variance(state, amounts))
+        middle += expected
+        half = _EXACT_TOKENS + _COVERING * sqrt(variance)
         learned = Estimate(max(1, floor(middle - half)), max(1, round(middle)), ceil(middle + half))
         return learned if billed else _narrower(learned, sized.estimate, middle)
 
@@ -125,10 +124,11 @@ class Learner:
 
     def _longest(self, prefixes: Sequence[bytes]) -> tuple[int, int]:
         """How many leading blocks were billed as a whole prompt before, and for how many tokens."""
-        for position in range(len(prefixes) - 1, -1, -1):
-            billed = self._billed.get(prefixes[position])
+        position = len(prefixes)
+        for billed in map(self._billed.get, reversed(prefixes)):
             if billed is not None:
-                return position + 1, billed
+                return position, billed
+            position -= 1
         return 0, 0
 
 
@@ -152,34 +152,39 @@ def _kind(block: Block) -> int:
 
 def _amounts(blocks: Sequence[Block], content: Sequence[float], start: int) -> list[float]:
     amounts = [0.0] * len(KINDS)
-    for position in range(start, len(blocks)):
-        amounts[_kind(blocks[position])] += content[position]
+    for block, tokens in zip(blocks[start:], content[start:], strict=True):
+        amounts[_kind(block)] += tokens
     return amounts
 
 
-def _variance(state: Ratios, amounts: Sequence[float]) -> float:
-    """Of the tokens these amounts will be billed."""
-    unsure: float = sum(map(mul, map(mul, amounts, amounts), state.variances))
-    return unsure + (state.noise * sum(amounts)) ** 2
+def _expected(state: Ratios, amounts: Sequence[float]) -> tuple[float, float, float]:
+    """The tokens these amounts will be billed, their variance, and what the amounts are together."""
+    expected = unsure = whole = 0.0
+    for amount, ratio, share in zip(amounts, state.ratios, state.variances):  # noqa: B905 - takes its time
+        if amount:  # of most kinds a step brings none
+            expected += amount * ratio
+            unsure += amount * amount * share
+            whole += amount
+    return expected, unsure + (state.noise * whole) ** 2, whole
 
 
 def _updated(state: Ratios, amounts: Sequence[float], added: float) -> Ratios:
-    new = sum(amounts)
+    expected, variance, new = _expected(state, amounts)
     if new <= 0:
         return state
-    expected = sum(map(mul, amounts, state.ratios))
-    variance = _variance(state, amounts) + _EXACT_TOKENS**2
+    variance += _EXACT_TOKENS**2
     limit = _CLIPPED_AT * sqrt(variance)
     surprise = max(-limit, min(limit, added - expected))
     unsettled = _UNSETTLED if abs(added - expected) > limit else 1.0
-    ratios, variances = [], []
-    for amount, ratio, share in zip(amounts, state.ratios, state.variances, strict=True):
+    ratios, variances = [*state.ratios], []
+    for kind, share in enumerate(state.variances):
+        amount = amounts[kind]
         if amount:
             gain = amount * share / variance
-            ratio = min(_MOST_RATIO, max(_LEAST_RATIO, ratio + gain * surprise))  # noqa: PLW2901 - a new one
-            share *= 1 - gain * amount  # noqa: PLW2901 - as above
-        ratios.append(ratio)
-        variances.append(min(_MOST_UNSURE, share * unsettled + _DRIFTED))
+            ratios[kind] = min(_MOST_RATIO, max(_LEAST_RATIO, ratios[kind] + gain * surprise))
+            share *= 1 - gain * amount  # noqa: PLW2901 - a new one
+        share = share * unsettled + _DRIFTED  # noqa: PLW2901 - as above
+        variances.append(share if share < _MOST_UNSURE else _MOST_UNSURE)  # noqa: FURB136 - `min` takes longer
     scatter = max(0.0, abs(surprise) - _EXACT_TOKENS) / new
     noise = sqrt(_NOISE_MEMORY * state.noise**2 + (1 - _NOISE_MEMORY) * scatter**2)
     noise = min(_MOST_NOISE, max(_LEAST_NOISE, noise))
