@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+from hashlib import blake2b
+from random import Random
 from typing import Any
 
 import pytest
@@ -170,6 +173,23 @@ def test_nested_blocks_have_prefixes_of_their_own_but_no_rank() -> None:
     assert len(set(prompt.prefixes)) == len(prompt)
     assert read_prompt(body, Reading(key="k", nested_positions=True)).ranks == (0, 1, 2, 3, 4, 5, 6)
     assert list(prompt.window(6, 2)) == [6, 5, 4, 3]
+
+
+@given(
+    st.sampled_from(["tool_use", "tool_result"]),
+    st.dictionaries(
+        st.sampled_from(["id", "input", "name", "content", "tool_use_id", "is_error", "cache_control"]),
+        st.sampled_from(["a", "", 1, None, True, {"a": 1}, {"ttl": "1h"}]),
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_a_digest_is_that_of_the_fields_in_order(kind: str, fields: dict[str, Any], random: Random) -> None:
+    pairs = [*{"type": kind, **fields}.items()]
+    random.shuffle(pairs)
+    said = [[key, value] for key, value in sorted(pairs) if key != "cache_control" and value is not None]
+    expected = json.dumps(said, separators=(",", ":")).encode()
+    body = {"messages": [{"role": "user", "content": [dict(pairs)]}]}
+    assert read(body).digests == (blake2b(kind.encode() + b"\1" + expected, digest_size=16).digest(),)
 
 
 def test_values_that_no_json_library_likes_still_have_a_digest() -> None:

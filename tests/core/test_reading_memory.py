@@ -15,7 +15,7 @@ from scrimp.core.reading_memory import Read, ReadingMemory
 from scrimp.core.settings import cache_settings
 from scrimp.core.tokens.estimator import Estimator, Measured, Ruler, read_settings
 from scrimp.core.workspace import Asked, Planned, Workspace, reading
-from scrimp.core.worst_parts import look_at_messages
+from scrimp.core.worst_parts import PLAIN, look_at_messages
 from scrimp.errors import RequestError
 from scrimp.facts.models import default, resolve
 from scrimp.wire.bodies import Bodies
@@ -176,6 +176,7 @@ def test_reading_on_is_reading_afresh(data: st.DataObject, most_bytes: int) -> N
         found, afresh, read = both(memory, body, how, spelling)
         assert found == afresh
         assert memory.weight <= most_bytes
+        assert memory._recent.keys() >= set(map(id, memory._begun.values()))
         if read is None:
             continue
         prompt, estimator = read.prompt, ESTIMATORS[spelling]
@@ -298,9 +299,11 @@ def test_a_workspace_plans_as_one_that_reads_everything_afresh(data: st.DataObje
             afresh = other.decide(
                 Asked(prompt, sized, model, planned.asked.rules, day, planned.asked.whole), now, label="a"
             )
-        known = {name: getattr(afresh.asked, name) for name in ("looked", "opening", "asks")}
+        known = {name: getattr(afresh.asked, name) for name in ("looked", "opening", "asks", "plain")}
         assert msgspec.structs.replace(planned.asked, **known) == afresh.asked
-        assert planned.asked.looked in (None, look_at_messages(request["messages"]))
+        looked = look_at_messages(request["messages"])
+        assert planned.asked.looked in (None, looked)
+        assert not planned.asked.plain or msgspec.structs.replace(looked, chars=0) == PLAIN
         effort = model.features.default_effort or "high"
         assert planned.asked.asks in (
             None,

@@ -327,7 +327,7 @@ class Watch:
             living = before if before is not None and call.at < before.dies_at else None
             deepest = position == places[-1]
             exact = deepest and once
-            tokens = cached if exact else min(call.ends[position], cached)
+            tokens = cached if exact or call.ends[position] > cached else call.ends[position]
             # Markers before what was read write no entry of their own.
             holds = tokens >= call.rules.minimum and (tokens > read or living is not None)
             if not deepest and not holds:

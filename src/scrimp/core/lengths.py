@@ -105,15 +105,16 @@ class Lengths:
         What was read and written ends at the last marker, and what was written for 1h at the last 1h marker.
         """
         read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-        prefixes, long = prompt.prefixes, usage.write_1h
+        prefixes = prompt.prefixes
         shown: dict[int, int] = {}
-        changed: set[int] = set()
         if prompt.markers and read + written:
             shown[max([marker.position for marker in prompt.markers])] = read + written
+        long = usage.write_1h
         if long and usage.write_5m:
             hours = [marker.position for marker in prompt.markers if marker.ttl == "1h"]
             if hours:
                 shown[max(hours)] = read + long
+        changed: set[int] = set()
         for at, tokens in shown.items():
             if _renew(self._known, prefixes[at], tokens) != tokens:
                 changed.add(at)

@@ -29,11 +29,10 @@ _CLIENT_TOOL = re.compile(r"(bash|text_editor|memory|(computer|browser)(_toolset
 
 def look_at_tools(seen: Seen, tools: Any, model: Model) -> None:
     """Take in the definitions of tools."""
-    added = 0
     for tool in tools if isinstance(tools, _LIST) else ():
-        if tool.__class__ is not dict and not isinstance(tool, _OBJECT):
+        if not isinstance(tool, _OBJECT):
             continue
-        added += _AROUND_TOOL
+        seen.added += _AROUND_TOOL
         if "cache_control" in tool:
             seen.mark(tool)
         kind = tool.get("type")
@@ -50,7 +49,6 @@ def look_at_tools(seen: Seen, tools: Any, model: Model) -> None:
             seen.server_tools.append(ServerTool(kind, uses, finds))
         elif not _CLIENT_TOOL.fullmatch(kind):
             seen.server_tools.append(_server_tool(kind, tool))
-    seen.added += added
 
 
 def referred_tokens(seen: Seen, tools: Any, model: Model) -> int:

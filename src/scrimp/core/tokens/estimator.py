@@ -238,20 +238,20 @@ class Estimator:
 
     def finish(self, measured: Measured, blocks: Sequence[Block], settings: Settings) -> Sized:
         """The measured prompt `blocks` as a whole, under the settings of its request."""
-        hidden = self._hidden(blocks, settings)
         if not blocks:
             return Sized((), (), self._interval(Parts()))
+        schema, structure = self._hidden(blocks, settings)
         around, sizes = list(measured.around), list(measured.sizes)
         before = self._prompt.before if blocks[0].section == "tools" else 0.0
         turn = -1 if measured.turn is None else measured.turn
         around[0] += before
-        around[turn] += hidden.total - before
+        around[turn] += schema + structure - before
         for position in (0, turn):
             sizes[position] = measured.content[position] + around[position]
         around[-1] += _REQUEST  # in no size: where the prompt ends, it does not close when it goes on
         sums = measured.sums[-1]
-        structure = sums.structure + (hidden.structure + _REQUEST)
-        whole = Parts(sums.text, sums.schema + hidden.schema, structure, sums.below, sums.above)
+        structure = sums.structure + (structure + _REQUEST)
+        whole = Parts(sums.text, sums.schema + schema, structure, sums.below, sums.above)
         return Sized(measured.content, around, self._interval(whole), summed=sizes)
 
     def estimate(
@@ -328,20 +328,23 @@ class Estimator:
             unseen = counts.documents.unseen
             _loosely(part, low * unseen, mid * unseen, high * unseen)
 
-    def _hidden(self, blocks: Sequence[Block], settings: Settings) -> Parts:
-        """What the provider adds once: the prompts that tools, thinking and a shaped answer bring."""
-        hidden = Parts()
-        if blocks and blocks[0].section == "tools":
+    def _hidden(self, blocks: Sequence[Block], settings: Settings) -> tuple[float, float]:
+        """What the provider adds once: the prompts that tools, thinking and a shaped answer bring.
+
+        Tokens of a schema, and of structure.
+        """
+        schema = structure = 0.0
+        if blocks[0].section == "tools":
             prompt = self._prompt
-            hidden.structure += prompt.forced if settings.forced else prompt.auto
-            hidden.structure -= prompt.serial if settings.serial and not settings.forced else 0.0
+            structure += prompt.forced if settings.forced else prompt.auto
+            structure -= prompt.serial if settings.serial and not settings.forced else 0.0
         if settings.thinking:
-            hidden.structure += self._per_thinking
+            structure += self._per_thinking
         if settings.answer is not None:
             fixed, per_schema = self._per_answer
-            hidden.structure += fixed
-            hidden.schema += settings.answer.numbers[_SCHEMA_FROM] * per_schema
-        return hidden
+            structure += fixed
+            schema += settings.answer.numbers[_SCHEMA_FROM] * per_schema
+        return schema, structure
 
     def _interval(self, whole: Parts) -> Estimate:
         spread = self._spread

@@ -142,19 +142,22 @@ def _around(sized: Sized, start: int) -> float:
     return sum(around) - (_CLOSING if around and start else 0.0)
 
 
-def _kind(block: Block) -> int:
-    if block.section != "messages":
-        return 0 if block.section == "tools" else 1
-    if block.role == "assistant":
-        return 3
-    return 4 if block.depth or block.kind == "tool_result" else 2
-
-
 def _amounts(blocks: Sequence[Block], content: Sequence[float], start: int) -> list[float]:
-    amounts = [0.0] * len(KINDS)
+    """Tokens of each of `KINDS` in the blocks from `start` on."""
+    tools = system = user = assistant = results = 0.0
     for block, tokens in zip(blocks[start:], content[start:], strict=True):
-        amounts[_kind(block)] += tokens
-    return amounts
+        if block.section == "messages":
+            if block.role == "assistant":
+                assistant += tokens
+            elif block.depth or block.kind == "tool_result":
+                results += tokens
+            else:
+                user += tokens
+        elif block.section == "tools":
+            tools += tokens
+        else:
+            system += tokens
+    return [tools, system, user, assistant, results]
 
 
 def _expected(state: Ratios, amounts: Sequence[float]) -> tuple[float, float, float]:
@@ -174,21 +177,28 @@ def _updated(state: Ratios, amounts: Sequence[float], added: float) -> Ratios:
         return state
     variance += _EXACT_TOKENS**2
     limit = _CLIPPED_AT * sqrt(variance)
-    surprise = max(-limit, min(limit, added - expected))
+    surprise = _within(-limit, added - expected, limit)
     unsettled = _UNSETTLED if abs(added - expected) > limit else 1.0
     ratios, variances = [*state.ratios], []
     for kind, share in enumerate(state.variances):
         amount = amounts[kind]
         if amount:
             gain = amount * share / variance
-            ratios[kind] = min(_MOST_RATIO, max(_LEAST_RATIO, ratios[kind] + gain * surprise))
+            ratios[kind] = _within(_LEAST_RATIO, ratios[kind] + gain * surprise, _MOST_RATIO)
             share *= 1 - gain * amount  # noqa: PLW2901 - a new one
         share = share * unsettled + _DRIFTED  # noqa: PLW2901 - as above
         variances.append(share if share < _MOST_UNSURE else _MOST_UNSURE)  # noqa: FURB136 - `min` takes longer
     scatter = max(0.0, abs(surprise) - _EXACT_TOKENS) / new
     noise = sqrt(_NOISE_MEMORY * state.noise**2 + (1 - _NOISE_MEMORY) * scatter**2)
-    noise = min(_MOST_NOISE, max(_LEAST_NOISE, noise))
+    noise = _within(_LEAST_NOISE, noise, _MOST_NOISE)
     return Ratios(tuple(ratios), tuple(variances), noise, state.bills + 1)
+
+
+def _within(least: float, value: float, most: float) -> float:
+    """The value, no less and no more than that: `min` and `max` take several times as long."""
+    if value < least:
+        return least
+    return most if value > most else value  # noqa: FURB136 - as said
 
 
 def _narrower(learned: Estimate, fresh: Estimate, middle: float) -> Estimate:
