@@ -56,6 +56,8 @@ texts = st.lists(pieces, max_size=25).map("".join)
 @example("a" * 15 + "b" * 15)
 @example("a" * 16 + "B" * 16 + "c" * 15 + "C")
 @example("abcdefgh" + "z" * 16 + "i")  # what is left after a run is one long word
+@example("abcdefghi" + "Z" * 16 + "jklmnopqr")  # and may be longer than any was before
+@example("abcdefghi" * 2 + " " + "abcdefghi" + " " + "abcdefghi" * 3)
 @example("x0" * 13 + "\u00e9" + "y0" * 12 + " \u0663 3\n\u3000\n\t ")
 def test_counts_are_those_the_patterns_give(text: str) -> None:
     assert counted(text) == specified(text)
