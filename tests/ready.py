@@ -9,8 +9,8 @@ import scrimp
 import scrimp.emulator
 import scrimp.middleware
 import scrimp.stores.opening
+from scrimp.core.tokens.texts import count_text
 from scrimp.facts.models import default
-from scrimp.facts.vocabulary import vocabulary_count
 
 __all__ = ["anthropic"]
 
@@ -19,6 +19,6 @@ for package in (anyio, scrimp):
     package.__doc__ = f"{package.__doc__}\nPYTEST_DONT_REWRITE"
 
 default()
-for text in ("a", "ä"):  # each is measured by a vocabulary of its own
-    vocabulary_count(text)
+for text in ("a", "a  b", "ä"):  # each is measured by a vocabulary of its own
+    count_text(text)
 anthropic.Anthropic(api_key="none").close()  # the first client imports what speaks HTTP

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from functools import cache
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kitoken import Kitoken
 
 from scrimp.core import spans
 from scrimp.core.diagnose import Watch
@@ -21,6 +23,7 @@ from scrimp.core.tokens.learner import Learner
 from scrimp.core.workspace import Planned, Workspace
 from scrimp.errors import ResponseError
 from scrimp.facts import default, vocabulary
+from scrimp.facts.vocabulary import vocabulary_count
 from scrimp.wire.response import CacheCreation, Usage, read_response
 
 NOW = 1_795_000_000.0
@@ -157,10 +160,27 @@ def test_times_are_masked_wherever_they_stand(text: str) -> None:
     assert spans._without_times(text) == spans._TIMESTAMP.sub("<time>", text)
 
 
+@cache
+def _published(**changes: Any) -> Kitoken:
+    """The published vocabulary with its own numbers."""
+    return Kitoken.from_tokenizers(msgspec.json.encode({**vocabulary._document(), **changes}))
+
+
 @given(st.text(st.characters(max_codepoint=127), max_size=80))
 def test_plain_text_needs_no_normal_form(text: str) -> None:
-    whole = vocabulary._tokenizer().encode(text, False)
-    assert vocabulary._plain_tokenizer().encode(text, False) == whole
+    whole = _published().encode(text, False)
+    assert _published(normalizer=None).encode(text, False) == whole
+    assert vocabulary_count(text) == len(whole)
+
+
+PIECES = st.sampled_from(
+    ["<EOT>", "<META>", " ", "\n", "the", "é", "\ufdfa", "\u0301", "1", "漢", "'s", "\xa0"]
+)
+
+
+@given(st.lists(PIECES | st.characters(exclude_categories=["Cs"]), max_size=12).map("".join))
+def test_tokens_are_as_many_without_numbers_of_their_own(text: str) -> None:
+    assert vocabulary_count(text) == len(_published().encode(text, False))
 
 
 @pytest.mark.parametrize(

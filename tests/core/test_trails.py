@@ -51,6 +51,16 @@ def test_a_reminder_that_is_dropped_again() -> None:
     assert join == Join(1, first.prefixes[-1], 1, True, 1.0)
 
 
+def test_a_prompt_does_not_take_up_itself() -> None:
+    # The provider's search tool is no part of the chain: the prefix that ends with it is the one before it.
+    tools = [{"name": "read", "input_schema": {}}, {"type": "web_search_20250305", "name": "web_search"}]
+    asked = read_prompt({"tools": tools, "messages": [{"role": "user", "content": "task"}]}, READING)
+    assert asked.prefixes[0] == asked.prefixes[1]
+    join = taken_up(asked, asked)
+    assert join is not None
+    assert (join.position, join.dropped, join.goes_on) == (2, 0, True)
+
+
 def test_another_question_about_the_same_document_parts_from_the_first() -> None:
     join = taken_up(prompt(["document", "one question"]), prompt(["document", "another"]))
     assert join is not None
@@ -157,6 +167,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Trails()
     for number in range(100):
         seen.take_up(prompt([f"task {number}", "go"], system=str(number)), float(number))
-    assert 40 < len(seen._places) <= 50
+    assert 40 < len(seen._last) <= 50
     assert seen.take_up(prompt(["task 0", "go", "on"], system="0"), 100.0) is None
     assert seen.take_up(prompt(["task 99", "go", "on"], system="99"), 100.0) is not None

@@ -16,10 +16,21 @@ from scrimp.wire.markers import MarkerEdit
 from scrimp.wire.splice import splice_markers
 
 TEXTS = st.sampled_from(
-    ["a", "b" * 300, 'say "messages":[ twice', "é", "\ud800", "c" * 300, ']},{"messages":[', "\\"]
+    [
+        "a",
+        "b" * 300,
+        'say "messages":[ twice',
+        "é",
+        "\ud800",
+        "c" * 300,
+        ']},{"messages":[',
+        '},{"role":',
+        "\\",
+    ]
 )
 BLOCKS = st.fixed_dictionaries(
-    {"type": st.just("text"), "text": TEXTS}, optional={"x": st.just({"messages": [1]})}
+    {"type": st.just("text"), "text": TEXTS},
+    optional={"x": st.sampled_from([{"messages": [1]}, [{"role": "user"}, {"role": "user"}]])},
 )
 MESSAGES = st.fixed_dictionaries(
     {
@@ -49,7 +60,10 @@ def written(draw: st.DrawFn, messages: list[Any]) -> bytes:
     inner = [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in before.items()]
     space = draw(st.sampled_from(["", "", " ", "\n  "]))
     ascii_only = draw(st.booleans())
-    each = f",{space}".join(json.dumps(message, ensure_ascii=ascii_only) for message in messages)
+    marks = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
+    each = f",{space}".join(
+        json.dumps(message, ensure_ascii=ascii_only, separators=marks) for message in messages
+    )
     inner.append(f'"messages":{space}[{space}{each}{draw(st.sampled_from(["", "", ",", " "]))}]')
     inner += [f"{json.dumps(key)}:{json.dumps(value)}" for key, value in after.items()]
     raw = ("{" + f",{space}".join(inner) + "}\n").encode("utf-8", "surrogatepass")
@@ -74,7 +88,8 @@ def edited(*given: Any) -> Any:
 @given(st.data())
 @settings(max_examples=300)
 def test_any_sequence_of_bodies_is_read_and_edited_as_if_each_were_the_first(data: st.DataObject) -> None:
-    bodies = Bodies(most_bytes=data.draw(st.sampled_from([300, 5_000, 10**6])), short=0)
+    most, long = data.draw(st.sampled_from([300, 5_000, 10**6])), data.draw(st.sampled_from([0, 0, 2_000]))
+    bodies = Bodies(most, short=0, long=long)
     messages = data.draw(st.lists(MESSAGES, max_size=3))
     for _ in range(data.draw(st.integers(1, 6))):
         kept = data.draw(st.integers(0, len(messages)))
@@ -105,6 +120,23 @@ def test_messages_are_taken_over_and_their_places_known() -> None:
     assert layout is not None
     assert raw[layout.start : layout.start + layout.ends[0]] == b'{"role": "user", "content": "a"}'
     assert raw[layout.close :] == b"]}"
+
+
+@pytest.mark.parametrize("inner", ["", '{"role":"user"},{"role":"user"}', '{"role":"user"}},{"role":"user"}'])
+def test_messages_are_guessed_only_where_they_are_found_so(inner: str) -> None:
+    bodies = Bodies(short=0, long=0)
+    bodies.read(b'{"messages":[{"role":"user","content":"first"}],"stream":true}')
+    raws = [
+        '{"messages":[{"role":"user","content":[%s]},{"role":"user","content":"%s"}],"stream":true}',
+        '{"messages":[{"role":"user","content":[%s]} , {"role":"user","content":"%s"} ],"stream":true}',
+        '{"messages":[{"role":"user","content":[%s]},{"role":"user","content":"%s"}],"x":[],"stream":true}',
+    ]
+    for raw in [(raw % (inner, json.dumps(inner)[1:-1])).encode() for raw in raws]:
+        assert read(bodies, raw) == read(None, raw)
+        layout = None if read(None, raw) == "no JSON" else bodies.read(raw).layout
+        pieces = [] if layout is None else [raw[layout.start : layout.start + end] for end in layout.ends]
+        assert [piece[-1:] for piece in pieces] == [b"}"] * len(pieces)
+        assert layout is None or raw[layout.close : layout.close + 1] == b"]"
 
 
 @pytest.mark.parametrize(

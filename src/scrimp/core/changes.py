@@ -129,9 +129,12 @@ def image_change(before: Prompt, after: Prompt) -> Change | None:
 
 def shared_after(before: Prompt, after: Prompt, position: int) -> int:
     """How many message blocks both prompts have beyond `position` of the earlier one."""
-    old = Counter(_message_digests(before, position))
-    new = Counter(_message_digests(after, 0))
-    return sum((old & new).values())
+    old, new = _message_digests(before, position), _message_digests(after, 0)
+    common = set(old).intersection(new)
+    if not common:
+        return 0
+    again = Counter(filter(common.__contains__, new))
+    return sum((Counter(filter(common.__contains__, old)) & again).values())
 
 
 def spoken(block: Block) -> str:

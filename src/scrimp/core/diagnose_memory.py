@@ -226,7 +226,7 @@ class Memory:
 
     def _shared(self, digests: Iterable[Digest]) -> Counter[int]:
         """How many of these blocks each conversation has, of those that have any."""
-        return Counter(chain.from_iterable(self._with.get(digest, ()) for digest in digests))
+        return Counter(chain.from_iterable(filter(None, map(self._with.get, digests))))
 
     def _most_like(self, call: Call, shares: Mapping[int, int], most: int) -> list[Talk]:
         """Of conversations that share no message the most like `call`; `most` is how much they can share."""

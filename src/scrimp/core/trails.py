@@ -36,12 +36,13 @@ class Join(msgspec.Struct, frozen=True):
     at: float
 
 
-class _Place(msgspec.Struct):
-    """The prompt that last had a prefix, when, how many positions followed, and if all were the user's."""
+class _Trail(msgspec.Struct, frozen=True, gc=False):
+    """A prompt that went by: its whole prefix, its last position, the last that is not the user's (no such
+    one before `replied`), and when."""
 
     owner: Digest
-    following: int
-    open: bool
+    end: int
+    replied: int
     at: float
 
 
@@ -49,7 +50,7 @@ class Trails:
     """Prefixes of the prompts seen lately, bounded in number."""
 
     def __init__(self) -> None:
-        self._places: dict[Digest, _Place] = {}
+        self._last: dict[Digest, _Trail] = {}  # the prompt that last had a prefix
         self._branches: dict[Digest, None] = {}
         self._last_drop: dict[Digest, int] = {}
         self._drops: dict[Hashable, deque[int]] = {}
@@ -59,31 +60,27 @@ class Trails:
 
         `cut` says that it goes on with a conversation of which something was taken out: none parts there.
         """
-        end = len(prompt.blocks) - 1
-        owner = prompt.prefixes[end]
-        join, open_ = None, True
-        for position in range(end, -1, -1):
-            prefix = prompt.prefixes[position]
-            place = self._places.get(prefix)
-            self._places[prefix] = _Place(owner, end - position, open_, now)
-            if place is not None:
-                goes_on = _goes_on(prompt, position, place)
-                join = Join(position, place.owner, place.following, goes_on, place.at)
-                break
-            open_ = open_ and prompt.blocks[position].role == "user"
+        join = self.seen(prompt)
+        start = 0 if join is None else join.position
+        end = replied = len(prompt.blocks) - 1
+        while replied > start and prompt.blocks[replied].role == "user":
+            replied -= 1
+        trail = _Trail(prompt.prefixes[end], end, replied, now)
+        self._last.update(dict.fromkeys(reversed(prompt.prefixes[start:]), trail))
         if join is not None and not join.goes_on and not cut:
             self._branches[prompt.prefixes[join.position]] = None
             forget_oldest(self._branches, _PREFIXES_REMEMBERED)
-        forget_oldest(self._places, _PREFIXES_REMEMBERED)
+        forget_oldest(self._last, _PREFIXES_REMEMBERED)
         return join
 
     def seen(self, prompt: Prompt) -> Join | None:
         """Which one `prompt` takes up, as `take_up` says, without remembering it."""
-        for position in range(len(prompt.blocks) - 1, -1, -1):
-            place = self._places.get(prompt.prefixes[position])
-            if place is not None:
-                goes_on = _goes_on(prompt, position, place)
-                return Join(position, place.owner, place.following, goes_on, place.at)
+        position = len(prompt.prefixes)
+        for trail in map(self._last.get, reversed(prompt.prefixes)):
+            position -= 1
+            if trail is not None:
+                goes_on = _goes_on(prompt, position, trail)
+                return Join(position, trail.owner, trail.end - position, goes_on, trail.at)
         return None
 
     def branches(self, prompt: Prompt, upto: int) -> list[int]:
@@ -110,13 +107,13 @@ class Trails:
         return Counter(drops).most_common(1)[0][0] if drops else 0
 
 
-def _goes_on(prompt: Prompt, position: int, place: _Place) -> bool:
-    """Whether a prompt that has `place` at `position` answers what was asked there.
+def _goes_on(prompt: Prompt, position: int, trail: _Trail) -> bool:
+    """Whether a prompt that has so much of an earlier one answers what was asked there.
 
     The model's reply comes next, and what the earlier prompt had beyond was the user's alone.
     """
-    if position <= prompt.static_end or not place.open:
+    if position <= prompt.static_end or position < trail.replied:
         return False
-    if position == len(prompt.blocks) - 1:
-        return place.following == 0
-    return place.following == 0 or prompt.blocks[position + 1].role == "assistant"
+    if position == trail.end:
+        return True
+    return position < len(prompt.blocks) - 1 and prompt.blocks[position + 1].role == "assistant"

@@ -26,6 +26,8 @@ _MOST_BYTES = 32 * 1024 * 1024
 _SHORT = 8 * 1024
 """Bytes up to which a body is decoded whole: that costs less than looking for it."""
 _FEW, _MOST_FEW_BYTES = 64, 8 * 1024 * 1024
+_LONG = 16 * 1024
+"""New bytes from which on it pays to guess where messages begin."""
 _SMALL = 256
 """Bytes of a field up to which it is decoded each time."""
 _MESSAGE_BYTES = 300
@@ -40,6 +42,8 @@ _MESSAGES = b'"messages"'
 _LIST = re.compile(rb"[ \t\n\r]*:[ \t\n\r]*\[")
 _SPACES = b" \t\n\r"
 _SPACE = re.compile(rb"[ \t\n\r]*+")
+_MESSAGE = b'{"role":'
+_NEXT = b"}," + _MESSAGE
 _STAND_IN = "messages to come"
 _OPENING = b'{"%b":[' % _STAND_IN.encode()
 """Put before the part of a body that is decoded: what goes on where the known messages end."""
@@ -118,7 +122,7 @@ class _Known(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """What of a body is left to decode: all that follows its first `common` messages, as an object.
+    """What of a body is left to decode: all from `start` on, which follows its first `common` messages.
 
     `beginning` is what its messages begin with.
     """
@@ -127,16 +131,23 @@ class _Part(msgspec.Struct, frozen=True):
     before: _Known | None
     common: int
     start: int
-    text: bytes
+
+
+class _New(msgspec.Struct, frozen=True):
+    """The messages from a place on, where each ends after all of them began, and where the list is closed."""
+
+    messages: list[Any]
+    ends: list[int]
+    close: int
 
 
 class Bodies:
     """The bodies decoded lately, at most so many bytes of them; the least recent go first."""
 
-    def __init__(self, most_bytes: int = _MOST_BYTES, *, short: int = _SHORT) -> None:
-        """Bodies of `short` bytes at most are decoded whole."""
+    def __init__(self, most_bytes: int = _MOST_BYTES, *, short: int = _SHORT, long: int = _LONG) -> None:
+        """Bodies of `short` bytes at most are decoded whole; of more than `long` the messages are guessed."""
         self._most = most_bytes
-        self._short = short
+        self._short, self._long = short, long
         self._weight = 0
         self._heads, self._tails = _Few[_Head](), _Few[dict[str, Any]]()
         self._values = _Few[Any]()
@@ -169,20 +180,15 @@ class Bodies:
         start = head.length
         part = self._part(raw, start)
         before, common = part.before, part.common
-        ends = [*before.layout.ends[:common]] if before else []
-        messages = before.messages[:common] if before else []
-        view, decode, position = memoryview(raw), _value.decode, _after_space(raw, part.start)
-        for piece in _pieces.decode(part.text).new:
-            end = position + len(piece)
-            messages.append(decode(view[position:end]))  # of that very name there may be another list
-            ends.append(end - start)
-            position = _after_space(raw, end)
-            if raw[position : position + 1] == b",":
-                position = _after_space(raw, position + 1)
-            elif raw[position : position + 1] != b"]":
-                return None
-        rest = self._rest(raw[position + 1 :]) if raw[position : position + 1] == b"]" else None
-        if rest is None or not rest.keys().isdisjoint(head.once):
+        new = self._guessed(raw, part.start, start) if len(raw) - part.start > self._long else None
+        new = new or _new(raw, part.start, start)
+        if new is None:
+            return None
+        ends = [*before.layout.ends[:common], *new.ends] if before else new.ends
+        messages = [*before.messages[:common], *new.messages] if before else new.messages
+        position = new.close
+        rest = self._rest(raw[position + 1 :])
+        if not rest.keys().isdisjoint(head.once):
             return None
         layout = Layout(start, position, ends, head.sections, head.unmarked)
         weight = len(raw) + _MESSAGE_BYTES * len(messages)
@@ -191,6 +197,35 @@ class Bodies:
         body["messages"] = messages
         body.update(rest)
         return Decoded(body, layout)
+
+    def _guessed(self, raw: bytes, start: int, begun: int) -> _New | None:
+        """What `_new` gives, for less: all is read once. None where messages are not as most are.
+
+        Where a message begins like that it may also be a part of one: then what is before it is no JSON.
+        """
+        close = self._close(raw)
+        if close < 0 or raw[start : start + len(_MESSAGE)] != _MESSAGE or raw[close - 1 : close] != b"}":
+            return None
+        view, decode, find = memoryview(raw), _value.decode, raw.find
+        messages, ends = [], []
+        try:
+            while start < close:
+                end = find(_NEXT, start, close) + 1 or close
+                messages.append(decode(view[start:end]))
+                ends.append(end - begun)
+                start = end + 1
+        except msgspec.DecodeError:
+            return None
+        return _New(messages, ends, close)
+
+    def _close(self, raw: bytes) -> int:
+        """Where the messages end, if what follows them was met before; -1 where it was not."""
+        longest = 0
+        for tail in self._tails.known:
+            if len(tail) > longest and raw.endswith(tail):
+                longest = len(tail)
+        close = len(raw) - longest - 1
+        return close if longest and raw[close : close + 1] == b"]" else -1
 
     def _head(self, raw: bytes) -> _Head | None:
         """All before the first message, decoded; raises where that is not the first message of the body."""
@@ -239,7 +274,7 @@ class Bodies:
             if found > common:
                 best, common = known, found
         if best is None:
-            return _Part(beginning, None, 0, start, b"".join((_OPENING, memoryview(raw)[start:])))
+            return _Part(beginning, None, 0, start)
         end = start + best.layout.ends[common - 1]
         after = _after_space(raw, end)
         if raw[after : after + 1] == b",":
@@ -248,7 +283,7 @@ class Bodies:
                 raise msgspec.DecodeError("trailing comma")
         elif raw[after : after + 1] != b"]":
             raise msgspec.DecodeError("messages go on without a comma")
-        return _Part(beginning, best, common, after, b"".join((_OPENING, memoryview(raw)[after:])))
+        return _Part(beginning, best, common, after)
 
     def _remember(self, known: _Known, before: _Known | None, common: int) -> None:
         if before is not None and common >= len(before.messages) - _REPLACED_WITHIN:
@@ -275,6 +310,25 @@ class Bodies:
             alike.remove(known)
         else:
             del self._beginning[known.beginning]
+
+
+def _new(raw: bytes, start: int, begun: int) -> _New | None:
+    """The messages from `start` on, of those that began at `begun`; None where what follows them is odd.
+
+    Raises what msgspec raises.
+    """
+    view, decode, position = memoryview(raw), _value.decode, _after_space(raw, start)
+    messages, ends = [], []
+    for piece in _pieces.decode(b"".join((_OPENING, view[start:]))).new:
+        end = position + len(piece)
+        messages.append(decode(view[position:end]))  # of that very name there may be another list
+        ends.append(end - begun)
+        position = _after_space(raw, end)
+        if raw[position : position + 1] == b",":
+            position = _after_space(raw, position + 1)
+        elif raw[position : position + 1] != b"]":
+            return None
+    return _New(messages, ends, position) if raw[position : position + 1] == b"]" else None
 
 
 def _common(known: _Known, raw: bytes, start: int) -> int:

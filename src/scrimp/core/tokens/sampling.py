@@ -10,14 +10,17 @@ be like those before. Bills correct what is guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias, cast
 
 from scrimp.core.forgetting import forget_oldest
 
 __all__ = ["Sampler"]
 
 Numbers = tuple[int, ...]
+_Cut: TypeAlias = Callable[[str, int], re.Match[str]]
+"""Finds in a text, from a place on; what it looks for is everywhere."""
 
 _FEW = 4_096
 """Characters of a prompt that are looked at as if each text stood alone."""
@@ -32,17 +35,26 @@ _MOST = 65_536
 class _Look(NamedTuple):
     """How texts are looked at: up to `whole` characters as they are, of those beyond one in `share`.
 
-    `part` are the characters of a part, `blank` those within which it is moved to a blank: where parts meet
-    words are cut, and short parts would be counted too dear.
+    `part` are the characters of a part; `first` finds the one that begins a text, `cut` any other.
     """
 
     whole: int
     share: int
     part: int
-    blank: int
+    first: _Cut
+    cut: _Cut
 
 
-_ALONE, _OF_MANY = _Look(4_096, 8, 512, 0), _Look(640, 16, 96, 64)
+def _look(whole: int, share: int, part: int, blank: int) -> _Look:
+    """`blank` are the characters within which a part is moved to a blank, where it begins and where it ends:
+    where parts meet words are cut, and short parts would be counted too dear."""
+    moved = f"(?:[^ ]{{0,{blank - 1}}}(?= )|)" if blank else ""
+    taken = f"(.{{0,{part}}}{moved})"
+    first, cut = (cast("_Cut", re.compile(each, re.DOTALL).match) for each in (taken, moved + taken))
+    return _Look(whole, share, part, first, cut)
+
+
+_ALONE, _OF_MANY = _look(4_096, 8, 512, 0), _look(640, 16, 96, 64)
 """A text alone is counted as exactly as can be. Of one of many, short parts show most of what it is like."""
 
 _WORK = 1_048_576
@@ -84,7 +96,8 @@ class Sampler:
             found = counted(shown)
         looked_at = len(shown)
         self._looked_at += looked_at
-        self._left -= max(looked_at, _DEAR * found[0])
+        work = _DEAR * found[0]
+        self._left -= work if work > looked_at else looked_at  # noqa: FURB136 - `max` takes several times as long
         seen.append((looked_at, found))
         return found if shown is text else _scaled(looked_at, found, length)
 
@@ -98,21 +111,14 @@ class Sampler:
 
 def _parts(text: str, look: _Look) -> str:
     """Parts of a text, of which the first begins it and the last ends it, one behind the other."""
-    amount = min(_MOST, look.whole + (len(text) - look.whole) // look.share) // look.part
-    part, blank, last = look.part, look.blank, len(text) - look.part
-    find, parts = text.find, []
-    for number in range(amount):
-        start = last * number // (amount - 1)
-        if number and (found := find(" ", start, start + blank)) >= 0:
-            start = found
-        end = start + part
-        if (found := find(" ", end, end + blank)) >= 0:
-            end = found
-        parts.append(text[start:end])
+    taken = min(_MOST, look.whole + (len(text) - look.whole) // look.share)
+    gaps, last, cut = taken // look.part - 1, len(text) - look.part, look.cut
+    parts = [look.first(text, 0)[1]]
+    parts += [cut(text, last * number // gaps)[1] for number in range(1, gaps + 1)]
     return "".join(parts)
 
 
 def _scaled(looked_at: int, numbers: Numbers, length: int) -> Numbers:
     """What was found in so many characters, for a text of `length`."""
-    looked_at = max(1, looked_at)
-    return tuple([-(-number * length // looked_at) for number in numbers])
+    share = looked_at or 1
+    return tuple([number and -(-number * length // share) for number in numbers])  # most are none

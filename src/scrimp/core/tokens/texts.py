@@ -27,9 +27,8 @@ def _table(kinds: Mapping[bytes, str]) -> bytes:
     return bytes(table)
 
 
-_KINDS = _table(
-    {b"a": ascii_lowercase, b"A": ascii_uppercase, b"0": digits, b" ": " ", b"\n": "\n", b"\t": "\t"}
-)
+_BLANKS = {b" ": " ", b"\n": "\n", b"\t": "\t", b"\r": "\r\v\f"}
+_KINDS = _table({b"a": ascii_lowercase, b"A": ascii_uppercase, b"0": digits, **_BLANKS})
 _LOWERCASE = _table({b"a": ascii_lowercase})
 _JOINED = _table({b"x": ascii_letters + digits + "+/=_-"})
 
@@ -38,7 +37,10 @@ _SMALL_RUN, _CAPITAL_RUN = b"a" * _SHORTEST_RUN, b"A" * _SHORTEST_RUN
 _SMALL_RUNS, _CAPITAL_RUNS = (
     [letter.encode() * _SHORTEST_RUN for letter in letters] for letters in (ascii_lowercase, ascii_uppercase)
 )
-_WORD_END = b"a" * _SHORTEST_WORD + b"."
+_WORD = b"a" * _SHORTEST_WORD
+_WORD_END = _WORD + b"."
+_STRETCH = b"x" * _SHORTEST_RUN
+"""What has none of these has no runs of a letter, and nothing unbroken."""
 _UNBROKEN_START = b"x" * _SHORTEST_UNBROKEN
 _UNBROKEN = re.compile(_UNBROKEN_START + b"x*")
 _LETTER_RUN = re.compile(rf"([A-Za-z])\1{{{_SHORTEST_RUN - 1},}}")
@@ -53,19 +55,26 @@ def count_text(text: str) -> tuple[int, ...]:
     letters, digits and `+/=_-`; letter runs those of 16 or more times the same letter.
     """
     data = _bytes(text)
-    kinds = data.translate(_KINDS)
-    runs = 0
-    if _has_runs(data, kinds):
+    kinds, joined, runs = data.translate(_KINDS), data.translate(_JOINED), 0
+    # `find`, here and below: `in` takes longer, as it asks first whether what is looked for is a number.
+    stretched = joined.find(_STRETCH) >= 0
+    lengthy = stretched and kinds.find(_SMALL_RUN) >= 0
+    if stretched and _has_runs(data, kinds, lengthy=lengthy):
         text, runs = without_runs(text)
         data = _bytes(text)
-        kinds = data.translate(_KINDS)
+        kinds, joined = data.translate(_KINDS), data.translate(_JOINED)
+        lengthy = True  # what stood before a run and behind it may be one word now
+    plain, tabs, indents = text.isascii(), kinds.find(b"\t") >= 0, 0
+    if kinds.find(b"\n") >= 0:
+        indents = kinds.count(b"\n ") + (kinds.count(b"\n\t") if tabs else 0)
+    flowing = plain and not (indents or tabs or kinds.find(b"  ") >= 0 or kinds.find(b"\r") >= 0)
     return (
-        vocabulary_count(text),
-        kinds.count(b" 0") if text.isascii() else len(_NUMBER.findall(text)),
-        kinds.count(b"\n ") + (kinds.count(b"\n\t") if kinds.find(b"\t") >= 0 else 0),
+        vocabulary_count(text, flowing=flowing),
+        kinds.count(b" 0", 0, kinds.rfind(b"0") + 1) if plain else len(_NUMBER.findall(text)),
+        indents,
         kinds.count(b"aA"),
-        (data.translate(_LOWERCASE) + b".").count(_WORD_END),
-        _unbroken(data.translate(_JOINED)) if len(data) >= _SHORTEST_UNBROKEN else 0,
+        _long_words(data) if lengthy else kinds.count(_WORD),
+        _unbroken(joined) if stretched else 0,
         runs,
     )
 
@@ -73,20 +82,26 @@ def count_text(text: str) -> tuple[int, ...]:
 def without_runs(text: str) -> tuple[str, int]:
     """`text` without its runs of one letter, and how many letters those had."""
     data = _bytes(text)
-    if not _has_runs(data, data.translate(_KINDS)):
+    kinds = data.translate(_KINDS)
+    if not _has_runs(data, kinds, lengthy=kinds.find(_SMALL_RUN) >= 0):
         return text, 0
     kept = _LETTER_RUN.sub("", text)
     return kept, len(text) - len(kept)
 
 
-def _has_runs(data: bytes, kinds: bytes) -> bool:
-    """Whether some letter comes often enough in a row; only where words are as long is it looked for."""
-    if len(kinds) < _SHORTEST_RUN:
-        return False
-    # `find`, here and below: `in` takes longer, as it asks first whether what is looked for is a number.
-    if kinds.find(_SMALL_RUN) >= 0 and max(map(data.find, _SMALL_RUNS)) >= 0:
+def _has_runs(data: bytes, kinds: bytes, *, lengthy: bool) -> bool:
+    """Whether some letter comes often enough in a row; only where words are as long is it looked for.
+
+    `lengthy` says whether some word has as many small letters.
+    """
+    if lengthy and max(map(data.find, _SMALL_RUNS)) >= 0:
         return True
     return kinds.find(_CAPITAL_RUN) >= 0 and max(map(data.find, _CAPITAL_RUNS)) >= 0
+
+
+def _long_words(data: bytes) -> int:
+    """How many there are where some may be twice as long as that: they are counted by their ends."""
+    return (data.translate(_LOWERCASE) + b".").count(_WORD_END)
 
 
 def _unbroken(joined: bytes) -> int:
