@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrimp.core.gaps import EDGES, GapTable, Pattern, Waits, pattern
+from scrimp.core.gaps import EDGES, GapTable, Pattern, pattern
 from scrimp.core.habits import CONTINUING, SHARING, SHARING_WEIGHTS
+from scrimp.core.waits import Waits
 
 BINS = len(EDGES)
 EVEN = pattern("even", *(0.5**n for n in range(1, BINS + 1)))  # half of those left end in every bin

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scrimp.core.forgetting import forget_oldest
-from scrimp.core.gaps import EDGES, Counts, GapTable, Pattern, Returns, Waits
+from scrimp.core.gaps import EDGES, Counts, GapTable, Pattern, Returns
 from scrimp.core.habits import (
     BRANCHING,
     BRANCHING_WEIGHTS,
@@ -29,6 +29,7 @@ from scrimp.core.habits import (
 )
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.core.trails import Join, Trails
+from scrimp.core.waits import Waits
 from scrimp.core.worth import Event
 
 __all__ = ["Horizon", "Learned", "Taken"]
@@ -228,8 +229,8 @@ class Horizon:
             ended = bisect_right(EDGES, now - join.at)
             for table in self._sharing_tables(prompt, shared, label):
                 for bin_ in range(ended):
-                    table.outlasted(bin_)
-                table.ended_in(ended)
+                    table.count(bin_, 0)
+                table.count(ended, 1)
         self._used(prompt, now, label, forks)
         joins = self._joins[label] = self._joins.pop(label, deque(maxlen=_JOINS_REMEMBERED))
         joins.append(_place_of(prompt, shared) if shared >= 0 else None)
