@@ -21,7 +21,7 @@ _PREFIXES_REMEMBERED, _DROPPING_REMEMBERED, _KINDS_REMEMBERED = 80_000, 10_000, 
 _DROPS_REMEMBERED = 8
 
 
-class Join(msgspec.Struct, frozen=True):
+class Join(msgspec.Struct, frozen=True, gc=False):
     """How far a prompt takes up an earlier one.
 
     `position` is the last one in common, `owner` the prompt that last had that prefix, at `at` (epoch
@@ -36,7 +36,7 @@ class Join(msgspec.Struct, frozen=True):
     at: float
 
 
-class _Place(msgspec.Struct):
+class _Place(msgspec.Struct, gc=False):
     """The prompt that last had a prefix, when, how many positions followed, and if all were the user's."""
 
     owner: Digest
@@ -59,22 +59,25 @@ class Trails:
 
         `cut` says that it goes on with a conversation of which something was taken out: none parts there.
         """
-        end = len(prompt.blocks) - 1
-        owner = prompt.prefixes[end]
+        blocks, prefixes, places = prompt.blocks, prompt.prefixes, self._places
+        end = len(blocks) - 1
+        owner, position = prefixes[end], end
         join, open_ = None, True
-        for position in range(end, -1, -1):
-            prefix = prompt.prefixes[position]
-            place = self._places.get(prefix)
-            self._places[prefix] = _Place(owner, end - position, open_, now)
+        while position >= 0:
+            prefix = prefixes[position]
+            place = places.get(prefix)
+            places[prefix] = _Place(owner, end - position, open_, now)
             if place is not None:
                 goes_on = _goes_on(prompt, position, place)
                 join = Join(position, place.owner, place.following, goes_on, place.at)
                 break
-            open_ = open_ and prompt.blocks[position].role == "user"
+            if open_ and blocks[position].role != "user":
+                open_ = False
+            position -= 1
         if join is not None and not join.goes_on and not cut:
             self._branches[prompt.prefixes[join.position]] = None
             forget_oldest(self._branches, _PREFIXES_REMEMBERED)
-        forget_oldest(self._places, _PREFIXES_REMEMBERED)
+        forget_oldest(places, _PREFIXES_REMEMBERED)
         return join
 
     def seen(self, prompt: Prompt) -> Join | None:

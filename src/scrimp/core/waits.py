@@ -16,7 +16,7 @@ __all__ = ["Waits"]
 _WAITS_REMEMBERED = 8_000
 
 
-class _Wait(msgspec.Struct):
+class _Wait(msgspec.Struct, gc=False):
     since: float
     tables: tuple[GapTable, ...]
     over: bool = False
