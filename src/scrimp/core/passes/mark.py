@@ -320,9 +320,8 @@ class _Pricing:
     def _goes_on_top(self, position: int) -> bool:
         """Whether a marker here would read the longest entry, and write more on top of it."""
         ends, live = self._situation.ends, self._live
-        if ends[position] <= ends[live] or ends[position] < self._situation.rules.minimum:
-            return False
-        return self._hit(position) == live
+        enough = max(ends[live] + 1, self._situation.rules.minimum)
+        return ends[position] >= enough and self._hit(position) == live
 
     def _deepest_live(self) -> int | None:
         """The position whose marker reads the longest live entry of this prompt."""
@@ -347,7 +346,8 @@ class _Pricing:
         others = self._worths(hit + 1)[1:]
         value = {place: one.for_1h * ends[place] for place, one in others if place > hit} if others else {}
         joins = sorted(value, key=value.__getitem__, reverse=True) if value else ()
-        static_end, forks = prompt.static_end, list[int]()
+        static_end = prompt.static_end
+        forks: list[int] = []
         for place in (*joins, static_end, prompt.tools_end):
             if place < 0 or (place <= hit and place != static_end):
                 continue
@@ -361,15 +361,15 @@ class _Pricing:
 
         The caller's own stay where slots are free: how long a prefix is may be a guess of ours.
         """
-        situation, callers, positions = self._situation, self._callers, list[int]()
-        ends, blocks, rules = situation.ends, situation.prompt.blocks, situation.rules
-        minimum = rules.minimum
+        situation, callers = self._situation, self._callers
+        ends, blocks, minimum = situation.ends, situation.prompt.blocks, situation.rules.minimum
+        positions: list[int] = []
         for position in wanted:
             if position is None or position > last or position in positions:
                 continue
             if position in callers or (ends[position] >= minimum and blocks[position].markable):
                 positions.append(position)
-        return sorted(positions[: rules.max_markers])
+        return sorted(positions[: situation.rules.max_markers])
 
     def _markers(self, places: Sequence[int], hour_before: int) -> tuple[Marker, ...]:
         """Markers at these places, those for an hour first."""
