@@ -304,28 +304,30 @@ class Horizon:
 
     def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         """The table of all positions like this one, and that of the very prefix that ends here."""
-        key = label, position, prompt.prefixes[position]
-        found = self._shared.get(key)
         # Who was used last matters only where somebody may have to go.
-        if found is None or 2 * len(self._sharing) > _KINDS_REMEMBERED:
-            found = self._sharing_tables_of(prompt, position, label)
-        return found
+        few = 2 * len(self._sharing) <= _KINDS_REMEMBERED
+        found = self._shared.get((label, position, prompt.prefixes[position])) if few else None
+        return found or self._sharing_tables_of(prompt, position, label, few=few)
 
-    def _sharing_tables_of(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
-        """The same two, which were used last from now on."""
+    def _sharing_tables_of(
+        self, prompt: Prompt, position: int, label: str, *, few: bool
+    ) -> tuple[GapTable, GapTable]:
+        """The same two, which were used last from now on unless there are few."""
         tables, prefix = self._sharing, prompt.prefixes[position]
         place = (label, *_place_of(prompt, position))
-        wider = tables.pop(place, None)
-        if wider is None:
-            wider = GapTable(*_patterns(prompt, position), learned=self._before.sharing.get(_name(place)))
-        tables[place] = wider
-        table = tables.pop((label, prefix), None)
-        if table is None:
-            learned = None
-            if position <= prompt.static_end:
-                learned = self._inherited(self._before.sharing.get(_name(place)), place, prefix)
-            table = GapTable(*_patterns(prompt, position), [wider], learned)
-        tables[label, prefix] = table
+        wider, table = tables.get(place), tables.get((label, prefix))
+        if wider is None or table is None or not few:
+            wider = tables.pop(place, None)
+            if wider is None:
+                wider = GapTable(*_patterns(prompt, position), learned=self._before.sharing.get(_name(place)))
+            tables[place] = wider
+            table = tables.pop((label, prefix), None)
+            if table is None:
+                learned = None
+                if position <= prompt.static_end:
+                    learned = self._inherited(self._before.sharing.get(_name(place)), place, prefix)
+                table = GapTable(*_patterns(prompt, position), [wider], learned)
+            tables[label, prefix] = table
         self._shared[label, position, prefix] = wider, table
         if _forget_tables(tables):
             self._shared.clear()
