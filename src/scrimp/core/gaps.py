@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from math import exp, inf, log
-from typing import NamedTuple
 
 import msgspec
 
@@ -257,7 +256,12 @@ class GapTable:
     def _estimate(self) -> list[tuple[float, Sequence[float]]]:
         """Per pattern that may hold: how likely it is, and what share of waits it leaves at each edge."""
         candidates, unit = self._patterns.all, self._unit
-        scores = [prior + fit / unit for prior, fit in zip(self._priors, self._fits, strict=True)]
+        priors, fits = self._priors, self._fits
+        if len(fits) == len(priors) == _AS_A_RULE:
+            (p0, p1, p2, p3), (f0, f1, f2, f3) = priors, fits
+            scores = [p0 + f0 / unit, p1 + f1 / unit, p2 + f2 / unit, p3 + f3 / unit]
+        else:
+            scores = [prior + fit / unit for prior, fit in zip(priors, fits, strict=True)]
         for wider in self._wider:
             if wider.like is not None:
                 candidates = (*candidates, wider.like)
@@ -265,14 +269,16 @@ class GapTable:
         best = max(scores)
         weights = [exp(score - best) for score in scores]
         whole = sum(weights)
-        return [
-            (share, _left(self._ended, one.hazards, self._reached, unit))
-            for one, weight in zip(candidates, weights, strict=True)
-            if (share := weight / whole) > _NEGLIGIBLE
-        ]
+        ended, reached = self._ended, self._reached
+        found: list[tuple[float, Sequence[float]]] = []
+        for number, weight in enumerate(weights):
+            share = weight / whole
+            if share > _NEGLIGIBLE:
+                found.append((share, _left(ended, candidates[number].hazards, reached, unit)))
+        return found
 
 
-class _Tuned(NamedTuple):
+class _Tuned(msgspec.Struct, frozen=True):
     """Patterns with what each wait that is counted adds to their fits: per bin, a number for each pattern.
 
     `nothing` are the fits before the first wait, `log_odds` for waits that go on, and for those that end.
