@@ -271,10 +271,11 @@ class Workspace:
         """The planned request went out and its response began: its entries are there now."""
         if planned.too_short:
             return
-        written = (write.prefix for write in planned.plan.chosen.outcome.writes)
-        self._pending.over((*planned.writing, *written))
-        outcome = self._cache.surely(planned.prompt, planned.plan.chosen.outcome, started_at)
-        self._cache.commit(planned.prompt, outcome, started_at, first_event_at)
+        chosen, prompt = planned.plan.chosen.outcome, planned.asked.prompt
+        self._pending.over(planned.writing)
+        self._pending.over([write.prefix for write in chosen.writes])
+        outcome = self._cache.surely(prompt, chosen, started_at)
+        self._cache.commit(prompt, outcome, started_at, first_event_at)
 
     def dropped(self, planned: Planned) -> None:
         """Nothing came of the planned request: it writes no entries."""
