@@ -32,8 +32,7 @@ how unlikely for the other way round, and how unlikely another use for leaving o
 single conversations are to win by it, not the average alone."""
 
 _POSITION, _WORTHLESS = attrgetter("position"), Worth(0.0, 0.0, 0.0)
-_NONE: frozenset[int] = frozenset()
-_NOT_AUTOMATIC: Mapping[int, TTL] = {}
+_NONE: Mapping[int, TTL] = {}
 
 
 class Situation(msgspec.Struct, frozen=True, gc=False):
@@ -119,8 +118,8 @@ class _Pricing:
         self._live, self._live_for = situation.cache.longest(situation.prompt, situation.now)
         """The last position whose entry can be read, or -1."""
         self._hits: dict[int, int] = {}
-        self._callers = {m.position for m in own} if own else _NONE
-        self._automatic = {m.position: m.ttl for m in own if m.automatic} if own else _NOT_AUTOMATIC
+        self._callers = {m.position: m.ttl for m in own} if own else _NONE
+        self._automatic = {m.position: m.ttl for m in own if m.automatic} if own else _NONE
         self._elsewhere = bool(situation.elsewhere and own and situation.rules.caches)
         self._worth_to: list[tuple[int, Worth]] = []
         self._worth_beyond = _WORTHLESS
@@ -142,10 +141,10 @@ class _Pricing:
         if tail is not None and not (brief and self._goes_on_top(tail)):
             alone = self._markers(self._places([tail], tail), tail + 1)
             yield "write the tail for 1h, read nothing", alone
-        lasts = [("write the tail", tail), *[("write what others share", fork) for fork in forks]]
-        for name, last in lasts:
+        for last in (tail, *forks):
             if last is None or (live is not None and last <= live):
                 continue
+            name = "write the tail" if last == tail else "write what others share"
             places = self._places([last, live, *forks, *spare], last)
             yield name, self._markers(places, 0)
             if brief and live in places:
@@ -162,12 +161,8 @@ class _Pricing:
             outcome = Outcome(-1, (), situation.total, 0, 0, 0)
             return Choice(name, (), outcome, situation.total * rates.input, 0)
         outcome = self._outcome(markers)
-        cost = (
-            outcome.plain * rates.input
-            + outcome.write_5m * rates.write_5m
-            + outcome.write_1h * rates.write_1h
-            + outcome.read * rates.read
-        )
+        written = outcome.write_5m * rates.write_5m + outcome.write_1h * rates.write_1h
+        cost = outcome.plain * rates.input + written + outcome.read * rates.read
         left = [(write.position, write.ttl) for write in outcome.writes]
         if outcome.hit >= 0:
             lifetime = self._lifetime(outcome.hit)
@@ -201,10 +196,10 @@ class _Pricing:
         until = until_1h = read = ends[hit] if hit >= 0 else 0
         left: list[tuple[int, TTL]] = []
         for marker in markers:
-            position, ttl = marker.position, marker.ttl
-            length = ends[position]
-            if position <= hit or length < minimum:
+            position = marker.position
+            if position <= hit or ends[position] < minimum:
                 continue
+            length, ttl = ends[position], marker.ttl
             left.append((position, ttl))
             if length > until:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
                 until = length
@@ -222,7 +217,8 @@ class _Pricing:
             + (until_1h - read) * rates.write_1h
             + read * rates.read
         )
-        return cost, self._future_saving(left) + self._found(hit, markers)
+        saving = self._future_saving(left)
+        return cost, saving + self._found(hit, markers) if self._elsewhere else saving
 
     def against_the_caller(self, markers: Sequence[Marker]) -> bool:
         """Whether `markers` leave out what the caller marks, or have another lifetime, without being sure."""
@@ -312,22 +308,24 @@ class _Pricing:
     def _hit(self, position: int) -> int:
         """The entry that a marker here would read."""
         situation, live = self._situation, self._live
+        if live < 0 or position == live:
+            return live
         prompt, lookback = situation.prompt, situation.rules.lookback
         if position < live:
             return situation.cache.reached(prompt, position, lookback, situation.now)
-        return live if live >= 0 and prompt.ranks[position] - prompt.ranks[live] < lookback else -1
+        return live if prompt.ranks[position] - prompt.ranks[live] < lookback else -1
 
     def _goes_on_top(self, position: int) -> bool:
         """Whether a marker here would read the longest entry, and write more on top of it."""
-        ends, live = self._situation.ends, self._live
-        enough = max(ends[live] + 1, self._situation.rules.minimum)
-        return ends[position] >= enough and self._hit(position) == live
+        situation, live = self._situation, self._live
+        end = situation.ends[position]
+        return end > situation.ends[live] and end >= situation.rules.minimum and self._hit(position) == live
 
     def _deepest_live(self) -> int | None:
         """The position whose marker reads the longest live entry of this prompt."""
         situation, prompt = self._situation, self._situation.prompt
-        if self._live >= 0 and prompt.blocks[self._live].markable:  # nearly always
-            return self._live
+        if self._live < 0 or prompt.blocks[self._live].markable:  # nearly always
+            return self._live if self._live >= 0 else None
         for position in situation.cache.living(prompt, situation.now):
             for at in range(position, len(prompt.blocks)):
                 if prompt.ranks[at] - prompt.ranks[position] >= situation.rules.lookback:
