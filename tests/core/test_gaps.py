@@ -100,6 +100,30 @@ def test_probabilities_stay_probabilities(gaps: list[float | None], one: float, 
 
 
 @given(GAPS)
+def test_a_pattern_that_is_named_twice_changes_nothing(gaps: list[float | None]) -> None:
+    once = GapTable(CONTINUING, AGENTS)
+    twice = GapTable((*CONTINUING, CONTINUING[0]), (AGENTS[0] / 2, *AGENTS[1:], AGENTS[0] / 2))
+    for gap in gaps:
+        wait(once, gap)
+        wait(twice, gap)
+    assert twice.returns().within == pytest.approx(once.returns().within, abs=5e-3)
+
+
+@given(GAPS, GAPS)
+def test_how_many_waits_are_known_is_what_reached_the_first_bin(
+    before: list[float | None], since: list[float | None]
+) -> None:
+    table = GapTable(CONTINUING, AGENTS)
+    for gap in before:
+        wait(table, gap)
+    table = GapTable(CONTINUING, AGENTS, learned=table.learned)
+    for gap in since:
+        wait(table, gap)
+    assert table.waits == pytest.approx(sum(KEEP**n for n in range(len(before) + len(since))))
+    assert table.learned.reached[0] == table.waits
+
+
+@given(GAPS)
 def test_the_patterns_that_may_hold_add_up_to_the_whole(gaps: list[float | None]) -> None:
     table = GapTable(CONTINUING, AGENTS)
     for gap in gaps:
