@@ -36,7 +36,7 @@ class Join(msgspec.Struct, frozen=True, gc=False):
     at: float
 
 
-class _Place(msgspec.Struct, gc=False):
+class _Place(msgspec.Struct):
     """The prompt that last had a prefix, when, how many positions followed, and if all were the user's."""
 
     owner: Digest
@@ -59,25 +59,22 @@ class Trails:
 
         `cut` says that it goes on with a conversation of which something was taken out: none parts there.
         """
-        blocks, prefixes, places = prompt.blocks, prompt.prefixes, self._places
-        end = len(blocks) - 1
-        owner, position = prefixes[end], end
+        end = len(prompt.blocks) - 1
+        owner = prompt.prefixes[end]
         join, open_ = None, True
-        while position >= 0:
-            prefix = prefixes[position]
-            place = places.get(prefix)
-            places[prefix] = _Place(owner, end - position, open_, now)
+        for position in range(end, -1, -1):
+            prefix = prompt.prefixes[position]
+            place = self._places.get(prefix)
+            self._places[prefix] = _Place(owner, end - position, open_, now)
             if place is not None:
                 goes_on = _goes_on(prompt, position, place)
                 join = Join(position, place.owner, place.following, goes_on, place.at)
                 break
-            if open_ and blocks[position].role != "user":
-                open_ = False
-            position -= 1
+            open_ = open_ and prompt.blocks[position].role == "user"
         if join is not None and not join.goes_on and not cut:
             self._branches[prompt.prefixes[join.position]] = None
             forget_oldest(self._branches, _PREFIXES_REMEMBERED)
-        forget_oldest(places, _PREFIXES_REMEMBERED)
+        forget_oldest(self._places, _PREFIXES_REMEMBERED)
         return join
 
     def seen(self, prompt: Prompt) -> Join | None:
