@@ -126,6 +126,22 @@ def test_every_token_is_billed_once(
         assert min(parts) >= 0
 
 
+@given(traffic(), st.sampled_from([0.0, 299.0, 301.0, 4000.0]))
+@settings(deadline=None)
+def test_the_longest_entry_is_the_last_of_those_alive(
+    calls: list[tuple[list[tuple[str, int]], dict[int, str], float, float]], later: float
+) -> None:
+    cache = Cache()
+    for blocks, markers, start, first_event in calls:
+        prompt = prompt_of([f"{text}{tokens}" for text, tokens in blocks], markers)
+        ends = ends_of([tokens for _, tokens in blocks])
+        outcome = cache.outcome(prompt, ends, ends[-1], CacheRules(lookback=20, minimum=0), start)
+        cache.commit(prompt, outcome, start, first_event)
+        alive = [cache.alive(prefix, start + later) for prefix in prompt.prefixes]
+        known = [(at, entry.ttl) for at, entry in enumerate(alive) if entry is not None]
+        assert cache.longest(prompt, start + later) == (known[-1] if known else (-1, "5m"))
+
+
 def test_a_marker_tests_twenty_positions_counting_its_own() -> None:
     # "Marker at 35 tests 35…16; an entry at 15 misses" (positions counted from 1).
     texts = [f"block {n}" for n in range(1, 36)]

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrimp.core.gaps import EDGES, GapTable, Pattern, Waits, pattern
+from scrimp.core.gaps import EDGES, GapTable, Pattern, pattern
 from scrimp.core.habits import CONTINUING, SHARING, SHARING_WEIGHTS
+from scrimp.core.waits import Waits
 
 BINS = len(EDGES)
 EVEN = pattern("even", *(0.5**n for n in range(1, BINS + 1)))  # half of those left end in every bin
@@ -96,6 +97,30 @@ def test_probabilities_stay_probabilities(gaps: list[float | None], one: float, 
     assert found.by(min(one, other)) <= found.by(max(one, other)) + 1e-12
     assert found.within_5m == found.by(300.0)
     assert found.within_5m + found.within_1h == pytest.approx(found.by(3600.0))
+
+
+@given(GAPS)
+def test_a_pattern_that_is_named_twice_changes_nothing(gaps: list[float | None]) -> None:
+    once = GapTable(CONTINUING, AGENTS)
+    twice = GapTable((*CONTINUING, CONTINUING[0]), (AGENTS[0] / 2, *AGENTS[1:], AGENTS[0] / 2))
+    for gap in gaps:
+        wait(once, gap)
+        wait(twice, gap)
+    assert twice.returns().within == pytest.approx(once.returns().within, abs=5e-3)
+
+
+@given(GAPS, GAPS)
+def test_how_many_waits_are_known_is_what_reached_the_first_bin(
+    before: list[float | None], since: list[float | None]
+) -> None:
+    table = GapTable(CONTINUING, AGENTS)
+    for gap in before:
+        wait(table, gap)
+    table = GapTable(CONTINUING, AGENTS, learned=table.learned)
+    for gap in since:
+        wait(table, gap)
+    assert table.waits == pytest.approx(sum(KEEP**n for n in range(len(before) + len(since))))
+    assert table.learned.reached[0] == table.waits
 
 
 @given(GAPS)

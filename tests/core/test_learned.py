@@ -166,12 +166,12 @@ def test_a_table_goes_on_in_the_next_process_as_if_it_were_the_same(waits: list[
     table = GapTable(CONTINUING, weights)
     for outlasted, ended in waits:
         for bin_ in range(outlasted):
-            table.outlasted(bin_)
+            table.count(bin_, 0)
         if ended and outlasted < len(EDGES):
-            table.ended_in(outlasted)
+            table.count(outlasted, 1)
     restored = GapTable(CONTINUING, weights, learned=table.learned)
     assert table.learned.sound
-    for same in (lambda: None, lambda: table.ended_in(0), lambda: restored.ended_in(0)):
+    for same in (lambda: None, lambda: table.count(0, 1), lambda: restored.count(0, 1)):
         same()
     assert restored.returns().within == pytest.approx(table.returns().within, rel=1e-6, abs=1e-9)
     assert len(restored.returns().if_like) == len(table.returns().if_like)

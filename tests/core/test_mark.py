@@ -421,6 +421,20 @@ def test_quick_pricing_agrees_with_asking_the_cache(situation: Situation, data: 
             assert cost == float("inf")  # what that would bill is not published
         else:
             assert (cost, saving) == (slow.input_cost, slow.future_saving)
+            assert pricing.as_expected("", markers, cost, saving) == slow
+
+
+@pytest.mark.parametrize(
+    ("blocks_since", "ttl", "tried"),
+    [(2, "5m", False), (2, "1h", True), (30, "5m", True)],
+    ids=["on top of five minutes", "on top of an hour", "out of reach"],
+)
+def test_an_hour_is_not_tried_on_top_of_five_minutes(blocks_since: int, ttl: str, tried: bool) -> None:
+    texts = [f"block {n}" for n in range(3 + blocks_since)]
+    prompt, cache = read(body_of(*texts)), Cache()
+    sent(cache, prompt, [4], ttl=ttl, now=0.0)
+    names = [name for name, _ in candidates(situation_of(prompt, cache=cache))]
+    assert ("write the tail for 1h, read nothing" in names) == tried
 
 
 @given(

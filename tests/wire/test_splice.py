@@ -279,7 +279,8 @@ def edited(draw: st.DrawFn) -> tuple[bytes, list[MarkerEdit]]:
 def with_edits(body: Any, edits: list[MarkerEdit]) -> Any:
     """The same edits on decoded JSON, written apart from the code under test."""
     body = copy.deepcopy(body)
-    for path, ttl in edits:
+    for edit in edits:
+        path, ttl = edit.path, edit.ttl
         block = body
         for step in path:
             block = block[step]

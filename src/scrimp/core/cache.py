@@ -40,7 +40,7 @@ class CacheRules(msgspec.Struct, frozen=True):
     caches: bool = True
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """One written prefix: its TTL, when its last use began, from when it can be read (epoch seconds)."""
 
     ttl: TTL
@@ -52,7 +52,7 @@ class Entry(msgspec.Struct):
         return self.readable_at <= now < self.used_at + TTL_SECONDS[self.ttl]
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """An entry a request asks for."""
 
     position: int
@@ -94,6 +94,19 @@ class Cache:
         entry = self._entries.get(prefix)
         return entry if entry is not None and entry.alive(now) else None
 
+    def longest(self, prompt: Prompt, now: float) -> tuple[int, TTL]:
+        """The last position of `prompt` whose entry a request starting at `now` can read, and how long the
+        entry lives; without any -1, and five minutes."""
+        entries = self._entries
+        position = len(prompt.prefixes)
+        for prefix in reversed(prompt.prefixes):
+            position -= 1
+            if prefix in entries:
+                entry = entries[prefix]
+                if entry.readable_at <= now < entry.used_at + TTL_SECONDS[entry.ttl]:
+                    return position, entry.ttl
+        return -1, "5m"
+
     def living(self, prompt: Prompt, now: float) -> Iterator[int]:
         """Positions of `prompt` whose entries a request starting at `now` can read, the last first."""
         entries, prefixes = self._entries, prompt.prefixes
@@ -129,8 +142,10 @@ class Cache:
 
         Whether it is an hour for all of the prefix is not published.
         """
-        hit = self.alive(prompt.prefixes[outcome.hit], now) if outcome.hit >= 0 else None
-        if hit is None or hit.ttl == "1h" or not outcome.write_1h:
+        if outcome.hit < 0 or not outcome.write_1h:
+            return outcome
+        hit = self.alive(prompt.prefixes[outcome.hit], now)
+        if hit is None or hit.ttl == "1h":
             return outcome
         writes = tuple(Write(write.position, write.prefix, "5m") for write in outcome.writes)
         return msgspec.structs.replace(outcome, writes=writes)
@@ -163,7 +178,8 @@ class Cache:
         entry = self._entries.pop(prefix, None)
         if entry is not None:
             self._entries[prefix] = entry
-            entry.used_at = max(entry.used_at, now)
+            if now > entry.used_at:  # noqa: PLR1730 - `max` takes three times as long
+                entry.used_at = now
 
     def _longest_hit(self, prompt: Prompt, rules: CacheRules, now: float) -> int:
         """The first hit, walking back from the last marker: the last entry that any marker reaches."""
@@ -214,13 +230,15 @@ def outcome_of(
     if not markers or not rules.caches:
         return Outcome(-1, (), total, 0, 0, 0)
     until = until_1h = read = ends[hit] if hit >= 0 else 0
-    writes = []
+    writes, prefixes, minimum = [], prompt.prefixes, rules.minimum
     for marker in markers:
-        position, length = marker.position, ends[marker.position]
-        if position <= hit or length < rules.minimum:
+        position, ttl = marker.position, marker.ttl
+        length = ends[position]
+        if position <= hit or length < minimum:
             continue
-        writes.append(Write(position, prompt.prefixes[position], marker.ttl))
-        until = max(until, length)
-        if marker.ttl == "1h":
-            until_1h = max(until_1h, length)
+        writes.append(Write(position, prefixes[position], ttl))
+        if length > until:  # noqa: PLR1730 - `max` takes three times as long
+            until = length
+        if length > until_1h and ttl == "1h":
+            until_1h = length
     return Outcome(hit, tuple(writes), total - until, until - until_1h, until_1h - read, read)

@@ -9,17 +9,14 @@ inferred from the same counts, so that a few waits tell a quick loop from single
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from math import exp, inf, log
-from operator import mul
-from typing import NamedTuple
 
 import msgspec
 
-__all__ = ["EDGES", "Chances", "Counts", "GapTable", "Pattern", "Returns", "Waits", "pattern"]
+__all__ = ["EDGES", "Chances", "Counts", "GapTable", "Pattern", "Returns", "pattern"]
 
 EDGES = (2.0, 5.0, 15.0, 45.0, 120.0, 300.0, 600.0, 1200.0, 2400.0, 3600.0, 14_400.0, 86_400.0)
 """Ends of the bins in seconds; two are lifetimes of cache entries. What is later counts as never."""
@@ -32,10 +29,13 @@ _PRIOR_WEIGHT = 2.0
 _LARGEST_UNIT = 1e9
 _NEGLIGIBLE = 1e-3
 _PARENT_TRUSTED_FROM = 4.0
+_WORTH_ANOTHER_LOOK = 1.2
+"""Times as many waits as last time."""
 _LIKE_PARENT = 2.0
 """Log odds beforehand of being like a wider kind rather than like any of the patterns."""
 _LEAST, _MOST = 0.001, 0.995
-_WAITS_REMEMBERED = 8_000
+_AS_A_RULE = 4
+"""Patterns that most tables have."""
 _SHED = [0.0] * len(EDGES)
 """The counts of every table that was shed."""
 
@@ -52,11 +52,6 @@ class Pattern:
         self.name = name
         self.hazards = tuple(hazards)
 
-    def odds(self, bin_: int, *, ended: bool) -> float:
-        """The log of the probability that a wait that has reached a bin ends in it, or outlasts it."""
-        hazard = self.hazards[bin_]
-        return log(hazard if ended else 1.0 - hazard)
-
 
 def pattern(name: str, *masses: float) -> Pattern:
     """The pattern in which this share of all waits ends in each bin."""
@@ -67,7 +62,7 @@ def pattern(name: str, *masses: float) -> Pattern:
     return Pattern(name, hazards)
 
 
-class Chances(msgspec.Struct, frozen=True):
+class Chances(msgspec.Struct, frozen=True, gc=False):
     """One of several alternatives with its probability, `weight`: how likely a next use then is, and when.
 
     Within five minutes, and after that but within the hour.
@@ -132,7 +127,17 @@ class GapTable:
     Older waits fade: what is kept stays as it is, and the unit in which it is counted grows with every wait.
     """
 
-    __slots__ = ("_chances", "_ended", "_fits", "_patterns", "_priors", "_reached", "_unit", "_wider")
+    __slots__ = (
+        "_chances",
+        "_ended",
+        "_fits",
+        "_patterns",
+        "_priors",
+        "_reached",
+        "_unit",
+        "_wider",
+        "waits",
+    )
 
     def __init__(
         self,
@@ -150,15 +155,12 @@ class GapTable:
         self._ended = list(learned.ended) if learned else [0.0] * bins
         self._fits = [self._fit(one) if learned else 0.0 for one in patterns]
         self._unit = 1.0
+        self.waits = self._reached[0]
+        """How many waits, faded, it has learned from."""
         self._chances: tuple[Chances, ...] | None = None
         if learned and self._refresh():
             for wider in self._wider:
                 wider.fit = 0.0 if wider.like is None else self._fit(wider.like)
-
-    @property
-    def waits(self) -> float:
-        """How many waits, faded, it has learned from."""
-        return self._reached[0] / self._unit
 
     @property
     def pauses(self) -> float:
@@ -171,13 +173,36 @@ class GapTable:
         unit = self._unit
         return Counts(tuple(n / unit for n in self._reached), tuple(n / unit for n in self._ended))
 
-    def outlasted(self, bin_: int) -> None:
-        """A wait has gone on beyond the end of a bin."""
-        self._count(bin_, ended=False)
-
-    def ended_in(self, bin_: int) -> None:
-        """A wait has ended in a bin."""
-        self._count(bin_, ended=True)
+    def count(self, bin_: int, ended: int) -> None:
+        """One more wait has reached a bin, and `ended` in it (1) or has outlasted it (0)."""
+        reached, unit = self._reached, self._unit
+        if reached is _SHED:
+            return
+        if bin_:
+            reached[bin_] += unit
+        else:
+            unit = self._unit = unit / _KEEP
+            if unit >= _LARGEST_UNIT:
+                unit = self._counted_afresh()
+                reached = self._reached
+            waits = reached[0] = reached[0] + unit
+            self.waits = waits / unit
+        if ended:
+            self._ended[bin_] += unit
+        fits, odds = self._fits, self._patterns.log_odds[ended][bin_]
+        if len(odds) == _AS_A_RULE:  # in a loop each takes twice as long
+            (f0, f1, f2, f3), (o0, o1, o2, o3) = fits, odds
+            self._fits = [f0 + unit * o0, f1 + unit * o1, f2 + unit * o2, f3 + unit * o3]
+        else:
+            self._fits = [fit + unit * more for fit, more in zip(fits, odds, strict=True)]
+        for wider in self._wider:
+            if wider.table.waits > wider.enough:
+                wider.take_over()
+            like = wider.like
+            if like is not None:
+                hazard = like.hazards[bin_]
+                wider.fit += unit * log(hazard if ended else 1.0 - hazard)
+        self._chances = None
 
     def returns(self) -> Returns:
         """When the next use comes, as far as is known."""
@@ -190,34 +215,18 @@ class GapTable:
         """The same by the pattern that may hold, which is all that most need to know, and sooner known."""
         if self._refresh() or self._chances is None:
             self._chances = tuple(
-                Chances(share, 1.0 - left[_5M - 1], (1.0 - left[_1H - 1]) - (1.0 - left[_5M - 1]))
-                for share, left in self._estimate()
+                [
+                    Chances(share, 1.0 - left[_5M - 1], (1.0 - left[_1H - 1]) - (1.0 - left[_5M - 1]))
+                    for share, left in self._estimate()
+                ]
             )
         return self._chances
 
     def shed(self) -> None:
         """Nobody asks any more: waits that still tell it how long they go on keep an empty table."""
-        self._wider, self._chances = (), None
+        self._wider, self._chances, self.waits = (), None, 0.0
         self._reached = self._ended = _SHED
         self._fits = self._patterns.nothing
-
-    def _count(self, bin_: int, *, ended: bool) -> None:
-        if self._reached is _SHED:
-            return
-        self._refresh()
-        if bin_ == 0:
-            self._fade()
-        unit, patterns = self._unit, self._patterns
-        self._reached[bin_] += unit
-        if ended:
-            self._ended[bin_] += unit
-        odds = (patterns.log_ends if ended else patterns.log_lasts)[bin_]
-        self._fits = [fit + unit * more for fit, more in zip(self._fits, odds, strict=True)]
-        for wider in self._wider:
-            like = wider.like
-            if like is not None:
-                wider.fit += unit * like.odds(bin_, ended=ended)
-        self._chances = None
 
     def _fit(self, pattern: Pattern) -> float:
         """The log likelihood of what was counted; what counting one by one would have added up to."""
@@ -226,32 +235,33 @@ class GapTable:
             ended * log(hazard) + (reached - ended) * log(1.0 - hazard) for ended, reached, hazard in counted
         )
 
-    def _fade(self) -> None:
-        self._unit /= _KEEP
-        if self._unit < _LARGEST_UNIT:
-            return
+    def _counted_afresh(self) -> float:
+        """Count in a unit of one again, once it has become too large; returns the unit."""
         unit, self._unit = self._unit, 1.0
         self._reached = [count / unit for count in self._reached]
         self._ended = [count / unit for count in self._ended]
         self._fits = [fit / unit for fit in self._fits]
         for wider in self._wider:
             wider.fit /= unit
+        return 1.0
 
     def _refresh(self) -> bool:
         """Take over what wider kinds have learned since, where that is worth something."""
         moved = False
         for wider in self._wider:
-            waits = wider.table.waits
-            if waits >= _PARENT_TRUSTED_FROM and waits > 1.2 * wider.taken_at:
-                wider.taken_at = waits
-                wider.like = Pattern("like a wider kind", _hazards(wider.table.returns().within))
-                moved = True
+            if wider.table.waits > wider.enough:
+                moved = wider.take_over() or moved
         return moved
 
-    def _estimate(self) -> list[tuple[float, list[float]]]:
+    def _estimate(self) -> list[tuple[float, Sequence[float]]]:
         """Per pattern that may hold: how likely it is, and what share of waits it leaves at each edge."""
         candidates, unit = self._patterns.all, self._unit
-        scores = [prior + fit / unit for prior, fit in zip(self._priors, self._fits, strict=True)]
+        priors, fits = self._priors, self._fits
+        if len(fits) == len(priors) == _AS_A_RULE:
+            (p0, p1, p2, p3), (f0, f1, f2, f3) = priors, fits
+            scores = [p0 + f0 / unit, p1 + f1 / unit, p2 + f2 / unit, p3 + f3 / unit]
+        else:
+            scores = [prior + fit / unit for prior, fit in zip(priors, fits, strict=True)]
         for wider in self._wider:
             if wider.like is not None:
                 candidates = (*candidates, wider.like)
@@ -259,34 +269,34 @@ class GapTable:
         best = max(scores)
         weights = [exp(score - best) for score in scores]
         whole = sum(weights)
-        known = [reached / unit + _PRIOR_WEIGHT for reached in self._reached]
-        ended = [count / unit for count in self._ended]
-        return [
-            (share, _left(one, ended, known))
-            for one, weight in zip(candidates, weights, strict=True)
-            if (share := weight / whole) > _NEGLIGIBLE
-        ]
+        ended, reached = self._ended, self._reached
+        found: list[tuple[float, Sequence[float]]] = []
+        for number, weight in enumerate(weights):
+            share = weight / whole
+            if share > _NEGLIGIBLE:
+                found.append((share, _left(ended, candidates[number].hazards, reached, unit)))
+        return found
 
 
-class _Tuned(NamedTuple):
+class _Tuned(msgspec.Struct, frozen=True):
     """Patterns with what each wait that is counted adds to their fits: per bin, a number for each pattern.
 
-    `nothing` are the fits before the first wait.
+    `nothing` are the fits before the first wait, `log_odds` for waits that go on, and for those that end.
     """
 
     all: tuple[Pattern, ...]
     nothing: list[float]
-    log_ends: list[tuple[float, ...]]
-    log_lasts: list[tuple[float, ...]]
+    log_odds: tuple[list[tuple[float, ...]], list[tuple[float, ...]]]
 
 
 @lru_cache(maxsize=256)
 def _tuned(patterns: tuple[Pattern, ...]) -> _Tuned:
-    ends, lasts = (
-        [tuple(one.odds(bin_, ended=ended) for one in patterns) for bin_ in range(len(EDGES))]
-        for ended in (True, False)
+    ends = [one.hazards for one in patterns]
+    lasts = [[1.0 - hazard for hazard in hazards] for hazards in ends]
+    log_lasts, log_ends = (
+        [tuple(log(odds[bin_]) for odds in each) for bin_ in range(len(EDGES))] for each in (lasts, ends)
     )
-    return _Tuned(patterns, [0.0] * len(patterns), ends, lasts)
+    return _Tuned(patterns, [0.0] * len(patterns), (log_lasts, log_ends))
 
 
 @lru_cache(maxsize=256)
@@ -294,14 +304,31 @@ def _logs(weights: tuple[float, ...]) -> list[float]:
     return [log(max(weight, 1e-6)) for weight in weights]
 
 
-def _left(one: Pattern, ended: Sequence[float], known: Sequence[float]) -> list[float]:
-    """The probability of no end by each edge, what was counted set against a pattern."""
-    counted = zip(ended, one.hazards, known, strict=True)
-    return list(
-        accumulate(
-            [1.0 - (ends + _PRIOR_WEIGHT * hazard) / reached for ends, hazard, reached in counted], mul
-        )
-    )
+def _left(
+    ended: Sequence[float], hazards: Sequence[float], reached: Sequence[float], unit: float
+) -> tuple[float, ...]:
+    """The probability of no end by each edge, what was counted in this unit set against a pattern.
+
+    Bin by bin, in so many words: a loop takes twice as long, and every step of a conversation asks. Of a bin
+    that no wait has reached, what the pattern says comes out unchanged.
+    """
+    weight = _PRIOR_WEIGHT
+    e0, e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11 = ended
+    h0, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, h11 = hazards
+    r0, r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11 = reached
+    l0 = 1.0 - ((e0 / unit + weight * h0) / (r0 / unit + weight) if r0 else h0)
+    l1 = l0 * (1.0 - ((e1 / unit + weight * h1) / (r1 / unit + weight) if r1 else h1))
+    l2 = l1 * (1.0 - ((e2 / unit + weight * h2) / (r2 / unit + weight) if r2 else h2))
+    l3 = l2 * (1.0 - ((e3 / unit + weight * h3) / (r3 / unit + weight) if r3 else h3))
+    l4 = l3 * (1.0 - ((e4 / unit + weight * h4) / (r4 / unit + weight) if r4 else h4))
+    l5 = l4 * (1.0 - ((e5 / unit + weight * h5) / (r5 / unit + weight) if r5 else h5))
+    l6 = l5 * (1.0 - ((e6 / unit + weight * h6) / (r6 / unit + weight) if r6 else h6))
+    l7 = l6 * (1.0 - ((e7 / unit + weight * h7) / (r7 / unit + weight) if r7 else h7))
+    l8 = l7 * (1.0 - ((e8 / unit + weight * h8) / (r8 / unit + weight) if r8 else h8))
+    l9 = l8 * (1.0 - ((e9 / unit + weight * h9) / (r9 / unit + weight) if r9 else h9))
+    l10 = l9 * (1.0 - ((e10 / unit + weight * h10) / (r10 / unit + weight) if r10 else h10))
+    l11 = l10 * (1.0 - ((e11 / unit + weight * h11) / (r11 / unit + weight) if r11 else h11))
+    return l0, l1, l2, l3, l4, l5, l6, l7, l8, l9, l10, l11
 
 
 def _hazards(within: Sequence[float]) -> list[float]:
@@ -312,70 +339,24 @@ def _hazards(within: Sequence[float]) -> list[float]:
 
 
 class _Wider:
-    """A wider kind: its pattern as last taken over, and how well that fits here."""
+    """A wider kind: its pattern as last taken over, and how well that fits here.
 
-    __slots__ = ("fit", "like", "table", "taken_at")
+    `enough` are the waits that the wider kind has to know of before it is worth another look.
+    """
+
+    __slots__ = ("enough", "fit", "like", "table")
 
     def __init__(self, table: GapTable) -> None:
         self.table = table
         self.like: Pattern | None = None
         self.fit = 0.0
-        self.taken_at = 0.0
+        self.enough = 0.0
 
-
-class _Wait(msgspec.Struct):
-    since: float
-    tables: tuple[GapTable, ...]
-    over: bool = False
-
-
-class Waits:
-    """What is waiting for its next use, by key; every table of a wait is told how long it goes on."""
-
-    def __init__(self) -> None:
-        self._waiting: OrderedDict[Hashable, _Wait] = OrderedDict()
-        self._in_bin: list[deque[_Wait]] = [deque() for _ in EDGES]
-        self._due = inf
-        """Until then no wait outlasts a bin."""
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._waiting
-
-    def begin(self, key: Hashable, now: float, tables: tuple[GapTable, ...]) -> None:
-        """`key` was used now; a wait of the same key that is still going on must have been ended."""
-        wait = _Wait(now, tables)
-        self._waiting[key] = wait
-        self._in_bin[0].append(wait)
-        self._due = min(self._due, now + EDGES[0])
-        if len(self._waiting) > _WAITS_REMEMBERED:
-            self._waiting.popitem(last=False)[1].over = True
-
-    def end(self, key: Hashable, now: float) -> bool:
-        """`key` is used again; whether it was waiting. Call `pass_to(now)` first."""
-        wait = self._waiting.pop(key, None)
-        if wait is None or wait.over:
+    def take_over(self) -> bool:
+        """Whether there was something to be taken over."""
+        waits = self.table.waits
+        if waits < _PARENT_TRUSTED_FROM:
             return False
-        wait.over = True
-        gap = now - wait.since
-        if gap < EDGES[-1]:
-            ended = bisect_right(EDGES, gap)
-            for table in wait.tables:
-                table.ended_in(ended)
+        self.enough = _WORTH_ANOTHER_LOOK * waits
+        self.like = Pattern("like a wider kind", _hazards(self.table.returns().within))
         return True
-
-    def pass_to(self, now: float) -> None:
-        """Time went by: waits that outlasted a bin are counted in it."""
-        if now < self._due:
-            return
-        for bin_, edge in enumerate(EDGES):
-            queue = self._in_bin[bin_]
-            while queue and (queue[0].over or queue[0].since + edge <= now):
-                wait = queue.popleft()
-                if wait.over:
-                    continue
-                for table in wait.tables:
-                    table.outlasted(bin_)
-                if bin_ + 1 < len(EDGES):
-                    self._in_bin[bin_ + 1].append(wait)
-        firsts = zip(self._in_bin, EDGES, strict=True)
-        self._due = min((queue[0].since + edge for queue, edge in firsts if queue), default=inf)

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from scrimp.core.forgetting import forget_oldest
-from scrimp.core.gaps import EDGES, Counts, GapTable, Pattern, Returns, Waits
+from scrimp.core.gaps import EDGES, Chances, Counts, GapTable, Pattern, Returns
 from scrimp.core.habits import (
     BRANCHING,
     BRANCHING_WEIGHTS,
@@ -29,6 +29,7 @@ from scrimp.core.habits import (
 )
 from scrimp.core.prompt import Digest, Prompt
 from scrimp.core.trails import Join, Trails
+from scrimp.core.waits import Waits
 from scrimp.core.worth import Event
 
 __all__ = ["Horizon", "Learned", "Taken"]
@@ -72,7 +73,7 @@ class Learned(msgspec.Struct, frozen=True):
     joins: Mapping[str, Sequence[Place | None]] = {}
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """How much of a prompt went by before.
 
     `position` is the last one known (-1: none), `owner` the digest of the prompt whose conversation it goes
@@ -83,12 +84,14 @@ class Taken(msgspec.Struct, frozen=True):
     owner: Digest | None
 
 
-class _Path(msgspec.Struct, frozen=True):
-    """A prompt's place in its conversation: steps before it, and the positions where others may join."""
+class _Path(msgspec.Struct, frozen=True, gc=False):
+    """A prompt's place in its conversation: steps before it, and in order where others may join."""
 
     step: int
     forks: tuple[int, ...]
 
+
+_NOWHERE = _Path(0, ())
 
 _Stage: TypeAlias = tuple[str, Shape, Digest, int]
 """Where in which kind of conversation: label, shape, static start, and the number of the stage."""
@@ -106,6 +109,7 @@ class Horizon:
         self._continuing: dict[tuple[Any, ...], GapTable] = {}
         self._stages: dict[_Stage, tuple[GapTable, ...]] = {}
         self._sharing: dict[tuple[Any, ...], GapTable] = {}
+        self._shared: dict[tuple[str, int, Digest], tuple[GapTable, GapTable]] = {}
         self._heirs: dict[tuple[Any, ...], Digest] = {}
         self._joins: dict[str, deque[Place | None]] = {
             label: deque(map(_place, joins), _JOINS_REMEMBERED) for label, joins in learned.joins.items()
@@ -138,21 +142,23 @@ class Horizon:
             if join is not None and join.goes_on:
                 self._trails.dropped(_kind(prompt), prompt, join)
             path = self._going_on(owner, join)
-            self._used(prompt, now, label or "", [fork for fork in path.forks if fork >= live])
+            if path.forks and path.forks[-1] >= live:
+                self._used(prompt, now, label or "", [fork for fork in path.forks if fork >= live])
         else:
             path = self._beginning(prompt, label or "", join)
             self._new_conversation(prompt, now, label or "", join, path.forks)
-        self._paths[prompt.prefixes[-1]] = path
+        whole = prompt.prefixes[-1]
+        self._paths[whole] = path
         forget_oldest(self._paths, _PATHS_REMEMBERED)
-        self._next.end(prompt.prefixes[-1], now)
-        self._next.begin(prompt.prefixes[-1], now, self._continuing_tables(prompt, label or "", path.step))
+        self._next.end(whole, now)
+        self._next.begin(whole, now, self._continuing_tables(prompt, label or "", path.step))
         return Taken(join.position if join is not None else -1, owner)
 
     def events(self, prompt: Prompt, label: str | None = None) -> tuple[Event, ...]:
         """What may use prefixes of `prompt` again: its conversation's next step first, then other ones."""
         if not prompt.blocks:
             return ()
-        path = self._paths.get(prompt.prefixes[-1], _Path(0, ()))
+        path = self._paths.get(prompt.prefixes[-1], _NOWHERE)
         return self._events(prompt, path, label or "", self._trails.usually_dropped(_kind(prompt), prompt))
 
     def foresee(
@@ -177,7 +183,7 @@ class Horizon:
         """When tools and system of this prompt are used again; without either, when the prompt goes on."""
         if prompt.static_end >= 0:
             return self._sharing_tables(prompt, prompt.static_end, label or "")[1].returns()
-        path = self._paths.get(prompt.prefixes[-1], _Path(0, ())) if prompt.blocks else _Path(0, ())
+        path = self._paths.get(prompt.prefixes[-1], _NOWHERE) if prompt.blocks else _NOWHERE
         return self._continuing_tables(prompt, label or "", path.step)[-1].returns()
 
     @property
@@ -191,24 +197,31 @@ class Horizon:
 
     def _goes_on(self, prompt: Prompt, stable: int, label: str, step: int) -> Event:
         """The next step and those after it."""
-        stages = _AHEAD[min(step, _STAGES[-1])]
-        chances = {
-            stage: self._stage_tables(prompt, label, stage)[-1].chances() for stage in dict.fromkeys(stages)
-        }
-        return Event(stable, tuple(map(chances.__getitem__, stages)))
+        stages: list[tuple[Chances, ...]] = []
+        before = -1
+        for stage in _AHEAD[step] if step < _STAGES[-1] else _AHEAD[-1]:
+            again = stage == before  # they come in order
+            stages.append(stages[-1] if again else self._stage_tables(prompt, label, stage)[-1].chances())
+            before = stage
+        return Event(stable, tuple(stages))
 
     def _events(self, prompt: Prompt, path: _Path, label: str, dropped: int) -> tuple[Event, ...]:
         events = [self._goes_on(prompt, len(prompt.blocks) - 1 - dropped, label, path.step)]
         for fork in path.forks:
             alike, own = self._sharing_tables(prompt, fork, label)
-            proven = min(1.0, alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF)
+            proven = alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF
+            if proven > 1.0:  # noqa: PLR1730 - `min` takes three times as long
+                proven = 1.0
             events.append(Event(fork, (own.chances(),), proven, _SHARED_ON))
         return tuple(events)
 
     def _going_on(self, owner: Digest, join: Join | None) -> _Path:
         """The path of the step after `owner`."""
-        before, shared = self._paths.get(owner, _Path(0, ())), join.position if join is not None else -1
-        return _Path(before.step + 1, tuple(fork for fork in before.forks if fork <= shared))
+        before, shared = self._paths.get(owner, _NOWHERE), join.position if join is not None else -1
+        forks = before.forks
+        if forks and forks[-1] > shared:
+            forks = tuple([fork for fork in forks if fork <= shared])
+        return _Path(before.step + 1, forks)
 
     def _beginning(self, prompt: Prompt, label: str, join: Join | None) -> _Path:
         """The path of a new conversation, with the places where others may join it."""
@@ -228,8 +241,8 @@ class Horizon:
             ended = bisect_right(EDGES, now - join.at)
             for table in self._sharing_tables(prompt, shared, label):
                 for bin_ in range(ended):
-                    table.outlasted(bin_)
-                table.ended_in(ended)
+                    table.count(bin_, 0)
+                table.count(ended, 1)
         self._used(prompt, now, label, forks)
         joins = self._joins[label] = self._joins.pop(label, deque(maxlen=_JOINS_REMEMBERED))
         joins.append(_place_of(prompt, shared) if shared >= 0 else None)
@@ -291,11 +304,19 @@ class Horizon:
 
     def _sharing_tables(self, prompt: Prompt, position: int, label: str) -> tuple[GapTable, GapTable]:
         """The table of all positions like this one, and that of the very prefix that ends here."""
+        # Who was used last matters only where somebody may have to go.
+        few = 2 * len(self._sharing) <= _KINDS_REMEMBERED
+        found = self._shared.get((label, position, prompt.prefixes[position])) if few else None
+        return found or self._sharing_tables_of(prompt, position, label, few=few)
+
+    def _sharing_tables_of(
+        self, prompt: Prompt, position: int, label: str, *, few: bool
+    ) -> tuple[GapTable, GapTable]:
+        """The same two, which were used last from now on unless there are few."""
         tables, prefix = self._sharing, prompt.prefixes[position]
         place = (label, *_place_of(prompt, position))
         wider, table = tables.get(place), tables.get((label, prefix))
-        # Who was used last matters only where somebody may have to go.
-        if wider is None or table is None or 2 * len(tables) > _KINDS_REMEMBERED:
+        if wider is None or table is None or not few:
             wider = tables.pop(place, None)
             if wider is None:
                 wider = GapTable(*_patterns(prompt, position), learned=self._before.sharing.get(_name(place)))
@@ -307,7 +328,9 @@ class Horizon:
                     learned = self._inherited(self._before.sharing.get(_name(place)), place, prefix)
                 table = GapTable(*_patterns(prompt, position), [wider], learned)
             tables[label, prefix] = table
-            _forget_tables(tables)
+        self._shared[label, position, prefix] = wider, table
+        if _forget_tables(tables):
+            self._shared.clear()
         return wider, table
 
     def _known(self, key: tuple[Any, ...], shape: str) -> Counts | None:

@@ -9,10 +9,8 @@ follows it, so that the next step of a conversation is worked out from its last 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
 
 import msgspec
 
@@ -51,7 +49,7 @@ class _Settled(msgspec.Struct, eq=False):
         return self.ends[-1] if self.ends else 0
 
 
-class _Anchor(NamedTuple):
+class _Anchor(msgspec.Struct, frozen=True, gc=False):
     """A position whose length is known; the other fields are those of `_Settled`, were it to end here.
 
     `sure` says that nothing can come between this anchor and those before it but what is learned later.
@@ -85,7 +83,8 @@ class Lengths:
         if before is None or anchors is None:
             before = _Settled()
             anchors = self._anchors(before, prompt, total) or []
-        ends, done, at = list(before.ends), len(before.ends), before.last
+        ends, at = before.ends.copy(), before.last
+        done = len(ends)
         for anchor in anchors:
             ends += _share(sizes[done : anchor.position + 1], at, anchor.tokens)
             done, at = anchor.position + 1, anchor.tokens
@@ -131,7 +130,7 @@ class Lengths:
         ceiling = exact[0][1] if exact else total
         if before.ends and not before.last <= ceiling < before.refused:
             return None
-        return list(self._with_ends(before, prompt, [*exact, (len(prompt.blocks), total)], sure_until))
+        return self._with_ends(before, prompt, [*exact, (len(prompt.blocks), total)], sure_until)
 
     def _exact(self, prompt: Prompt, start: int, total: int) -> tuple[list[tuple[int, int]], int]:
         """Known positions from `start` on, ascending in both place and length.
@@ -139,9 +138,12 @@ class Lengths:
         And the first position after the last of them whose known length did not fit in: it may fit in later.
         """
         anchors: list[tuple[int, int]] = []
-        ceiling, sure_until = total, len(prompt.blocks)
-        for position in range(len(prompt.blocks) - 1, start - 1, -1):
-            tokens = self._known.get(prompt.prefixes[position])
+        known, prefixes = self._known, prompt.prefixes
+        position = sure_until = len(prefixes)
+        ceiling = total
+        while position > start:
+            position -= 1
+            tokens = known.get(prefixes[position])
             if tokens is None:
                 continue
             if tokens <= ceiling:
@@ -154,31 +156,36 @@ class Lengths:
 
     def _with_ends(
         self, before: _Settled, prompt: Prompt, exact: list[tuple[int, int]], sure_until: int
-    ) -> Iterator[_Anchor]:
+    ) -> list[_Anchor]:
         """The exact anchors and, between them, where earlier prompts ended, if that fits in."""
-        low, done = before.last, len(before.ends)
+        known, prefixes = self._about, prompt.prefixes
+        anchors: list[_Anchor] = []
+        low, place = before.last, len(before.ends)
         anchored, refused = before.exact, before.refused
         for position, tokens in exact:
-            for place in range(done, position):
-                about = self._about.get(prompt.prefixes[place])
-                if about is None or about < low:
-                    continue
-                if about > tokens:
+            while place < position:
+                about = known.get(prefixes[place])
+                if about is not None and about > tokens:
                     refused = min(refused, about)
-                    continue
-                yield _Anchor(place, about, anchored, refused, sure=place < sure_until)
-                low = about
-            if position < len(prompt.blocks):
+                elif about is not None and about >= low:
+                    anchors.append(_Anchor(place, about, anchored, refused, place < sure_until))
+                    low = about
+                place += 1
+            if position < len(prefixes):
                 anchored, refused = position + 1, inf
-                yield _Anchor(position, tokens, anchored, refused, sure=True)
-            low, done = tokens, position + 1
+                anchors.append(_Anchor(position, tokens, anchored, refused, sure=True))
+            low, place = tokens, position + 1
+        return anchors
 
     def _find(self, prompt: Prompt, sizes: Sequence[float]) -> _Settled | None:
         """The longest beginning of `prompt` that was worked out before and still holds."""
-        for position in range(len(prompt.blocks) - 1 if self._settled else -1, -1, -1):
-            found = self._settled.get(prompt.prefixes[position])
-            if found is not None and self._holds(found, position + 1, sizes):
+        settled, prefixes = self._settled, prompt.prefixes
+        position = len(prefixes) if settled else 0
+        while position:
+            found = settled.get(prefixes[position - 1])
+            if found is not None and self._holds(found, position, sizes):
                 return found
+            position -= 1
         return None
 
     def _holds(self, found: _Settled, length: int, sizes: Sequence[float]) -> bool:
@@ -207,25 +214,28 @@ class Lengths:
         ends: list[int],
     ) -> None:
         """Remember the lengths up to the last anchor that can be relied on."""
-        last = next((anchor for anchor in reversed(anchors) if anchor.sure), None)
         if before.ends:
             self._forget(before)
-        if last is not None:
+        while anchors and not anchors[-1].sure:
+            anchors.pop()
+        if anchors:
+            last = anchors[-1]
             length = last.position + 1
             prefixes = prompt.prefixes[:length]  # what follows may be long, and is not what is remembered
             before = _Settled(prefixes, sizes[:length], ends[:length], last.exact, last.refused)
         if not before.ends:
             return
         before.changes = self._forgotten + len(self._changes)
-        key = before.prefixes[len(before.ends) - 1]
-        if key in self._settled:
-            self._forget(self._settled[key])
-        self._settled[key] = before
-        self._positions += len(before.ends)
-        while len(self._settled) > _SETTLED_REMEMBERED or (
-            self._positions > _POSITIONS_REMEMBERED and len(self._settled) > 1
+        settled, length = self._settled, len(before.ends)
+        key = before.prefixes[length - 1]
+        if key in settled:
+            self._forget(settled[key])
+        settled[key] = before
+        self._positions += length
+        while len(settled) > _SETTLED_REMEMBERED or (
+            self._positions > _POSITIONS_REMEMBERED and len(settled) > 1
         ):
-            self._forget(next(iter(self._settled.values())))
+            self._forget(next(iter(settled.values())))
 
     def _forget(self, settled: _Settled) -> None:
         del self._settled[settled.prefixes[len(settled.ends) - 1]]
@@ -255,7 +265,10 @@ def _share(sizes: Sequence[float], low: int, high: int) -> list[int]:
     whole = sum(sizes)
     if not whole:
         return [high] * len(sizes)
-    span = high - low
-    totals = [low + round(span * run / whole) for run in accumulate(sizes)]
-    totals[-1] = high
+    span, run = high - low, 0.0
+    totals: list[int] = []
+    for size in sizes[:-1]:
+        run += size
+        totals.append(low + round(span * run / whole))
+    totals.append(high)
     return totals

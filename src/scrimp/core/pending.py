@@ -22,10 +22,11 @@ class Pending:
 
     def planned(self, outcome: Outcome, now: float) -> tuple[Digest, ...]:
         """A request with these writes is about to go out; returns the prefixes it is the first to write."""
-        new = tuple(write.prefix for write in outcome.writes if write.prefix not in self._writes)
-        for write in outcome.writes:
-            self._writes.setdefault(write.prefix, (write.position, write.ttl, now))
-        return new
+        writes = self._writes
+        new = [write for write in outcome.writes if write.prefix not in writes]
+        for write in new:
+            writes.setdefault(write.prefix, (write.position, write.ttl, now))
+        return tuple([write.prefix for write in new])
 
     def begun(self, prefix: Digest, position: int, ttl: TTL, now: float) -> None:
         """Somebody else writes a prefix."""
@@ -38,16 +39,18 @@ class Pending:
 
     def of(self, prompt: Prompt, now: float) -> tuple[tuple[int, TTL], ...]:
         """Positions of `prompt` that are being written, and for how long."""
-        if not self._writes:
+        writes = self._writes
+        if not writes:
             return ()
-        while self._writes:  # the oldest are the first
-            oldest = next(iter(self._writes))
-            if now - self._writes[oldest][2] <= _PATIENCE:
+        while writes:  # the oldest are the first
+            oldest = next(iter(writes))
+            if now - writes[oldest][2] <= _PATIENCE:
                 break
-            del self._writes[oldest]
-        prefixes, end = prompt.prefixes, len(prompt.prefixes)
-        return tuple(
-            (position, ttl)
-            for prefix, (position, ttl, _) in self._writes.items()
-            if position < end and prefixes[position] == prefix
-        )
+            del writes[oldest]
+        prefixes = prompt.prefixes
+        end = len(prefixes)
+        found: tuple[tuple[int, TTL], ...] = ()
+        for prefix, (position, ttl, _) in writes.items():
+            if position < end and prefixes[position] == prefix:
+                found = (*found, (position, ttl))
+        return found

@@ -7,6 +7,7 @@ and is not expected to cost more than the caller's own request under the same mo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -80,14 +81,7 @@ def plan(situation: Situation, *, total: Range | None = None) -> Plan:
     edits = marker_edits(situation.prompt, chosen.markers) if chosen is not own else ()
     if edits:
         _gate(situation, chosen, own)
-    return Plan(
-        edits=edits,
-        situation=situation,
-        own=own,
-        chosen=chosen,
-        total=total,
-        input_cost=_scaled(chosen.input_cost, total),
-    )
+    return Plan(edits, situation, own, chosen, total, _scaled(chosen.input_cost, total))
 
 
 def kept_as_it_is(situation: Situation, total: Range) -> Plan:
@@ -98,10 +92,14 @@ def kept_as_it_is(situation: Situation, total: Range) -> Plan:
 
 
 _OWN = "caller's markers"
+_POSITION = attrgetter("position")
 
 
 def marker_edits(prompt: Prompt, markers: Sequence[Marker]) -> tuple[MarkerEdit, ...]:
     """The edits that turn the caller's markers into `markers`, removals first."""
+    blocks = prompt.blocks
+    if not prompt.markers and prompt.automatic is None:
+        return tuple([MarkerEdit(blocks[marker.position].path, marker.ttl) for marker in markers])
     explicit = {m.position: m for m in prompt.markers if not m.automatic}
     planned = {m.position: m for m in markers if not m.automatic}
     edits = [
@@ -123,11 +121,13 @@ def _gate(situation: Situation, chosen: Choice, own: Choice) -> None:
     prompt, markers = situation.prompt, chosen.markers
     if len(markers) > situation.rules.max_markers:
         raise PlanError(f"{len(markers)} markers planned, the API takes {situation.rules.max_markers}")
-    if any(not prompt.blocks[marker.position].markable for marker in markers):
-        raise PlanError("a marker was planned on a block that cannot carry one")
-    lifetimes = [TTL_SECONDS[m.ttl] for m in sorted(markers, key=lambda m: m.position)]
-    if lifetimes != sorted(lifetimes, reverse=True):
-        raise PlanError("a 1h marker was planned after a 5m marker")
+    lasts = TTL_SECONDS["1h"]
+    for marker in sorted(markers, key=_POSITION):
+        if not prompt.blocks[marker.position].markable:
+            raise PlanError("a marker was planned on a block that cannot carry one")
+        if TTL_SECONDS[marker.ttl] > lasts:
+            raise PlanError("a 1h marker was planned after a 5m marker")
+        lasts = TTL_SECONDS[marker.ttl]
     if chosen.expected_cost > own.expected_cost:
         raise PlanError("the plan is expected to cost more than the caller's own request")
 

@@ -69,7 +69,7 @@ class Reading(msgspec.Struct, frozen=True):
     images_break_messages: bool = False
 
 
-class Marker(msgspec.Struct, frozen=True):
+class Marker(msgspec.Struct, frozen=True, gc=False):
     """A breakpoint at `position` (index into the prompt's positions)."""
 
     position: int
@@ -144,10 +144,13 @@ class Prompt(msgspec.Struct, frozen=True, dict=True):
 
     def last_markable(self, at_most: int | None = None) -> int | None:
         """The last position, not beyond `at_most`, that may carry a marker (the API's own rule)."""
-        start = len(self.blocks) - 1 if at_most is None else at_most
-        for position in range(start, -1, -1):
-            if self.blocks[position].markable and self.blocks[position].depth == 0:
+        blocks = self.blocks
+        position = len(blocks) - 1 if at_most is None else at_most
+        while position >= 0:
+            block = blocks[position]
+            if block.markable and not block.depth:
                 return position
+            position -= 1
         return None
 
 

@@ -74,8 +74,10 @@ class Outlook(msgspec.Struct, frozen=True, gc=False):
 
     def ends(self, prompt: Prompt) -> Ends:
         """About where each position ends, as if all of tools and system, and all messages, were alike."""
-        begun = prompt.static_end + 1
-        return Ends(self.static, begun, max(0, self.total.mid - CLOSING - self.static), len(prompt) - begun)
+        begun, rest = prompt.static_end + 1, self.total.mid - CLOSING - self.static
+        if rest < 0:  # noqa: PLR1730 - `max` takes three times as long
+            rest = 0
+        return Ends(self.static, begun, rest, len(prompt.blocks) - begun)
 
 
 class Ends(Sequence[int]):
@@ -205,7 +207,7 @@ def _most_added(prompt: Prompt, start: int, enough: int) -> int:
         encoded = as_json(block.value)
         if encoded is None:
             return enough
-        added += spelled_bytes(encoded, enough) + _AROUND_BLOCK
+        added += (len(encoded) if encoded.isascii() else spelled_bytes(encoded, enough)) + _AROUND_BLOCK
         if added >= enough:
             break
     return added

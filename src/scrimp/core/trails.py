@@ -21,7 +21,7 @@ _PREFIXES_REMEMBERED, _DROPPING_REMEMBERED, _KINDS_REMEMBERED = 80_000, 10_000, 
 _DROPS_REMEMBERED = 8
 
 
-class Join(msgspec.Struct, frozen=True):
+class Join(msgspec.Struct, frozen=True, gc=False):
     """How far a prompt takes up an earlier one.
 
     `position` is the last one in common, `owner` the prompt that last had that prefix, at `at` (epoch

@@ -197,7 +197,7 @@ class Workspace:
 
     def _observed(self, asked: Asked, now: float, label: str | None) -> Taken:
         prompt = asked.prompt
-        live = next(self._cache.living(prompt, now), -1)
+        live, _ = self._cache.longest(prompt, now)
         taken = self._horizon.observe(prompt, now, label, live=live, after=self._before(asked))
         self._tails[tail_of(prompt.digests)] = prompt.prefixes[-1]
         forget_oldest(self._tails, _ANSWERS_REMEMBERED)
@@ -227,19 +227,12 @@ class Workspace:
         pending: tuple[tuple[int, TTL], ...],
         taken: Taken | None = None,
     ) -> Situation:
-        return Situation(
-            prompt=asked.prompt,
-            ends=self._lengths.ends(asked.prompt, asked.sized.sizes, total.mid),
-            total=total.mid,
-            cache=self._cache,
-            rules=asked.rules,
-            rates=asked.model.rates(asked.day, prompt_tokens=total.mid),
-            events=events,
-            now=now,
-            pending=pending,
-            elsewhere=self._elsewhere.odds if taken and taken.owner is None else 0.0,
-            seen=taken.position if taken else -1,
-        )
+        prompt, mid = asked.prompt, total.mid
+        ends = self._lengths.ends(prompt, asked.sized.sizes, mid)
+        rates = asked.model.rates(asked.day, prompt_tokens=mid)
+        elsewhere = self._elsewhere.odds if taken is not None and taken.owner is None else 0.0
+        known = pending, elsewhere, -1 if taken is None else taken.position
+        return Situation(prompt, ends, mid, self._cache, asked.rules, rates, events, now, *known)
 
     def most_tokens(self, planned: Planned) -> int | None:
         """A hard bound on the prompt's length, where a bill has shown one of its beginning."""
@@ -278,10 +271,11 @@ class Workspace:
         """The planned request went out and its response began: its entries are there now."""
         if planned.too_short:
             return
-        written = (write.prefix for write in planned.plan.chosen.outcome.writes)
-        self._pending.over((*planned.writing, *written))
-        outcome = self._cache.surely(planned.prompt, planned.plan.chosen.outcome, started_at)
-        self._cache.commit(planned.prompt, outcome, started_at, first_event_at)
+        chosen, prompt = planned.plan.chosen.outcome, planned.asked.prompt
+        self._pending.over(planned.writing)
+        self._pending.over([write.prefix for write in chosen.writes])
+        outcome = self._cache.surely(prompt, chosen, started_at)
+        self._cache.commit(prompt, outcome, started_at, first_event_at)
 
     def dropped(self, planned: Planned) -> None:
         """Nothing came of the planned request: it writes no entries."""

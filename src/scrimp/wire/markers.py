@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+import msgspec
 
 __all__ = ["TTL", "MarkerEdit", "Path"]
 
@@ -13,7 +15,7 @@ Path: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the body to a block; `()` is the body itself (automatic caching)."""
 
 
-class MarkerEdit(NamedTuple):
+class MarkerEdit(msgspec.Struct, frozen=True, gc=False):
     """Set the `cache_control` of the block at `path` to `ttl`, or remove it where `ttl` is None.
 
     Paths look like `("tools", 2)`, `("system", 0)`, `("messages", 3, "content", 0)`,

@@ -102,7 +102,7 @@ def spliced_parts(
     """
     if not edits:
         return [raw]
-    wanted = dict(edits)
+    wanted = {edit.path: edit.ttl for edit in edits}
     places = _Places(raw, layout)
     try:
         # Inner values first: where a value and one inside of it end together, so do the patches.

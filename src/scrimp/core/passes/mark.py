@@ -8,11 +8,13 @@ markers are a candidate like any other and win ties.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 import msgspec
 
 from scrimp.core.cache import Cache, CacheRules, Outcome, outcome_of
+from scrimp.core.passes.spare import spare_places
 from scrimp.core.prompt import Marker, Prompt
 from scrimp.core.worth import Event, Worth, pausing, worth
 from scrimp.facts.prices import Rates
@@ -28,6 +30,9 @@ _SURE, _UNLIKELY = 0.85, 0.1
 """How likely a pause of more than five minutes must be for an hour where the caller asks for five minutes;
 how unlikely for the other way round, and how unlikely another use for leaving out what the caller marks: most
 single conversations are to win by it, not the average alone."""
+
+_POSITION, _WORTHLESS = attrgetter("position"), Worth(0.0, 0.0, 0.0)
+_NONE: Mapping[int, TTL] = {}
 
 
 class Situation(msgspec.Struct, frozen=True, gc=False):
@@ -55,8 +60,7 @@ class Situation(msgspec.Struct, frozen=True, gc=False):
     @property
     def tail(self) -> int | None:
         """The last position the next step is expected to share that can carry a marker."""
-        upto = self.events[0].position if self.events else None
-        return self.prompt.last_markable(at_most=upto)
+        return self.prompt.last_markable(self.events[0].position if self.events else None)
 
 
 class Choice(msgspec.Struct, frozen=True, gc=False):
@@ -83,16 +87,16 @@ def choose(situation: Situation) -> tuple[Choice, Choice]:
     own = pricing.priced("caller's markers", situation.prompt.markers)
     if not own.markers and not any_worth_a_slot(situation.ends, situation.rules):
         return own, own  # there is nothing to choose from
-    best, least = None, float(own.expected_cost)
+    best, least, own_cost = None, float(own.expected_cost), own.input_cost
     prudence = _PRUDENCE if own.markers else _PRUDENCE_UNMARKED
     for name, markers in pricing.candidates():
         if markers == own.markers:
             continue
         cost, saving = pricing.expected(markers)
-        score = cost - saving + prudence * max(0.0, cost - own.input_cost)
+        score = cost - saving + (prudence * (cost - own_cost) if cost > own_cost else 0.0)
         if score < least and not pricing.against_the_caller(markers):
-            best, least = (name, markers), score
-    return (own if best is None else pricing.priced(*best)), own
+            best, least = (name, markers, cost, saving), score
+    return (own if best is None else pricing.as_expected(*best)), own
 
 
 def candidates(situation: Situation) -> Iterator[tuple[str, tuple[Marker, ...]]]:
@@ -109,16 +113,17 @@ class _Pricing:
     """Expected costs of many marker sets of one situation; what they share is worked out once."""
 
     def __init__(self, situation: Situation) -> None:
+        own, events = situation.prompt.markers, situation.events
         self._situation = situation
-        self._live = next(situation.cache.living(situation.prompt, situation.now), -1)
+        self._live, self._live_for = situation.cache.longest(situation.prompt, situation.now)
         """The last position whose entry can be read, or -1."""
         self._hits: dict[int, int] = {}
-        self._callers = {m.position for m in situation.prompt.markers}
-        self._automatic = {m.position: m.ttl for m in situation.prompt.markers if m.automatic}
+        self._callers = {m.position: m.ttl for m in own} if own else _NONE
+        self._automatic = {m.position: m.ttl for m in own if m.automatic} if own else _NONE
+        self._elsewhere = bool(situation.elsewhere and own and situation.rules.caches)
         self._worth_to: list[tuple[int, Worth]] = []
-        self._worth_beyond = Worth(0.0, 0.0, 0.0)
-        others = sorted(situation.events[1:], key=lambda event: event.position, reverse=True)
-        self._to_come = [*situation.events[:1], *others][::-1]
+        self._worth_beyond = _WORTHLESS
+        self._to_come = [*sorted(events[:0:-1], key=_POSITION), *events[:1]]
 
     def candidates(self) -> Iterator[tuple[str, tuple[Marker, ...]]]:
         """See `candidates`."""
@@ -128,21 +133,18 @@ class _Pricing:
             return  # all that follow would come to no markers as well
         prompt, live, tail = situation.prompt, self._deepest_live(), situation.tail
         forks = self._forks(tail, -1 if live is None else self._hit(live))
-        # Where the step before may have left an entry that this process does not know of; the caller's own,
-        # which may know which block stays; what precedes the last block of a turn, which may be one question
-        # of many. As long as slots are free these cost nothing.
-        spare = [_last_question(prompt), *_own(prompt), _before(prompt, tail), _tools_end(prompt)]
+        spare = spare_places(prompt, tail)
+        brief = self._live >= 0 and self._live_for == "5m"
         if live is not None:
             yield "read the deepest live entry", self._markers(self._places([live, *forks], live), 0)
-        if tail is not None:
-            # Traffic that overlaps keeps a 5m entry alive for good. A long conversation can leave it behind.
+        # Traffic that overlaps keeps a 5m entry alive for good. A long conversation can leave it behind.
+        if tail is not None and not (brief and self._goes_on_top(tail)):
             alone = self._markers(self._places([tail], tail), tail + 1)
             yield "write the tail for 1h, read nothing", alone
-        shared = (("write what others share", fork) for fork in forks)
-        brief = self._live >= 0 and self._lifetime(self._live) == "5m"
-        for name, last in (("write the tail", tail), *shared):
+        for last in (tail, *forks):
             if last is None or (live is not None and last <= live):
                 continue
+            name = "write the tail" if last == tail else "write what others share"
             places = self._places([last, live, *forks, *spare], last)
             yield name, self._markers(places, 0)
             if brief and live in places:
@@ -155,28 +157,32 @@ class _Pricing:
     def priced(self, name: str, markers: tuple[Marker, ...]) -> Choice:
         """What `markers` would cost now and save later, as the cache has it."""
         situation, rates = self._situation, self._situation.rates
-        outcome = outcome_of(
-            situation.prompt,
-            markers,
-            hit=self._hit_of(markers),
-            ends=situation.ends,
-            total=situation.total,
-            rules=situation.rules,
-        )
-        cost = (
-            outcome.plain * rates.input
-            + outcome.write_5m * rates.write_5m
-            + outcome.write_1h * rates.write_1h
-            + outcome.read * rates.read
-        )
+        if not markers and not situation.pending:
+            outcome = Outcome(-1, (), situation.total, 0, 0, 0)
+            return Choice(name, (), outcome, situation.total * rates.input, 0)
+        outcome = self._outcome(markers)
+        written = outcome.write_5m * rates.write_5m + outcome.write_1h * rates.write_1h
+        cost = outcome.plain * rates.input + written + outcome.read * rates.read
         left = [(write.position, write.ttl) for write in outcome.writes]
         if outcome.hit >= 0:
             lifetime = self._lifetime(outcome.hit)
             # Whether an hour bought on top of a 5m entry is an hour for all of the prefix is not published.
             left = [(position, ttl if lifetime == "1h" else lifetime) for position, ttl in left]
             left.append((outcome.hit, lifetime))
-        saving = self._future_saving(left) + _found(situation, outcome.hit, markers)
+        saving = self._future_saving(left) + self._found(outcome.hit, markers)
         return Choice(name, tuple(markers), outcome, cost, saving)
+
+    def as_expected(self, name: str, markers: tuple[Marker, ...], cost: float, saving: int) -> Choice:
+        """What `priced` says of `markers` that are `expected` to cost and save so much."""
+        outcome = self._outcome(markers)
+        if outcome.hit >= 0 and [write for write in outcome.writes if write.ttl == "1h"]:
+            return self.priced(name, markers)  # an hour on top of five minutes may be nothing but a name
+        return Choice(name, markers, outcome, int(cost), saving)
+
+    def _outcome(self, markers: Sequence[Marker]) -> Outcome:
+        situation, hit = self._situation, self._hit_of(markers)
+        ends, total, rules = situation.ends, situation.total, situation.rules
+        return outcome_of(situation.prompt, markers, hit=hit, ends=ends, total=total, rules=rules)
 
     def expected(self, markers: Sequence[Marker]) -> tuple[float, int]:
         """Cost now and saving later as `priced` has them; infinite cost where the bill is not published.
@@ -190,13 +196,15 @@ class _Pricing:
         until = until_1h = read = ends[hit] if hit >= 0 else 0
         left: list[tuple[int, TTL]] = []
         for marker in markers:
-            length = ends[marker.position]
-            if marker.position <= hit or length < minimum:
+            position = marker.position
+            if position <= hit or ends[position] < minimum:
                 continue
-            left.append((marker.position, marker.ttl))
-            until = max(until, length)
-            if marker.ttl == "1h":
-                until_1h = max(until_1h, length)
+            length, ttl = ends[position], marker.ttl
+            left.append((position, ttl))
+            if length > until:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
+                until = length
+            if length > until_1h and ttl == "1h":
+                until_1h = length
         if hit >= 0:
             lifetime = self._lifetime(hit)
             if lifetime == "5m" and until_1h > read:
@@ -209,7 +217,8 @@ class _Pricing:
             + (until_1h - read) * rates.write_1h
             + read * rates.read
         )
-        return cost, self._future_saving(left) + _found(situation, hit, markers)
+        saving = self._future_saving(left)
+        return cost, saving + self._found(hit, markers) if self._elsewhere else saving
 
     def against_the_caller(self, markers: Sequence[Marker]) -> bool:
         """Whether `markers` leave out what the caller marks, or have another lifetime, without being sure."""
@@ -244,14 +253,18 @@ class _Pricing:
 
     def _future_saving(self, left: list[tuple[int, TTL]]) -> int:
         """Expected saving of the entries that live after this request, over the events to come."""
-        left.extend(self._situation.pending)
-        ends, saving = self._situation.ends, 0.0
+        situation = self._situation
+        if situation.pending:
+            left.extend(situation.pending)
         if not left:
             return 0
+        ends, saving = situation.ends, 0.0
         for upto, worth_to in self._worths(min(left)[0]):
             soon = late = 0
             for position, ttl in left:
-                length = ends[position] if position <= upto else 0
+                if position > upto:
+                    continue
+                length = ends[position]
                 if length > soon:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
                     soon = length
                 if length > late and ttl == "1h":
@@ -271,16 +284,23 @@ class _Pricing:
 
     def _lifetime(self, position: int) -> TTL:
         """The lifetime of the entry that is read here."""
+        if position == self._live:
+            return self._live_for
         entry = self._situation.cache.alive(self._situation.prompt.prefixes[position], self._situation.now)
         return entry.ttl if entry is not None else "5m"
 
     def _hit_of(self, markers: Sequence[Marker]) -> int:
         """The entry that these markers would read, or -1."""
-        known, deepest = self._hits, -1
-        for marker in markers:
-            hit = known.get(marker.position)
+        live, known, deepest = self._live, self._hits, -1
+        for marker in reversed(markers):
+            position = marker.position
+            if position <= deepest:
+                continue
+            hit = known.get(position)
             if hit is None:
-                hit = known[marker.position] = self._hit(marker.position)
+                hit = known[position] = self._hit(position)
+            if hit == live:
+                return live  # there is none beyond it
             if hit > deepest:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
                 deepest = hit
         return deepest
@@ -288,16 +308,24 @@ class _Pricing:
     def _hit(self, position: int) -> int:
         """The entry that a marker here would read."""
         situation, live = self._situation, self._live
+        if live < 0 or position == live:
+            return live
         prompt, lookback = situation.prompt, situation.rules.lookback
         if position < live:
             return situation.cache.reached(prompt, position, lookback, situation.now)
-        return live if live >= 0 and prompt.ranks[position] - prompt.ranks[live] < lookback else -1
+        return live if prompt.ranks[position] - prompt.ranks[live] < lookback else -1
+
+    def _goes_on_top(self, position: int) -> bool:
+        """Whether a marker here would read the longest entry, and write more on top of it."""
+        situation, live = self._situation, self._live
+        end = situation.ends[position]
+        return end > situation.ends[live] and end >= situation.rules.minimum and self._hit(position) == live
 
     def _deepest_live(self) -> int | None:
         """The position whose marker reads the longest live entry of this prompt."""
         situation, prompt = self._situation, self._situation.prompt
-        if self._live >= 0 and prompt.blocks[self._live].markable:  # nearly always
-            return self._live
+        if self._live < 0 or prompt.blocks[self._live].markable:  # nearly always
+            return self._live if self._live >= 0 else None
         for position in situation.cache.living(prompt, situation.now):
             for at in range(position, len(prompt.blocks)):
                 if prompt.ranks[at] - prompt.ranks[position] >= situation.rules.lookback:
@@ -313,13 +341,15 @@ class _Pricing:
         the system prompt stays for when the entry turns out to be gone.
         """
         prompt, ends = self._situation.prompt, self._situation.ends
-        value = {place: one.for_1h * ends[place] for place, one in self._worths(hit + 1)[1:]}
-        places = sorted(value, key=value.__getitem__, reverse=True)
-        joins = [place for place in places if place > hit]
+        others = self._worths(hit + 1)[1:]
+        value = {place: one.for_1h * ends[place] for place, one in others if place > hit} if others else {}
+        joins = sorted(value, key=value.__getitem__, reverse=True) if value else ()
+        static_end = prompt.static_end
         forks: list[int] = []
-        for place in (*joins, prompt.static_end, prompt.section_end("tools")):
-            within = place <= hit and place != prompt.static_end
-            position = None if place < 0 or within else prompt.last_markable(at_most=place)
+        for place in (*joins, static_end, prompt.tools_end):
+            if place < 0 or (place <= hit and place != static_end):
+                continue
+            position = prompt.last_markable(place)
             if position is not None and position != tail and position not in forks:
                 forks.append(position)
         return forks
@@ -329,72 +359,40 @@ class _Pricing:
 
         The caller's own stay where slots are free: how long a prefix is may be a guess of ours.
         """
+        situation, callers = self._situation, self._callers
+        ends, blocks, minimum = situation.ends, situation.prompt.blocks, situation.rules.minimum
         positions: list[int] = []
         for position in wanted:
             if position is None or position > last or position in positions:
                 continue
-            if position in self._callers or _worth_a_slot(self._situation, position):
+            if position in callers or (ends[position] >= minimum and blocks[position].markable):
                 positions.append(position)
-        return sorted(positions[: self._situation.rules.max_markers])
+        return sorted(positions[: situation.rules.max_markers])
 
     def _markers(self, places: Sequence[int], hour_before: int) -> tuple[Marker, ...]:
         """Markers at these places, those for an hour first."""
-        chosen = []
+        chosen, automatic = [], self._automatic
         for position in places:
             ttl: TTL = "1h" if position < hour_before else "5m"
-            chosen.append(Marker(position, ttl, automatic=self._automatic.get(position) == ttl))
+            chosen.append(Marker(position, ttl, automatic.get(position) == ttl if automatic else False))
         return tuple(chosen)
 
-
-def _found(situation: Situation, hit: int, markers: Sequence[Marker]) -> int:
-    """Expected saving of markers the caller set where another process may have written the entry."""
-    if not situation.elsewhere or not situation.prompt.markers or not situation.rules.caches:
-        return 0
-    own = {m.position for m in situation.prompt.markers}
-    rates, ends, least = situation.rates, situation.ends, situation.rules.minimum
-    beyond = max(situation.seen, hit)
-    kept = [m for m in markers if m.position in own and m.position > beyond and ends[m.position] >= least]
-    if not kept:
-        return 0
-    last = max(kept, key=lambda marker: marker.position)
-    write = rates.write_1h if last.ttl == "1h" else rates.write_5m
-    new = ends[last.position] - (ends[hit] if hit >= 0 else 0)
-    return round(situation.elsewhere * (write - rates.read) * new)
+    def _found(self, hit: int, markers: Sequence[Marker]) -> int:
+        """Expected saving of markers the caller set where another process may have written the entry."""
+        if not self._elsewhere:
+            return 0
+        situation, own = self._situation, self._callers
+        rates, ends, least = situation.rates, situation.ends, situation.rules.minimum
+        beyond = max(situation.seen, hit)
+        kept = [m for m in markers if m.position in own and m.position > beyond and ends[m.position] >= least]
+        if not kept:
+            return 0
+        last = max(kept, key=_POSITION)
+        write = rates.write_1h if last.ttl == "1h" else rates.write_5m
+        new = ends[last.position] - (ends[hit] if hit >= 0 else 0)
+        return round(situation.elsewhere * (write - rates.read) * new)
 
 
 def any_worth_a_slot(ends: Sequence[int], rules: CacheRules) -> bool:
     """Whether some prefix, of those that end at so many tokens, is long enough to be an entry."""
     return bool(ends) and (ends[-1] >= rules.minimum or max(ends) >= rules.minimum)
-
-
-def _worth_a_slot(situation: Situation, position: int) -> bool:
-    """The API takes a marker here, and the prefix is long enough to be an entry."""
-    return situation.prompt.blocks[position].markable and situation.ends[position] >= situation.rules.minimum
-
-
-def _own(prompt: Prompt) -> list[int]:
-    """The caller's own markers, the last first."""
-    return sorted([marker.position for marker in prompt.markers], reverse=True)
-
-
-def _tools_end(prompt: Prompt) -> int | None:
-    """The last tool."""
-    end = prompt.section_end("tools")
-    return prompt.last_markable(at_most=end) if end >= 0 else None
-
-
-def _before(prompt: Prompt, tail: int | None) -> int | None:
-    """The block before the last of its message."""
-    position = prompt.last_markable(at_most=tail - 1) if tail else None
-    if position is None or tail is None or prompt.blocks[position].message != prompt.blocks[tail].message:
-        return None
-    return position
-
-
-def _last_question(prompt: Prompt) -> int | None:
-    """Where the step before ended: the last block before the model's last reply."""
-    position = len(prompt) - 1
-    for role in ("user", "assistant"):
-        while position > prompt.static_end and prompt.blocks[position].role == role:
-            position -= 1
-    return prompt.last_markable(at_most=position) if position > prompt.static_end else None
