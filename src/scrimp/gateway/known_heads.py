@@ -19,29 +19,28 @@ _LEAST = [(10 ** (digits - 1) if digits > 1 else 0) + digits for digits in range
 class KnownHead:
     """The bytes of a head around the digits of its `content-length`."""
 
-    __slots__ = ("around", "before", "behind")
+    __slots__ = ("_around", "before", "behind")
 
     def __init__(self, before: bytes, behind: bytes) -> None:
         self.before = before
         self.behind = behind
-        self.around = len(before) + len(behind)
+        self._around = len(before) + len(behind)
 
-    def read(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """The digits and the body of a request with this head, where `data` is that, whole and alone."""
-        length = self.length_of(data, len(data))
-        return None if length is None else (length, data[self.around + len(length) :])
+    def read(self, data: bytes | bytearray, size: int | None = None) -> tuple[bytes, bytes] | None:
+        """The digits and the body of a request with this head, where `data` is that, whole and alone.
 
-    def length_of(self, data: bytes | bytearray, size: int) -> bytes | None:
-        """The digits alone, of what the first `size` bytes of `data` are.
-
-        How long all of it is leaves one length of a body only, so that the head is known before it is seen:
-        to compare it with what came is quicker than to look for the digits.
+        How long all of it is (`size` bytes, where there is other data behind them) leaves one length of a
+        body only, so that the head is known before it is seen: to compare it with what came is quicker than
+        to look for the digits.
         """
-        rest = size - self.around
+        around = self._around
+        rest = (len(data) if size is None else size) - around
         digits = bisect_right(_LEAST, rest)
         length = b"%d" % (rest - digits)
-        same = len(length) == digits and data.startswith(self.before + length + self.behind)
-        return length if same else None
+        if len(length) != digits or not data.startswith(self.before + length + self.behind):
+            return None
+        end = around + digits
+        return length, data[end:] if type(data) is bytes else bytes(memoryview(data)[end:size])
 
 
 def known_head(data: bytes, length: bytes) -> KnownHead | None:

@@ -128,10 +128,10 @@ class GatewayProtocol(Protocol):
     def came_again(self, room: bytearray, size: int) -> bool:
         """Begin a request that is known and whole, where that is what so many bytes of `room` are."""
         again = self._again
-        length = None if again is None or self._reading else again.known.length_of(room, size)
-        if again is None or length is None:
+        found = None if again is None or self._reading else again.known.read(room, size)
+        if again is None or found is None:
             return False
-        self._come_again(again, length, bytes(memoryview(room)[again.known.around + len(length) : size]))
+        self._come_again(again, *found)
         return True
 
     def _come_again(self, again: _Again, length: bytes, body: bytes) -> None:
