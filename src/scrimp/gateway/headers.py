@@ -25,8 +25,6 @@ _ONE_HOP = frozenset(
 )
 """RFC 9110, section 7.6.1, and two that older software sends."""
 
-_ONE_HOP_NAMES = frozenset(name.decode() for name in _ONE_HOP)
-
 CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 
 _BETAS = BETAS_HEADER.encode()
@@ -91,9 +89,12 @@ def upwards(headers: Headers, credential: tuple[bytes, bytes] | None, *, plain: 
     return found
 
 
-def downwards(headers: Headers, names: Iterable[str]) -> Headers:
-    """The headers of an answer as the client gets them; `names` are theirs, in small letters."""
-    if _ONE_HOP_NAMES.isdisjoint(names):
+def downwards(headers: Headers, names: Iterable[bytes]) -> Headers:
+    """The headers of an answer as the client gets them; `names` are theirs, in small letters.
+
+    `headers` itself where all of them go on.
+    """
+    if _ONE_HOP.isdisjoint(names):
         return headers
     return [header for header in headers if header[0].lower() not in _ONE_HOP]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from time import monotonic
 
 import aiohttp
@@ -24,7 +23,6 @@ _COPIED_BYTES = 2**15
 """Up to which head and body are put into one piece: two pieces are two packets."""
 
 _SWITCHING = 101
-_NAMES = 512
 
 
 class BrokenOffError(Exception):
@@ -42,15 +40,21 @@ class UpstreamAnswer:
         "_take",
         "_waiting",
         "_whole",
-        "headers",
+        "named",
         "raw_headers",
         "status",
     )
 
     def __init__(self, line: Line, status: int, headers: Headers) -> None:
         self.status = status
-        self.headers: Mapping[str, str] = _by_name(headers)
         self.raw_headers = headers
+        named: dict[bytes, bytes] = {}
+        for name, value in headers:  # most answers have a few: a comprehension would take longer to begin
+            lower = name.lower()
+            if lower not in named:
+                named[lower] = value
+        self.named: Mapping[bytes, bytes] = named
+        """By names in small letters; the first of several of one name."""
         self._line = line
         self._parts: list[bytes] = []
         self._size = 0
@@ -58,6 +62,16 @@ class UpstreamAnswer:
         self._cut: str | None = None
         self._take: Callable[[bytes, bool], bool] | None = None
         self._waiting: asyncio.Future[None] | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """What the header of that name, in small letters, says."""
+        value = self.named.get(name)
+        return None if value is None else _text(value)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As `named`, as text: all of them are made anew."""
+        return {name.decode("latin-1"): _text(value) for name, value in self.named.items()}
 
     def is_over(self) -> bool:
         """Whether all of it was taken, to an end that is one."""
@@ -284,20 +298,8 @@ class Line(asyncio.Protocol):
         self.close()
 
 
-def _by_name(headers: Headers) -> dict[str, str]:
-    """By names in small letters; the first of several of one name."""
-    named: dict[str, str] = {}
-    for name, value in headers:  # most answers have a few: a comprehension would take longer to begin
-        lower = _name(name)
-        if lower not in named:
-            named[lower] = value.decode() if value.isascii() else value.decode("utf-8", "surrogateescape")
-    return named
-
-
-@lru_cache(_NAMES)
-def _name(name: bytes) -> str:
-    """A name in small letters; all answers have the same few."""
-    return name.lower().decode("latin-1")
+def _text(value: bytes) -> str:
+    return value.decode() if value.isascii() else value.decode("utf-8", "surrogateescape")
 
 
 def _is_framed(headers: Headers) -> bool:
