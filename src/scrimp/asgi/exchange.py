@@ -118,13 +118,20 @@ class Exchange:
             self._head = b""
         self.transport.close()
 
-    def begin(self, status: int, headers: Headers, named: Mapping[bytes, bytes] | None = None) -> None:
+    def begin(
+        self, status: int, headers: Headers, named: Mapping[bytes, bytes] | None = None, head: bytes = b""
+    ) -> None:
         """The head of the answer. Raises RuntimeError for a header that is none.
 
-        `named` are the same headers by their names in small letters, where that is known.
+        `named` are the same headers by their names in small letters, where that is known; `head` is what is
+        written for them, to its end, on a connection that is kept, where somebody has made it already.
         """
         self.response_started = True
         self.expects_continue = False
+        if head and named is not None and self.keep_alive:
+            self._left = int(named[b"content-length"])
+            self._head = head
+            return
         if named is None:
             named = {name.lower(): value for name, value in headers}
         lines = [*map(_LINE, headers)]
@@ -140,11 +147,11 @@ class Exchange:
             self.chunked = True
             lines.append(b"transfer-encoding: chunked")
         lines += _END
-        head = STATUS_LINE[status] + b"\r\n".join(lines)
+        made = STATUS_LINE[status] + b"\r\n".join(lines)
         # One look at all of it: one at each name and value takes several times as long.
-        if len(head) - len(head.translate(None, _CONTROLS)) != 2 * len(lines):
+        if len(made) - len(made.translate(None, _CONTROLS)) != 2 * len(lines):
             raise RuntimeError("a header of the answer has characters that no header can have")
-        self._head = head
+        self._head = made
 
     def put(self, body: bytes, *, over: bool) -> None:
         """A part of the answer's body. Raises RuntimeError where it is not as long as its head says."""

@@ -137,6 +137,7 @@ class _Spliced:
 
     def __init__(self, call: FetchingCall, server: Server, first: UpstreamAnswer) -> None:
         self.status = first.status
+        self.head = b""
         self.named = {name: value for name, value in first.named.items() if name not in _OF_THE_BODY}
         self.raw_headers = [one for one in first.raw_headers if one[0].lower() not in _OF_THE_BODY]
         self._over = False

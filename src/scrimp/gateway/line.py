@@ -12,6 +12,7 @@ import httptools
 from aiohttp.connector import Connection
 
 from scrimp.asgi.shapes import Headers
+from scrimp.gateway.known_answers import KnownAnswer, Told, known_answer
 
 __all__ = ["BrokenOffError", "Line", "UpstreamAnswer"]
 
@@ -40,21 +41,21 @@ class UpstreamAnswer:
         "_take",
         "_waiting",
         "_whole",
+        "head",
         "named",
         "raw_headers",
         "status",
     )
 
-    def __init__(self, line: Line, status: int, headers: Headers) -> None:
+    def __init__(
+        self, line: Line, status: int, headers: Headers, named: Mapping[bytes, bytes], head: bytes = b""
+    ) -> None:
         self.status = status
         self.raw_headers = headers
-        named: dict[bytes, bytes] = {}
-        for name, value in headers:  # most answers have a few: a comprehension would take longer to begin
-            lower = name.lower()
-            if lower not in named:
-                named[lower] = value
-        self.named: Mapping[bytes, bytes] = named
-        """By names in small letters; the first of several of one name."""
+        self.named = named
+        """The headers by names in small letters; the first of several of one name."""
+        self.head = head
+        """The head as it came, where it is one that we would write like that; else empty."""
         self._line = line
         self._parts: list[bytes] = []
         self._size = 0
@@ -177,6 +178,9 @@ class Line(asyncio.Protocol):
         self._head = 0
         self._without_body = False
         self._paused = False
+        self._known: KnownAnswer | None = None
+        self._names: list[bytes] = []  # of the headers of the last answer that was not known
+        self._over: Headers = []  # those of an answer that ended with what is being read
         transport.set_protocol(self)
 
     def is_closed(self) -> bool:
@@ -218,7 +222,11 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        answer = self._answer
+        answer, fresh = self._answer, self._asked is not None and not self._head
+        if fresh and self._known is not None:
+            found = self._known.read(data)
+            if found is not None and self._came_again(found):
+                return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -229,6 +237,31 @@ class Line(asyncio.Protocol):
             self._head += len(data)
             if self._head > _HEAD_BYTES:
                 self._fail(aiohttp.ClientPayloadError())
+        if fresh and self._over:
+            self._learn(data, self._over)
+        self._over = []
+
+    def _learn(self, data: bytes, headers: Headers) -> None:
+        """The answer in `data` was whole: one with its headers is known, if they come a second time."""
+        names = [name for name, _ in headers]
+        if names == self._names:
+            self._known = known_answer(data, headers) or self._known
+        self._names = names
+
+    def _came_again(self, found: Told) -> bool:
+        """What the parser's callbacks do for an answer that is known and whole; whether somebody takes it."""
+        asked = self._asked
+        if asked is None or asked.done() or self._without_body or self._transport.is_closing():
+            return False
+        headers, named, head, body = found
+        self._asked = None
+        answer = UpstreamAnswer(self, 200, headers, named, head)
+        answer.came(body)
+        answer.end()
+        asked.set_result(answer)
+        self.since = monotonic()
+        self._idle.append(self)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
@@ -259,7 +292,7 @@ class Line(asyncio.Protocol):
         if asked.cancelled():
             self.close()
             return
-        answer = self._answer = UpstreamAnswer(self, status, headers)
+        answer = self._answer = UpstreamAnswer(self, status, headers, _by_name(headers))
         asked.set_result(answer)
         if self._without_body:
             self._answer = None
@@ -284,6 +317,7 @@ class Line(asyncio.Protocol):
                 self.go_on()
             self.since = monotonic()
             self._idle.append(self)
+            self._over = answer.raw_headers
         else:
             self.close()
 
@@ -296,6 +330,16 @@ class Line(asyncio.Protocol):
         if answer is not None:
             answer.end(type(error).__name__)
         self.close()
+
+
+def _by_name(headers: Headers) -> dict[bytes, bytes]:
+    """By names in small letters; the first of several of one name."""
+    named: dict[bytes, bytes] = {}
+    for name, value in headers:  # most answers have a few: a comprehension would take longer to begin
+        lower = name.lower()
+        if lower not in named:
+            named[lower] = value
+    return named
 
 
 def _text(value: bytes) -> str:

@@ -27,6 +27,9 @@ class Answering(Protocol):
     def status(self) -> int: ...
 
     @property
+    def head(self) -> bytes: ...
+
+    @property
     def named(self) -> Mapping[bytes, bytes]: ...
 
     @property
@@ -146,9 +149,9 @@ class Relay:
                 502, f"scrimp: the upstream answered with {answer.status}, which is no status", upstream=True
             )
         inbound.within(monotonic() + self._silence, "silent")
-        raw, named = answer.raw_headers, answer.named
-        headers = downwards(raw, named)
-        inbound.start(answer.status, headers, named if headers is raw else None)
+        raw, named, head = answer.raw_headers, answer.named, answer.head
+        headers = raw if head else downwards(raw, named)
+        inbound.start(answer.status, headers, named if headers is raw else None, head)
         return answer.at_hand()
 
     async def _stream(self, inbound: Inbound, answer: Answering, part: bytes, meter: Meter | None) -> None:
