@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 import aiohttp
@@ -188,19 +188,19 @@ class Line(asyncio.Protocol):
         return self._transport.is_closing()
 
     def ask(
-        self, head: bytes, *body: bytes | memoryview, without_body: bool
+        self, request: Sequence[bytes | memoryview], length: int, *, without_body: bool
     ) -> asyncio.Future[UpstreamAnswer]:
         """Send a request; the answer, once its headers are there, or why there is none.
 
-        The parts of its body go out one behind the other. `without_body`: the answer has none whatever its
-        headers say.
+        Its head and the parts of its body, which has so many bytes, go out one behind the other.
+        `without_body`: the answer has none whatever its headers say.
         """
         asked = self._asked = self._loop.create_future()
         self._head, self._without_body = 0, without_body
-        if sum(map(len, body)) <= _COPIED_BYTES:
-            self._transport.write(b"".join((head, *body)))
+        if length <= _COPIED_BYTES:
+            self._transport.write(b"".join(request))
         else:
-            self._transport.writelines((head, *body))
+            self._transport.writelines(request)
         return asked
 
     def give_up(self, asked: asyncio.Future[UpstreamAnswer]) -> None:

@@ -124,7 +124,8 @@ class Relay:
         try:
             part = self._begun(inbound, answer)
             if answer.is_over():
-                await inbound.write(part, more=False)
+                if not inbound.wrote(part, more=False):
+                    await inbound.write(part, more=False)
                 if saw is not None:
                     saw(part)
             else:
