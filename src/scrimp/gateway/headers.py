@@ -44,7 +44,7 @@ class Fields(dict[bytes, bytes]):
         self.raw = [*raw]
         self.expects_continue = self.get(b"expect", b"").lower() == b"100-continue"
         self.betas = _betas(raw) if _BETAS in self else ()
-        self.secrets: list[bytes] | None = None
+        self.secrets: list[str] | None = None
         """What is shown as a key; None: nobody has looked."""
         self._onwards: tuple[tuple[bytes, bytes] | None, bool, bytes] | None = None
 

@@ -325,7 +325,8 @@ class Call:
                 self._office.met()
             streams = named.get(b"content-type", b"").find(b"text/event-stream") >= 0
             self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds())
-        request_id = response.header(b"request-id")
+        named_by = named.get(b"request-id")
+        request_id = None if named_by is None else named_by.decode("utf-8", "surrogateescape")
         return Answer(status, started_at, self._ways.clock(), "anthropic", request_id, self._fault)
 
 

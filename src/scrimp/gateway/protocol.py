@@ -208,7 +208,8 @@ class GatewayProtocol(Protocol):
 
     def on_response_complete(self) -> None:
         """As uvicorn's own, but that `look` ends connections that idle: a timer for each costs too much."""
-        self._give_back()
+        self._buffered.give_back(self._kept)  # as `_give_back`, which every request would call
+        self._kept, self.full = 0, False
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -217,7 +218,7 @@ class GatewayProtocol(Protocol):
         if self.pipeline:
             self.serve(self.pipeline.pop()[0])
         elif not self._reading:
-            self._asked = False  # as `_rest`, which every request would call
+            self._asked = False  # as `_rest`
             self._since = monotonic()
 
     def on_message_complete(self) -> None:
