@@ -184,7 +184,8 @@ class App:
             return True
 
     def _tags(self, inbound: Inbound, body: Mapping[str, Any], caller: Caller) -> Tags:
-        tags = tags_of(inbound.headers, body, caller.key)
+        plain = inbound.headers.untagged and not body.get("metadata")
+        tags = caller.tags if plain else tags_of(inbound.headers, body, caller.key)
         return tags if self._ways.run is None else inside(self._ways.run.tags, tags)
 
     async def _messages(self, inbound: Inbound, caller: Caller, raw: bytes) -> None:

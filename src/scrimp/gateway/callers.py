@@ -11,8 +11,10 @@ from scrimp.asgi.shapes import Headers
 from scrimp.core.forgetting import forget_oldest
 from scrimp.core.lazily import lazily
 from scrimp.core.plan import Mode
+from scrimp.core.record import Tags
 from scrimp.errors import StoreError
 from scrimp.gateway.headers import Fields
+from scrimp.gateway.labels import tags_of
 from scrimp.gateway.refusals import RefusedError
 from scrimp.gateway.settings import Settings, Upstream
 from scrimp.stores.keys import SECRET_PREFIX, Key, Keys
@@ -34,6 +36,11 @@ class Caller(msgspec.Struct, frozen=True, dict=True):
     mode: Mode
     credential: tuple[bytes, bytes] | None = None
     key: Key | None = None
+
+    @lazily
+    def tags(self) -> Tags:
+        """Those of its requests that say nothing themselves."""
+        return tags_of({}, {}, self.key)
 
     @lazily
     def paying(self) -> tuple[str, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scrimp.asgi.shapes import Headers
+from scrimp.gateway.labels import says_nothing
 from scrimp.gateway.one_hop import ONE_HOP
 from scrimp.gateway.upstream import lines_of
 from scrimp.wire.betas import BETAS_HEADER, betas_in
@@ -37,7 +38,7 @@ class Fields(dict[bytes, bytes]):
     `content-length` is none of them. Nobody may change it.
     """
 
-    __slots__ = ("_onwards", "betas", "expects_continue", "raw", "secrets")
+    __slots__ = ("_onwards", "betas", "expects_continue", "raw", "secrets", "untagged")
 
     def __init__(self, raw: Headers) -> None:
         super().__init__(raw)
@@ -46,6 +47,7 @@ class Fields(dict[bytes, bytes]):
         self.betas = _betas(raw) if _BETAS in self else ()
         self.secrets: list[str] | None = None
         """What is shown as a key; None: nobody has looked."""
+        self.untagged = says_nothing(self)
         self._onwards: tuple[tuple[bytes, bytes] | None, bool, bytes] | None = None
 
     def onwards(self, credential: tuple[bytes, bytes] | None, *, plain: bool) -> bytes:

@@ -19,7 +19,7 @@ from scrimp.core.record import Tags
 from scrimp.stores.keys import Key
 from scrimp.wire.loads import loads
 
-__all__ = ["inside", "tags_of"]
+__all__ = ["inside", "says_nothing", "tags_of"]
 
 _SESSION = b"x-claude-code-session-id"
 _AGENT = b"x-claude-code-agent-id"
@@ -34,10 +34,15 @@ _READ = frozenset(
 )
 
 
+def says_nothing(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether none of them has a tag."""
+    return _READ.isdisjoint(headers)
+
+
 def tags_of(headers: Mapping[bytes, bytes], body: Mapping[str, Any], key: Key | None) -> Tags:
     """The tags of one request; nobody spends a key's money as somebody else."""
     metadata = body.get("metadata")
-    if not metadata and _READ.isdisjoint(headers):
+    if not metadata and says_nothing(headers):
         return _NO_TAGS if key is None else _of_key(key)
     run, ids = _scrimp_run(headers)
     session, agents = _claude_code(headers, metadata)
