@@ -237,9 +237,10 @@ class Line(asyncio.Protocol):
             self._head += len(data)
             if self._head > _HEAD_BYTES:
                 self._fail(aiohttp.ClientPayloadError())
-        if fresh and self._over:
-            self._learn(data, self._over)
-        self._over = []
+        if self._over:
+            if fresh:
+                self._learn(data, self._over)
+            self._over = []
 
     def _learn(self, data: bytes, headers: Headers) -> None:
         """The answer in `data` was whole: one with its headers is known, if they come a second time."""
