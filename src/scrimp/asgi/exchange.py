@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -16,6 +17,8 @@ _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 """No header has one of them; the two at the end of its line are counted."""
 
 _WITHOUT_BODY = (204, 304)
+_LINE = b": ".join
+_END = (b"", b"")
 
 
 class Carrier(Protocol):
@@ -115,33 +118,40 @@ class Exchange:
             self._head = b""
         self.transport.close()
 
-    def begin(self, status: int, headers: Headers) -> None:
-        """The head of the answer. Raises RuntimeError for a header that is none."""
+    def begin(
+        self, status: int, headers: Headers, named: Mapping[bytes, bytes] | None = None, head: bytes = b""
+    ) -> None:
+        """The head of the answer. Raises RuntimeError for a header that is none.
+
+        `named` are the same headers by their names in small letters, where that is known; `head` is what is
+        written for them, to its end, on a connection that is kept, where somebody has made it already.
+        """
         self.response_started = True
         self.expects_continue = False
-        lines: list[bytes] = []
-        said: dict[bytes, bytes] = {}
-        for header in headers:  # mostly a few: a comprehension would take longer to begin
-            lines.append(b": ".join(header))
-            said[header[0].lower()] = header[1]
-        closing = b"connection" in said and said[b"connection"].lower().find(b"close") >= 0
-        if closing:
+        if head and named is not None and self.keep_alive:
+            self._left = int(named[b"content-length"])
+            self._head = head
+            return
+        if named is None:
+            named = {name.lower(): value for name, value in headers}
+        lines = [*map(_LINE, headers)]
+        if b"connection" in named and named[b"connection"].lower().find(b"close") >= 0:
             self.keep_alive = False
         elif not self.keep_alive:
             lines.append(b"connection: close")
-        if b"transfer-encoding" in said and said[b"transfer-encoding"].lower() == b"chunked":
+        if b"transfer-encoding" in named and named[b"transfer-encoding"].lower() == b"chunked":
             self.chunked = True
-        elif b"content-length" in said:
-            self._left = int(said[b"content-length"])
+        elif b"content-length" in named:
+            self._left = int(named[b"content-length"])
         elif self.method != "HEAD" and status not in _WITHOUT_BODY:
             self.chunked = True
             lines.append(b"transfer-encoding: chunked")
-        lines.append(b"")
-        head = STATUS_LINE[status] + b"\r\n".join(lines)
+        lines += _END
+        made = STATUS_LINE[status] + b"\r\n".join(lines)
         # One look at all of it: one at each name and value takes several times as long.
-        if len(head) - len(head.translate(None, _CONTROLS)) != 2 * len(lines):
+        if len(made) - len(made.translate(None, _CONTROLS)) != 2 * len(lines):
             raise RuntimeError("a header of the answer has characters that no header can have")
-        self._head = head + b"\r\n"
+        self._head = made
 
     def put(self, body: bytes, *, over: bool) -> None:
         """A part of the answer's body. Raises RuntimeError where it is not as long as its head says."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from scrimp.core.lazily import lazily
+
 __all__ = ["Buffered"]
+
+_ROOM = 256 * 1024
 
 
 class Buffered:
@@ -10,6 +14,11 @@ class Buffered:
 
     def __init__(self, most: int) -> None:
         self._left = most
+
+    @lazily
+    def room(self) -> bytearray:
+        """Where a connection may put what it reads, until it has looked at it: one place for all of them."""
+        return bytearray(_ROOM)
 
     def take(self, size: int) -> bool:
         """Keep so many bytes more, whether they fit in or not; whether they do. All are to be given back."""

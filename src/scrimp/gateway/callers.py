@@ -21,7 +21,6 @@ from scrimp.stores.keys import SECRET_PREFIX, Key, Keys
 
 __all__ = ["Caller", "Callers", "credential_of"]
 
-_SECRET_PREFIX = SECRET_PREFIX.encode()
 _CALLERS = 4_096
 _NO_TAGS = Tags()
 
@@ -76,17 +75,17 @@ class Callers:
         if not secrets:
             raise RefusedError.for_good(401, "x-api-key header is required")
         for secret in secrets if self._looks else ():
-            if secret.startswith(_SECRET_PREFIX):
+            if secret.startswith(SECRET_PREFIX):
                 return self._keyed(secret)
         if not self._passes:
             raise RefusedError.for_good(401, "invalid x-api-key: this gateway takes keys of its own only")
         name = self._settings.serve.upstream
         base_url = self._settings.upstreams[name].base_url
-        return Caller(name, base_url, secrets[0].decode("latin-1"), self._settings.serve.mode)
+        return Caller(name, base_url, secrets[0], self._settings.serve.mode)
 
-    def _keyed(self, secret: bytes) -> Caller:
+    def _keyed(self, secret: str) -> Caller:
         try:
-            key = None if self._keys is None else self._keys.find(secret.decode("latin-1"))
+            key = None if self._keys is None else self._keys.find(secret)
         except StoreError:
             raise RefusedError.for_now(503, "scrimp: keys cannot be checked just now") from None
         if key is None:
@@ -113,7 +112,7 @@ def credential_of(upstream: Upstream, key: str) -> tuple[bytes, bytes]:
     return header.encode(), shown.encode("utf-8", "surrogateescape")
 
 
-def _secrets(headers: Headers) -> list[bytes]:
+def _secrets(headers: Headers) -> list[str]:
     """Whatever the caller shows as a key, `x-api-key` first, as the API has it.
 
     Raises `RefusedError` for two different ones in a header: which of them counts is not for us to say.
@@ -124,7 +123,7 @@ def _secrets(headers: Headers) -> list[bytes]:
             key = _only(key, value.strip())
         elif name == b"authorization":
             token = _only(token, _token(value))
-    return [secret for secret in (key, token) if secret]
+    return [secret.decode("latin-1") for secret in (key, token) if secret]
 
 
 def _only(known: bytes, found: bytes) -> bytes:

@@ -52,8 +52,8 @@ class FetchingCall(Call):
                 await self._respond(response, refusal)
                 return
             response = await self.further()
-        kind = response.headers.get("content-type", "")
-        plain = response.status < 400 and response.headers.get("content-encoding", "") in _PLAIN
+        kind = response.header(b"content-type") or ""
+        plain = response.status < 400 and (response.header(b"content-encoding") or "") in _PLAIN
         if plain and "text/event-stream" in kind:
             await self._ways.relay.run(self._inbound, _Spliced(self, server, response))
         elif plain and "json" in kind:
@@ -119,7 +119,7 @@ class FetchingCall(Call):
         return content
 
     async def _respond(self, response: UpstreamAnswer, content: bytes) -> None:
-        passed = downwards(response.raw_headers, response.headers)
+        passed = downwards(response.raw_headers, response.named)
         headers = [one for one in passed if one[0].lower() not in _OF_THE_BODY]
         await self._inbound.respond(response.status, headers, content)
 
@@ -137,7 +137,8 @@ class _Spliced:
 
     def __init__(self, call: FetchingCall, server: Server, first: UpstreamAnswer) -> None:
         self.status = first.status
-        self.headers = first.headers
+        self.head = b""
+        self.named = {name: value for name, value in first.named.items() if name not in _OF_THE_BODY}
         self.raw_headers = [one for one in first.raw_headers if one[0].lower() not in _OF_THE_BODY]
         self._over = False
         self._call = call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from scrimp.asgi.shapes import Headers, Receive, Scope, Send
@@ -58,7 +58,9 @@ class Foreign(Inbound):
         self.more_body = message.get("more_body", False)
         self.take(message.get("body", b""))
 
-    def begin(self, status: int, headers: Headers) -> None:
+    def begin(
+        self, status: int, headers: Headers, named: Mapping[bytes, bytes] | None = None, head: bytes = b""
+    ) -> None:
         """See `Exchange`: it is sent with the first part of the body."""
 
     def wrote(self, data: bytes, *, more: bool = True) -> bool:  # noqa: ARG002 - as `Inbound` has it

@@ -5,27 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from scrimp.asgi.shapes import Headers
+from scrimp.gateway.one_hop import ONE_HOP
 from scrimp.gateway.upstream import lines_of
 from scrimp.wire.betas import BETAS_HEADER, betas_in
 
 __all__ = ["CREDENTIALS", "Fields", "downwards", "upwards"]
-
-_ONE_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-"""RFC 9110, section 7.6.1, and two that older software sends."""
-
-_ONE_HOP_NAMES = frozenset(name.decode() for name in _ONE_HOP)
 
 CREDENTIALS = frozenset({b"x-api-key", b"authorization"})
 
@@ -34,7 +18,7 @@ _REMADE = frozenset({b"host", b"content-length", b"expect"})
 _OURS = b"x-scrimp-"
 _ENCODINGS = frozenset({b"accept-encoding"})
 _NOTHING: frozenset[bytes] = frozenset()
-_NOT_UP = _ONE_HOP | _REMADE
+_NOT_UP = ONE_HOP | _REMADE
 _LEFT_OUT = {
     (credential, plain): _NOT_UP
     | (CREDENTIALS if credential else _NOTHING)
@@ -60,7 +44,7 @@ class Fields(dict[bytes, bytes]):
         self.raw = [*raw]
         self.expects_continue = self.get(b"expect", b"").lower() == b"100-continue"
         self.betas = _betas(raw) if _BETAS in self else ()
-        self.secrets: list[bytes] | None = None
+        self.secrets: list[str] | None = None
         """What is shown as a key; None: nobody has looked."""
         self._onwards: tuple[tuple[bytes, bytes] | None, bool, bytes] | None = None
 
@@ -91,11 +75,14 @@ def upwards(headers: Headers, credential: tuple[bytes, bytes] | None, *, plain: 
     return found
 
 
-def downwards(headers: Headers, names: Iterable[str]) -> Headers:
-    """The headers of an answer as the client gets them; `names` are theirs, in small letters."""
-    if _ONE_HOP_NAMES.isdisjoint(names):
+def downwards(headers: Headers, names: Iterable[bytes]) -> Headers:
+    """The headers of an answer as the client gets them; `names` are theirs, in small letters.
+
+    `headers` itself where all of them go on.
+    """
+    if ONE_HOP.isdisjoint(names):
         return headers
-    return [header for header in headers if header[0].lower() not in _ONE_HOP]
+    return [header for header in headers if header[0].lower() not in ONE_HOP]
 
 
 def _betas(headers: Headers) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -165,11 +165,13 @@ class Inbound(Exchange):
         headers = [_JSON, (b"request-id", request_id.encode()), *refused.headers]
         await self.respond(refused.status, headers, body)
 
-    def start(self, status: int, headers: Headers) -> None:
-        """The status and headers; they go out with the first part of the body."""
+    def start(
+        self, status: int, headers: Headers, named: Mapping[bytes, bytes] | None = None, head: bytes = b""
+    ) -> None:
+        """The status and headers (see `begin`); they go out with the first part of the body."""
         self.status, self.head = status, headers
         if not self.disconnected:
-            self.begin(status, headers)
+            self.begin(status, headers, named, head)
 
     def wrote(self, data: bytes, *, more: bool = True) -> bool:
         """A part of the body, unless the client reads more slowly than we write; whether it was written."""

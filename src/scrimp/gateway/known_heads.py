@@ -26,20 +26,21 @@ class KnownHead:
         self.behind = behind
         self._around = len(before) + len(behind)
 
-    def read(self, data: bytes) -> tuple[bytes, bytes] | None:
+    def read(self, data: bytes | bytearray, size: int | None = None) -> tuple[bytes, bytes] | None:
         """The digits and the body of a request with this head, where `data` is that, whole and alone.
 
-        How long all of it is leaves one length of a body only, so that the head is known before it is seen:
-        to compare it with what came is quicker than to look for the digits.
+        How long all of it is (`size` bytes, where there is other data behind them) leaves one length of a
+        body only, so that the head is known before it is seen: to compare it with what came is quicker than
+        to look for the digits.
         """
         around = self._around
-        rest = len(data) - around
+        rest = (len(data) if size is None else size) - around
         digits = bisect_right(_LEAST, rest)
         length = b"%d" % (rest - digits)
-        end = around + digits
-        if len(length) != digits or data[:end] != self.before + length + self.behind:
+        if len(length) != digits or not data.startswith(self.before + length + self.behind):
             return None
-        return length, data[end:]
+        end = around + digits
+        return length, data[end:] if type(data) is bytes else bytes(memoryview(data)[end:size])
 
 
 def known_head(data: bytes, length: bytes) -> KnownHead | None:

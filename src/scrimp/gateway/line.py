@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
 import aiohttp
@@ -13,6 +12,7 @@ import httptools
 from aiohttp.connector import Connection
 
 from scrimp.asgi.shapes import Headers
+from scrimp.gateway.known_answers import KnownAnswer, Told, known_answer
 
 __all__ = ["BrokenOffError", "Line", "UpstreamAnswer"]
 
@@ -24,7 +24,6 @@ _COPIED_BYTES = 2**15
 """Up to which head and body are put into one piece: two pieces are two packets."""
 
 _SWITCHING = 101
-_NAMES = 512
 
 
 class BrokenOffError(Exception):
@@ -42,15 +41,21 @@ class UpstreamAnswer:
         "_take",
         "_waiting",
         "_whole",
-        "headers",
+        "head",
+        "named",
         "raw_headers",
         "status",
     )
 
-    def __init__(self, line: Line, status: int, headers: Headers) -> None:
+    def __init__(
+        self, line: Line, status: int, headers: Headers, named: Mapping[bytes, bytes], head: bytes = b""
+    ) -> None:
         self.status = status
-        self.headers: Mapping[str, str] = _by_name(headers)
         self.raw_headers = headers
+        self.named = named
+        """The headers by names in small letters; the first of several of one name."""
+        self.head = head
+        """The head as it came, where it is one that we would write like that; else empty."""
         self._line = line
         self._parts: list[bytes] = []
         self._size = 0
@@ -58,6 +63,16 @@ class UpstreamAnswer:
         self._cut: str | None = None
         self._take: Callable[[bytes, bool], bool] | None = None
         self._waiting: asyncio.Future[None] | None = None
+
+    def header(self, name: bytes) -> str | None:
+        """What the header of that name, in small letters, says."""
+        value = self.named.get(name)
+        return None if value is None else _text(value)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As `named`, as text: all of them are made anew."""
+        return {name.decode("latin-1"): _text(value) for name, value in self.named.items()}
 
     def is_over(self) -> bool:
         """Whether all of it was taken, to an end that is one."""
@@ -163,6 +178,9 @@ class Line(asyncio.Protocol):
         self._head = 0
         self._without_body = False
         self._paused = False
+        self._known: KnownAnswer | None = None
+        self._names: list[bytes] = []  # of the headers of the last answer that was not known
+        self._over: Headers = []  # those of an answer that ended with what is being read
         transport.set_protocol(self)
 
     def is_closed(self) -> bool:
@@ -170,19 +188,19 @@ class Line(asyncio.Protocol):
         return self._transport.is_closing()
 
     def ask(
-        self, head: bytes, *body: bytes | memoryview, without_body: bool
+        self, request: Sequence[bytes | memoryview], length: int, *, without_body: bool
     ) -> asyncio.Future[UpstreamAnswer]:
         """Send a request; the answer, once its headers are there, or why there is none.
 
-        The parts of its body go out one behind the other. `without_body`: the answer has none whatever its
-        headers say.
+        Its head and the parts of its body, which has so many bytes, go out one behind the other.
+        `without_body`: the answer has none whatever its headers say.
         """
         asked = self._asked = self._loop.create_future()
         self._head, self._without_body = 0, without_body
-        if sum(map(len, body)) <= _COPIED_BYTES:
-            self._transport.write(b"".join((head, *body)))
+        if length <= _COPIED_BYTES:
+            self._transport.write(b"".join(request))
         else:
-            self._transport.writelines((head, *body))
+            self._transport.writelines(request)
         return asked
 
     def give_up(self, asked: asyncio.Future[UpstreamAnswer]) -> None:
@@ -204,7 +222,11 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
-        answer = self._answer
+        answer, fresh = self._answer, self._asked is not None and not self._head
+        if fresh and self._known is not None:
+            found = self._known.read(data)
+            if found is not None and self._came_again(found):
+                return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -215,6 +237,32 @@ class Line(asyncio.Protocol):
             self._head += len(data)
             if self._head > _HEAD_BYTES:
                 self._fail(aiohttp.ClientPayloadError())
+        if self._over:
+            if fresh:
+                self._learn(data, self._over)
+            self._over = []
+
+    def _learn(self, data: bytes, headers: Headers) -> None:
+        """The answer in `data` was whole: one with its headers is known, if they come a second time."""
+        names = [name for name, _ in headers]
+        if names == self._names:
+            self._known = known_answer(data, headers) or self._known
+        self._names = names
+
+    def _came_again(self, found: Told) -> bool:
+        """What the parser's callbacks do for an answer that is known and whole; whether somebody takes it."""
+        asked = self._asked
+        if asked is None or asked.done() or self._without_body or self._transport.is_closing():
+            return False
+        headers, named, head, body = found
+        self._asked = None
+        answer = UpstreamAnswer(self, 200, headers, named, head)
+        answer.came(body)
+        answer.end()
+        asked.set_result(answer)
+        self.since = monotonic()
+        self._idle.append(self)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio."""
@@ -245,7 +293,7 @@ class Line(asyncio.Protocol):
         if asked.cancelled():
             self.close()
             return
-        answer = self._answer = UpstreamAnswer(self, status, headers)
+        answer = self._answer = UpstreamAnswer(self, status, headers, _by_name(headers))
         asked.set_result(answer)
         if self._without_body:
             self._answer = None
@@ -270,6 +318,7 @@ class Line(asyncio.Protocol):
                 self.go_on()
             self.since = monotonic()
             self._idle.append(self)
+            self._over = answer.raw_headers
         else:
             self.close()
 
@@ -284,20 +333,18 @@ class Line(asyncio.Protocol):
         self.close()
 
 
-def _by_name(headers: Headers) -> dict[str, str]:
+def _by_name(headers: Headers) -> dict[bytes, bytes]:
     """By names in small letters; the first of several of one name."""
-    named: dict[str, str] = {}
+    named: dict[bytes, bytes] = {}
     for name, value in headers:  # most answers have a few: a comprehension would take longer to begin
-        lower = _name(name)
+        lower = name.lower()
         if lower not in named:
-            named[lower] = value.decode() if value.isascii() else value.decode("utf-8", "surrogateescape")
+            named[lower] = value
     return named
 
 
-@lru_cache(_NAMES)
-def _name(name: bytes) -> str:
-    """A name in small letters; all answers have the same few."""
-    return name.lower().decode("latin-1")
+def _text(value: bytes) -> str:
+    return value.decode() if value.isascii() else value.decode("utf-8", "surrogateescape")
 
 
 def _is_framed(headers: Headers) -> bool:

@@ -31,7 +31,7 @@ from scrimp.gateway.retries import CLIENT_RETRIES, is_worth_retrying, pause_befo
 from scrimp.gateway.turns import Turns
 from scrimp.gateway.upstream import UpstreamAnswer, UpstreamError, Way, lines_of
 from scrimp.gateway.whole import read_whole
-from scrimp.office import CallDesk, Office, Reading
+from scrimp.office import ORGANISATION_HEADER, CallDesk, Office, Reading
 from scrimp.runs import Run
 from scrimp.wire.betas import BETAS_HEADER, joined_betas
 from scrimp.wire.dumps import dumps
@@ -45,6 +45,7 @@ _LARGE = 256 * 1024
 
 _IDEMPOTENCY_KEY = b"idempotency-key"
 _BETAS = BETAS_HEADER.encode()
+_ORGANISATION = ORGANISATION_HEADER.encode()
 _MOST_DIGITS = 3
 _REFUSED = "the API refused the planned request, so the untouched one was sent"
 
@@ -272,7 +273,7 @@ class Call:
         """All of an answer, metered before the client sees it: something else may be asked in its place."""
         whole = await read_whole(response)
         if self.reading is not None:
-            saw = unpacker(response.headers.get("content-encoding", ""), self.reading.saw)
+            saw = unpacker(response.header(b"content-encoding") or "", self.reading.saw)
             if saw is not None:
                 saw(whole.content)
             self.reading.end()
@@ -321,12 +322,14 @@ class Call:
             self._response = response
         else:
             response.close()  # the answer that was there before is the client's
-        status, headers = response.status, response.headers
+        status, named = response.status, response.named
         if status < 400:
-            self._office.met(headers)
-            streams = "text/event-stream" in headers.get("content-type", "")
+            if _ORGANISATION in named:
+                self._office.met()
+            streams = named.get(b"content-type", b"").find(b"text/event-stream") >= 0
             self._desk.reading = Reading(self._ways.clock, streams=streams, rebuild=self._desk.rebuilds())
-        request_id = headers.get("request-id")
+        named_by = named.get(b"request-id")
+        request_id = None if named_by is None else named_by.decode("utf-8", "surrogateescape")
         return Answer(status, started_at, self._ways.clock(), "anthropic", request_id, self._fault)
 
 

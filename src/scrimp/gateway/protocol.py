@@ -18,6 +18,7 @@ from scrimp.gateway.buffered import Buffered
 from scrimp.gateway.headers import Fields
 from scrimp.gateway.inbound import Head, Inbound
 from scrimp.gateway.known_heads import KnownHead, known_head
+from scrimp.gateway.long_requests import LongRequests
 from scrimp.gateway.refusals import refusal_body
 
 __all__ = ["Allowed", "GatewayProtocol"]
@@ -25,6 +26,9 @@ __all__ = ["Allowed", "GatewayProtocol"]
 Serving: TypeAlias = Callable[[Inbound], Coroutine[Any, Any, None]]
 
 _BATCHES = b"/batches"
+_LONG = 32 * 1024
+"""Bytes of a request from which it pays to receive the next ones into a place of one's own."""
+
 _TASK = "scrimp request"
 _REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
@@ -101,6 +105,8 @@ class GatewayProtocol(Protocol):
             found = self._again.known.read(data)
             if found is not None:
                 self._come_again(self._again, *found)
+                if len(data) > _LONG:
+                    self.transport.set_protocol(LongRequests(self.came_again, self, self._buffered.room))
                 return
         self._coming = len(data)
         self._again = None
@@ -118,6 +124,15 @@ class GatewayProtocol(Protocol):
         elif alone and self._repeats is not None and not self._reading:
             known = known_head(data, self._length)
             self._again = None if known is None else _Again(known, self._repeats, self._most)
+
+    def came_again(self, room: bytearray, size: int) -> bool:
+        """Begin a request that is known and whole, where that is what so many bytes of `room` are."""
+        again = self._again
+        found = None if again is None or self._reading else again.known.read(room, size)
+        if again is None or found is None:
+            return False
+        self._come_again(again, *found)
+        return True
 
     def _come_again(self, again: _Again, length: bytes, body: bytes) -> None:
         """What the parser's callbacks do for a request that is known and whole."""
@@ -193,7 +208,8 @@ class GatewayProtocol(Protocol):
 
     def on_response_complete(self) -> None:
         """As uvicorn's own, but that `look` ends connections that idle: a timer for each costs too much."""
-        self._give_back()
+        self._buffered.give_back(self._kept)  # as `_give_back`, which every request would call
+        self._kept, self.full = 0, False
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -202,7 +218,7 @@ class GatewayProtocol(Protocol):
         if self.pipeline:
             self.serve(self.pipeline.pop()[0])
         elif not self._reading:
-            self._asked = False  # as `_rest`, which every request would call
+            self._asked = False  # as `_rest`
             self._since = monotonic()
 
     def on_message_complete(self) -> None:

@@ -27,7 +27,10 @@ class Answering(Protocol):
     def status(self) -> int: ...
 
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def head(self) -> bytes: ...
+
+    @property
+    def named(self) -> Mapping[bytes, bytes]: ...
 
     @property
     def raw_headers(self) -> Headers: ...
@@ -116,12 +119,13 @@ class Relay:
         """
         saw = None
         if meter is not None:
-            packed = answer.headers.get("content-encoding")
-            saw = meter.saw if packed is None else unpacker(packed, meter.saw)
+            packed = answer.named.get(b"content-encoding")
+            saw = meter.saw if packed is None else unpacker(packed.decode("latin-1"), meter.saw)
         try:
             part = self._begun(inbound, answer)
             if answer.is_over():
-                await inbound.write(part, more=False)
+                if not inbound.wrote(part, more=False):
+                    await inbound.write(part, more=False)
                 if saw is not None:
                     saw(part)
             else:
@@ -146,7 +150,9 @@ class Relay:
                 502, f"scrimp: the upstream answered with {answer.status}, which is no status", upstream=True
             )
         inbound.within(monotonic() + self._silence, "silent")
-        inbound.start(answer.status, downwards(answer.raw_headers, answer.headers))
+        raw, named, head = answer.raw_headers, answer.named, answer.head
+        headers = raw if head else downwards(raw, named)
+        inbound.start(answer.status, headers, named if headers is raw else None, head)
         return answer.at_hand()
 
     async def _stream(self, inbound: Inbound, answer: Answering, part: bytes, meter: Meter | None) -> None:

@@ -79,9 +79,10 @@ class Way:
         except ValueError:
             raise ConnectError("the address of the upstream is none") from None
         try:
-            head = _head(method, target.line, lines, sum(map(len, body)))
+            length = len(body[0]) if len(body) == 1 else sum(map(len, body))
+            head = _head(method, target.line, lines, length)
             line = _kept(target.idle) or await self._connected(target)
-            asked = line.ask(head, *body, without_body=method == "HEAD")
+            asked = line.ask((head, *body), length, without_body=method == "HEAD")
             try:
                 return await asked
             except asyncio.CancelledError:

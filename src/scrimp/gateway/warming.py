@@ -251,7 +251,7 @@ class _Sending:
             started_at=started_at,
             first_event_at=clock(),
             provider="anthropic",
-            request_id=response.headers.get("request-id"),
+            request_id=response.header(b"request-id"),
         )
 
     async def read(self) -> int:

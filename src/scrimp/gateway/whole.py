@@ -12,7 +12,8 @@ class WholeAnswer(UpstreamAnswer):
 
     def __init__(self, answer: UpstreamAnswer, content: bytes, broken: BrokenOffError | None) -> None:
         self.status = answer.status  # no `super`: the connection serves another request by now
-        self.headers = answer.headers
+        self.named = answer.named
+        self.head = answer.head
         self.raw_headers = answer.raw_headers
         self._rest = content
         self._broken = broken

@@ -28,7 +28,7 @@ from scrimp.middleware.betas import betas_of
 from scrimp.middleware.copying import with_body
 from scrimp.middleware.fetching import Fetching
 from scrimp.middleware.response import Tee
-from scrimp.office import CallDesk, Listener, Office, Remembering
+from scrimp.office import ORGANISATION_HEADER, CallDesk, Listener, Office, Remembering
 from scrimp.runs import current_run, current_tags
 from scrimp.stores.capture import Capture
 from scrimp.stores.ledger import Ledger
@@ -265,7 +265,8 @@ class _Call:
             self.response = response
         raw = response.http_response
         if response.status_code < 400:
-            self._office.met(raw.headers)
+            if ORGANISATION_HEADER in raw.headers:
+                self._office.met()
             tee = Tee(raw, self._office.clock, rebuild=self.desk.rebuilds())
             self.desk.reading = tee
             tee.begin()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from scrimp.office.call_desk import CallDesk
 from scrimp.office.listening import Listener
-from scrimp.office.office import Office
+from scrimp.office.office import ORGANISATION_HEADER, Office
 from scrimp.office.reading import Reading
 from scrimp.office.remembering import Remembering
 
-__all__ = ["CallDesk", "Listener", "Office", "Reading", "Remembering"]
+__all__ = ["ORGANISATION_HEADER", "CallDesk", "Listener", "Office", "Reading", "Remembering"]

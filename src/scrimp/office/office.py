@@ -38,9 +38,12 @@ from scrimp.stores.opening import home_capture, home_ledger
 from scrimp.stores.promise import Promise
 from scrimp.wire.markers import TTL
 
-__all__ = ["Office"]
+__all__ = ["ORGANISATION_HEADER", "Office"]
 
 _WARNINGS_REMEMBERED = 1_000
+
+ORGANISATION_HEADER = "anthropic-organization-id"
+"""In answers of the provider's own API."""
 
 
 class Office:
@@ -240,9 +243,10 @@ class Office:
         ledger.submit(record, settlement).add_done_callback(self._written)
         self.audience.recorded(record)
 
-    def met(self, headers: Mapping[str, str]) -> None:
-        """An answer came: the provider's own API, which alone diagnoses misses, names the organisation."""
-        if not self._own_api_met and "anthropic-organization-id" in headers:
+    def met(self) -> None:
+        """An answer came that names the organisation: that of the provider's own API, which alone diagnoses
+        misses."""
+        if not self._own_api_met:
             self._own_api_met = self.diagnoses = True
 
     def keep_exchange(self, record: Record, body: Mapping[str, Any], message: Any) -> None:
