@@ -229,7 +229,7 @@ class Books:
 
     def _settle(self, charge: Charge, settlement: Settlement, *, new: bool) -> tuple[Crossing, ...]:
         cost, amount = charge.cost, settlement.amount
-        counted = amount if amount > cost else cost  # noqa: FURB136 - `max` takes ten times as long
+        counted = amount if amount > cost else cost
         hold = self._dropped(settlement.hold)
         if hold is None:
             if not new:

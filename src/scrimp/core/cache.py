@@ -178,7 +178,7 @@ class Cache:
         entry = self._entries.pop(prefix, None)
         if entry is not None:
             self._entries[prefix] = entry
-            if now > entry.used_at:  # noqa: PLR1730 - `max` takes three times as long
+            if now > entry.used_at:
                 entry.used_at = now
 
     def _longest_hit(self, prompt: Prompt, rules: CacheRules, now: float) -> int:
@@ -237,7 +237,7 @@ def outcome_of(
         if position <= hit or length < minimum:
             continue
         writes.append(Write(position, prefixes[position], ttl))
-        if length > until:  # noqa: PLR1730 - `max` takes three times as long
+        if length > until:
             until = length
         if length > until_1h and ttl == "1h":
             until_1h = length

@@ -50,7 +50,7 @@ class HardLengths:
 
     def _bound(self, prefix: Digest, tokens: int) -> None:
         before = self._most.pop(prefix, tokens)
-        self._most[prefix] = tokens if tokens < before else before  # noqa: FURB136 - `min` takes longer
+        self._most[prefix] = tokens if tokens < before else before
         forget_oldest(self._most, self._remembered)
 
 

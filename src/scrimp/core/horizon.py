@@ -210,7 +210,7 @@ class Horizon:
         for fork in path.forks:
             alike, own = self._sharing_tables(prompt, fork, label)
             proven = alike.pauses / _PROVED_ALIKE if label else own.pauses / _PROVED_ITSELF
-            if proven > 1.0:  # noqa: PLR1730 - `min` takes three times as long
+            if proven > 1.0:
                 proven = 1.0
             events.append(Event(fork, (own.chances(),), proven, _SHARED_ON))
         return tuple(events)

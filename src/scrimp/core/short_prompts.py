@@ -75,7 +75,7 @@ class Outlook(msgspec.Struct, frozen=True, gc=False):
     def ends(self, prompt: Prompt) -> Ends:
         """About where each position ends, as if all of tools and system, and all messages, were alike."""
         begun, rest = prompt.static_end + 1, self.total.mid - CLOSING - self.static
-        if rest < 0:  # noqa: PLR1730 - `max` takes three times as long
+        if rest < 0:
             rest = 0
         return Ends(self.static, begun, rest, len(prompt.blocks) - begun)
 

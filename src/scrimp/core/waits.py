@@ -40,7 +40,7 @@ class Waits:
         self._waiting[key] = wait
         self._in_bin[0].append(wait)
         due = now + EDGES[0]
-        if due < self._due:  # noqa: PLR1730 - `min` takes three times as long, at every request
+        if due < self._due:
             self._due = due
         if len(self._waiting) > _WAITS_REMEMBERED:
             self._waiting.popitem(last=False)[1].over = True

@@ -29,7 +29,7 @@ def known_bound(prompt: Prompt, lengths: HardLengths, *, image: int) -> int | No
     system prompt. Only for requests that the API does not shorten, see `may_shorten`.
     """
     static = prompt.static_end
-    found = lengths.longest(prompt.prefixes, static if static > 0 else 0)  # noqa: FURB136 - `max` takes longer
+    found = lengths.longest(prompt.prefixes, static if static > 0 else 0)
     if found is None:
         return None
     position, tokens = found

@@ -97,10 +97,10 @@ def _lasting(stage: Sequence[Chances], kept: float, rates: Rates) -> tuple[float
         stays = soon + kept * chances.within_1h
         without = plain
         written = write_5m * (1.0 - soon) + read * soon
-        if written < without:  # noqa: PLR1730 - `min` takes three times as long
+        if written < without:
             without = written
         written = write_1h * (1.0 - stays) + read * stays
-        if written < without:  # noqa: PLR1730 - as above
+        if written < without:
             without = written
         saved = without - read
         for_5m += weight * (saved * soon / (1.0 - soon))

@@ -108,7 +108,7 @@ class Reserving:
             known=self._office.most_tokens(planned) if planned else None,
             messages=_looked(planned, attempt.body, self._office.wholes) if planned else None,
         )
-        amount = most.amount if most.amount < _MOST else _MOST  # noqa: FURB136 - `min` takes ten times as long
+        amount = most.amount if most.amount < _MOST else _MOST
         return Ask(attempt.id, amount, now, now + LEASE_SECONDS, scopes_of(attempt.tags))
 
     def _decided_late(self, command: Reserve, decided: _Decided) -> None:

@@ -201,7 +201,7 @@ class _Pricing:
                 continue
             length, ttl = ends[position], marker.ttl
             left.append((position, ttl))
-            if length > until:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
+            if length > until:
                 until = length
             if length > until_1h and ttl == "1h":
                 until_1h = length
@@ -265,7 +265,7 @@ class _Pricing:
                 if position > upto:
                     continue
                 length = ends[position]
-                if length > soon:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
+                if length > soon:
                     soon = length
                 if length > late and ttl == "1h":
                     late = length
@@ -301,7 +301,7 @@ class _Pricing:
                 hit = known[position] = self._hit(position)
             if hit == live:
                 return live  # there is none beyond it
-            if hit > deepest:  # noqa: PLR1730 - `max` takes three times as long, many times a plan
+            if hit > deepest:
                 deepest = hit
         return deepest
 

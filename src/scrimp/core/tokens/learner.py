@@ -163,7 +163,7 @@ def _amounts(blocks: Sequence[Block], content: Sequence[float], start: int) -> l
 def _expected(state: Ratios, amounts: Sequence[float]) -> tuple[float, float, float]:
     """The tokens these amounts will be billed, their variance, and what the amounts are together."""
     expected = unsure = whole = 0.0
-    for amount, ratio, share in zip(amounts, state.ratios, state.variances):  # noqa: B905 - takes its time
+    for amount, ratio, share in zip(amounts, state.ratios, state.variances):  # noqa: B905 - it takes as long again
         if amount:  # of most kinds a step brings none
             expected += amount * ratio
             unsure += amount * amount * share
@@ -181,13 +181,13 @@ def _updated(state: Ratios, amounts: Sequence[float], added: float) -> Ratios:
     unsettled = _UNSETTLED if abs(added - expected) > limit else 1.0
     ratios, variances = [*state.ratios], []
     for kind, share in enumerate(state.variances):
-        amount = amounts[kind]
+        amount, left = amounts[kind], share
         if amount:
             gain = amount * share / variance
             ratios[kind] = _within(_LEAST_RATIO, ratios[kind] + gain * surprise, _MOST_RATIO)
-            share *= 1 - gain * amount  # noqa: PLW2901 - a new one
-        share = share * unsettled + _DRIFTED  # noqa: PLW2901 - as above
-        variances.append(share if share < _MOST_UNSURE else _MOST_UNSURE)  # noqa: FURB136 - `min` takes longer
+            left *= 1 - gain * amount
+        left = left * unsettled + _DRIFTED
+        variances.append(left if left < _MOST_UNSURE else _MOST_UNSURE)
     scatter = max(0.0, abs(surprise) - _EXACT_TOKENS) / new
     noise = sqrt(_NOISE_MEMORY * state.noise**2 + (1 - _NOISE_MEMORY) * scatter**2)
     noise = _within(_LEAST_NOISE, noise, _MOST_NOISE)
@@ -198,7 +198,7 @@ def _within(least: float, value: float, most: float) -> float:
     """The value, no less and no more than that: `min` and `max` take several times as long."""
     if value < least:
         return least
-    return most if value > most else value  # noqa: FURB136 - as said
+    return most if value > most else value
 
 
 def _narrower(learned: Estimate, fresh: Estimate, middle: float) -> Estimate:

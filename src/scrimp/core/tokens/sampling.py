@@ -97,7 +97,7 @@ class Sampler:
         looked_at = len(shown)
         self._looked_at += looked_at
         work = _DEAR * found[0]
-        self._left -= work if work > looked_at else looked_at  # noqa: FURB136 - `max` takes several times as long
+        self._left -= work if work > looked_at else looked_at
         seen.append((looked_at, found))
         return found if shown is text else _scaled(looked_at, found, length)
 
