@@ -6,7 +6,7 @@ import re
 from string import ascii_letters, ascii_lowercase, ascii_uppercase
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scrimp.core.tokens.texts import TEXT_COUNTED, count_text, without_runs
@@ -61,35 +61,6 @@ texts = st.lists(pieces, max_size=25).map("".join)
 @example("x0" * 13 + "\u00e9" + "y0" * 12 + " \u0663 3\n\u3000\n\t ")
 def test_counts_are_those_the_patterns_give(text: str) -> None:
     assert counted(text) == specified(text)
-
-
-FLOWING = [
-    "the",
-    "Tool",
-    "x",
-    " ",
-    " ",
-    " ",
-    "\n",
-    "\n\n",
-    "'",
-    "'s",
-    "ll",
-    "7",
-    "42",
-    "(",
-    ".",
-    "-",
-    "<EOT>",
-]
-ODD = ["_", "\0", "\x1c", "\x7f", "  ", "\t", "\r", "\v", "\f", "\n ", "\u00e9", "\xa0"]
-
-
-@given(st.lists(st.sampled_from(FLOWING) | st.sampled_from(FLOWING + ODD), max_size=16).map("".join))
-@settings(max_examples=500)
-@example("it's \n\nfoo (7) \n(7\n\n\n- 've \n")
-def test_prose_is_counted_as_by_the_published_splits(text: str) -> None:
-    assert counted(text)["vocabulary"] == vocabulary_count(text)
 
 
 @given(texts)

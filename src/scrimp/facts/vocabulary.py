@@ -22,27 +22,14 @@ _SPECIALS = ("<EOT>", "<META>", "<META_START>", "<META_END>", "<SOS>")
 _PRINTABLE = (range(33, 127), range(161, 173), range(174, 256))
 """Bytes that stand for themselves in the published file; the others are shifted beyond 255 (GPT-2's map)."""
 
-_BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-_BETWEEN_WORDS = (
-    r"'(?:[sdmt]|ll|ve|re)|[ \n]?[0-9]+|[ \n]?[^ \nA-Za-z0-9]+"  # as `ByteLevel` itself has them
-    r"| ?\n+(?m:$)"  # blanks but the last, which goes with what follows
-    r"|\n[A-Za-z]*"
-)
-"""What stands between words in a flowing text."""
 _ANY = len(_SPECIALS)
 """The number of any token."""
 
 
-def vocabulary_count(text: str, *, flowing: bool = False) -> int:
-    """How many tokens of the published vocabulary `text` has (half a surrogate pair counts as a "?").
-
-    `flowing` says that it is ASCII with no blanks but spaces and line breaks, and that no space comes after
-    another or after a line break: prose, which is sooner taken apart.
-    """
+def vocabulary_count(text: str) -> int:
+    """How many tokens of the published vocabulary `text` has (half a surrogate pair counts as a "?")."""
     if not text:
         return 0
-    if flowing:
-        return len(_flowing_tokenizer().encode(text, False))  # noqa: FBT003 - as below
     if text.isascii():
         return len(_plain_tokenizer().encode(text, False))  # noqa: FBT003 - kitoken takes it by position only
     try:
@@ -61,18 +48,6 @@ def _tokenizer() -> Kitoken:
 def _plain_tokenizer() -> Kitoken:
     """For ASCII, which is normal form as it stands: not looking takes half the time."""
     return Kitoken.from_tokenizers(msgspec.json.encode(_for_counting({**_document(), "normalizer": None})))
-
-
-@cache
-def _flowing_tokenizer() -> Kitoken:
-    """For prose. The search for what belongs together takes most of the time, so it is not words that are
-    looked for but what stands between them; the words are then told apart by their spaces alone."""
-    split = {"type": "Split", "invert": False}
-    apart = {**split, "pattern": {"Regex": _BETWEEN_WORDS}, "behavior": "Isolated"}
-    words = {**split, "pattern": {"String": " "}, "behavior": "MergedWithNext"}
-    before = {"type": "Sequence", "pretokenizers": [apart, words, {**_BYTES, "use_regex": False}]}
-    document = {**_document(), "normalizer": None, "pre_tokenizer": before}
-    return Kitoken.from_tokenizers(msgspec.json.encode(_for_counting(document)))
 
 
 def _for_counting(document: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +78,7 @@ def _document() -> dict[str, Any]:
             for number, special in enumerate(_SPECIALS)
         ],
         "normalizer": {"type": "NFKC"},
-        "pre_tokenizer": _BYTES,
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True},
         "model": {
             "type": "BPE",

@@ -27,8 +27,9 @@ def _table(kinds: Mapping[bytes, str]) -> bytes:
     return bytes(table)
 
 
-_BLANKS = {b" ": " ", b"\n": "\n", b"\t": "\t", b"\r": "\r\v\f"}
-_KINDS = _table({b"a": ascii_lowercase, b"A": ascii_uppercase, b"0": digits, **_BLANKS})
+_KINDS = _table(
+    {b"a": ascii_lowercase, b"A": ascii_uppercase, b"0": digits, b" ": " ", b"\n": "\n", b"\t": "\t"}
+)
 _LOWERCASE = _table({b"a": ascii_lowercase})
 _JOINED = _table({b"x": ascii_letters + digits + "+/=_-"})
 
@@ -64,14 +65,10 @@ def count_text(text: str) -> tuple[int, ...]:
         data = _bytes(text)
         kinds, joined = data.translate(_KINDS), data.translate(_JOINED)
         lengthy = True  # what stood before a run and behind it may be one word now
-    plain, tabs, indents = text.isascii(), kinds.find(b"\t") >= 0, 0
-    if kinds.find(b"\n") >= 0:
-        indents = kinds.count(b"\n ") + (kinds.count(b"\n\t") if tabs else 0)
-    flowing = plain and not (indents or tabs or kinds.find(b"  ") >= 0 or kinds.find(b"\r") >= 0)
     return (
-        vocabulary_count(text, flowing=flowing),
-        kinds.count(b" 0", 0, kinds.rfind(b"0") + 1) if plain else len(_NUMBER.findall(text)),
-        indents,
+        vocabulary_count(text),
+        kinds.count(b" 0", 0, kinds.rfind(b"0") + 1) if text.isascii() else len(_NUMBER.findall(text)),
+        kinds.count(b"\n ") + (kinds.count(b"\n\t") if kinds.find(b"\t") >= 0 else 0),
         kinds.count(b"aA"),
         _long_words(data) if lengthy else kinds.count(_WORD),
         _unbroken(joined) if stretched else 0,
